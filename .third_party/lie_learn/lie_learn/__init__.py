@@ -1,0 +1,1 @@
+"""Stand-in for lie_learn: only the function that escnn calls."""
