@@ -60,17 +60,11 @@ def _table() -> tuple[Structure, ...]:
     rows = [Structure(index=0, name="background", side="none", mirror=0, freesurfer=(0,))]
     for name, left, right in _PAIRED:
         at = len(rows)
-        rows.append(
-            Structure(index=at, name=name, side="left", mirror=at + 1, freesurfer=left)
-        )
-        rows.append(
-            Structure(index=at + 1, name=name, side="right", mirror=at, freesurfer=right)
-        )
+        rows.append(Structure(index=at, name=name, side="left", mirror=at + 1, freesurfer=left))
+        rows.append(Structure(index=at + 1, name=name, side="right", mirror=at, freesurfer=right))
     for name, labels in _MIDLINE:
         at = len(rows)
-        rows.append(
-            Structure(index=at, name=name, side="midline", mirror=at, freesurfer=labels)
-        )
+        rows.append(Structure(index=at, name=name, side="midline", mirror=at, freesurfer=labels))
     return tuple(rows)
 
 

@@ -1,0 +1,1 @@
+"""Networks, the structures that they name, and models on disk."""

@@ -1,0 +1,149 @@
+"""AsymmetryNet: softly equivariant encoder, contralateral exchange, decoder, three heads.
+
+Legend: b batch, c channels, A structures, (x, y, z) the symmetric grid, x to the patient's right.
+All hidden features are of regular type: channels come in pairs that the mirror swaps, so
+pointwise non-linearities commute with it. Blocks are MONAI ``Convolution`` units (convolution,
+instance norm, LeakyReLU: all mirror-safe at stride 1) that carry the mirror as a parametrisation;
+resolution changes are kernel 2 stride 2, the only common choice that keeps even sizes symmetric.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from monai.networks.blocks.convolutions import Convolution
+from torch import Tensor, nn
+
+from medsym.models.settings import ModelSettings
+from medsym.models.structures import mirror_permutation
+from medsym.nn.exchange import ContralateralExchange
+from medsym.nn.head import HeadOutput, SoftHead
+from medsym.nn.layers import MirrorConv3d, MirrorUpsample, downsample
+from medsym.nn.representations import label_action, mirror_action
+from medsym.symmetry.mirror import ChannelAction
+from medsym.symmetry.softness import Softness, soften
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NetworkOutput:
+    """One pass of an AsymmetryNet.
+
+    Attributes:
+        anatomy_logits: (b, A, x, y, z), exactly equivariant: left and right swap by name.
+        pathology: Soft head of one trivial channel, log-odds of pathology per voxel.
+    """
+
+    anatomy_logits: Tensor
+    pathology: HeadOutput
+
+    @property
+    def pathology_logits(self) -> Tensor:
+        """(b, 1, x, y, z) log-odds, even + limited odd part."""
+        return self.pathology.value
+
+
+def _unit(action_in: ChannelAction, action_out: ChannelAction, softness: Softness) -> nn.Module:
+    """MONAI convolution unit (conv 3, instance norm, LeakyReLU) that carries the mirror."""
+    unit = Convolution(
+        spatial_dims=3,
+        in_channels=action_in.channels,
+        out_channels=action_out.channels,
+        kernel_size=3,
+        adn_ordering="NA",
+        act=("LEAKYRELU", {"negative_slope": 0.01}),
+        norm=("INSTANCE", {"affine": True}),
+        bias=False,
+    )
+    return soften(unit, action_in=action_in, action_out=action_out, softness=softness)
+
+
+class _Level(nn.Module):
+    """One encoder resolution: (down, unit), then a residual unit."""
+
+    def __init__(
+        self, before: ChannelAction, action: ChannelAction, softness: Softness, *, first: bool
+    ) -> None:
+        super().__init__()
+        self.enter = (
+            MirrorConv3d(before, action, softness=softness)
+            if first
+            else downsample(before, action, softness=softness)
+        )
+        self.unit = _unit(action, action, softness)
+
+    def forward(self, features: Tensor) -> Tensor:
+        entered: Tensor = self.enter(features)
+        return entered + self.unit(entered)
+
+
+class _Ascent(nn.Module):
+    """One decoder resolution: up, join with the skip, unit."""
+
+    def __init__(
+        self, below: ChannelAction, skip: ChannelAction, action: ChannelAction, softness: Softness
+    ) -> None:
+        super().__init__()
+        self.up = MirrorUpsample(below, action, softness=softness)
+        self.unit = _unit(action + skip, action, softness)
+
+    def forward(self, below: Tensor, skip: Tensor) -> Tensor:
+        lifted: Tensor = self.up(below)
+        joined: Tensor = self.unit(torch.cat([lifted, skip], dim=1))
+        return lifted + joined
+
+
+class AsymmetryNet(nn.Module):
+    """(b, 1, x, y, z) normalised scan on the symmetric grid -> :class:`NetworkOutput`.
+
+    Sizes must be divisible by ``2 ** (levels - 1)``; the strided layers refuse others.
+
+    Args:
+        settings: Widths, windows and where softness is allowed.
+    """
+
+    def __init__(self, settings: ModelSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        encoder_soft = settings.softness in ("encoder", "both")
+        soft = Softness(settings.initial_softness if encoder_soft else 0.0, learned=encoder_soft)
+        exact = Softness()
+        actions = [mirror_action(regular=n) for n in settings.pairs]
+        befores = [mirror_action(trivial=1), *actions[:-1]]
+        self.levels = nn.ModuleList(
+            _Level(before, action, soft, first=index == 0)
+            for index, (before, action) in enumerate(zip(befores, actions, strict=True))
+        )
+        self.exchanges = nn.ModuleList(
+            ContralateralExchange(a, radius=r) if settings.exchange else nn.Identity()
+            for a, r in zip(actions, settings.window, strict=True)
+        )
+        outs = [mirror_action(regular=settings.decoder_pairs), *actions[1:-1]]
+        belows = [*outs[1:], actions[-1]]
+        self.ascents = nn.ModuleList(
+            _Ascent(below, skip, out, exact)
+            for below, skip, out in zip(belows, actions[:-1], outs, strict=True)
+        )
+        self.anatomy = MirrorConv3d(outs[0], label_action(mirror_permutation()), kernel_size=1)
+        prior = settings.pathology_prior
+        self.pathology = SoftHead(
+            outs[0],
+            mirror_action(trivial=1),
+            hidden=mirror_action(regular=settings.head_pairs),
+            bias=math.log(prior / (1.0 - prior)),
+        )
+
+    def forward(self, scan: Tensor) -> NetworkOutput:
+        """One pass; see the class for shapes."""
+        skips = []
+        features = scan
+        for level, exchange in zip(self.levels, self.exchanges, strict=True):
+            features = level(features)
+            skips.append(exchange(features))
+        features = skips.pop()
+        for ascent in reversed(self.ascents):
+            features = ascent(features, skips.pop())
+        head: HeadOutput = self.pathology(features)
+        if self.settings.softness not in ("head", "both"):
+            zero = torch.zeros_like(head.even)
+            head = HeadOutput(even=head.even, odd=zero, tolerance=zero)
+        return NetworkOutput(anatomy_logits=self.anatomy(features), pathology=head)

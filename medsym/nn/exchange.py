@@ -1,0 +1,80 @@
+"""Contralateral exchange: features meet the features of the other side.
+
+A reader compares a place with its mirror place, allowing for folds that do not match voxel by
+voxel. Here the features h meet ``S h`` (what the mirrored scan would show at this place), either
+voxel by voxel or by attention over a small window of mirrored places, and the difference ``h -
+match`` travels on with h. S commutes with itself and the window is symmetric, so the exchange is
+exactly equivariant.
+"""
+
+from itertools import product
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from medsym.nn.layers import MirrorConv3d
+from medsym.symmetry.mirror import ChannelAction, mirror
+from medsym.symmetry.softness import Softness
+
+
+class ContralateralExchange(nn.Module):
+    """(b, c, x, y, z) -> (b, c, x, y, z): mixes h with its difference from the other side.
+
+    Args:
+        action: Channel action of the features, a permutation.
+        radius: Window of mirrored places in voxels; 0 compares voxel by voxel.
+        match_action: Channel action of the low-dimensional keys that the window is matched on.
+        softness: Of the mixing convolution; None is exact.
+    """
+
+    def __init__(
+        self,
+        action: ChannelAction,
+        *,
+        radius: int = 0,
+        match_action: ChannelAction | None = None,
+        softness: Softness | None = None,
+    ) -> None:
+        super().__init__()
+        self.action = action
+        self.radius = radius
+        self.match_action = match_action or ChannelAction.regular(4)
+        self.mix = MirrorConv3d(action + action, action, kernel_size=1, softness=softness)
+        if radius:
+            self.key: nn.Module = MirrorConv3d(action, self.match_action, kernel_size=1)
+            self.sharpness = nn.Parameter(torch.zeros(()))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Residual exchange: h + mix([h, h - match])."""
+        other = mirror(features, self.action)
+        match = self._match(features, other) if self.radius else other
+        mixed: Tensor = self.mix(torch.cat([features, features - match], dim=1))
+        return features + mixed
+
+    def _match(self, features: Tensor, other: Tensor) -> Tensor:
+        """Attention over the window: sum_o softmax_o(-s |k(v) - k'(v+o)|^2) S h(v + o)."""
+        keys = self.key(features)
+        other_keys = mirror(keys, self.match_action)
+        r = self.radius
+        padded, padded_keys = (F.pad(t, (r,) * 6, mode="replicate") for t in (other, other_keys))
+        size = features.shape[2:]
+        weights, values = [], []
+        for offset in product(range(2 * r + 1), repeat=3):
+            distance = keys - _shifted(padded_keys, offset, size)
+            weights.append(
+                -F.softplus(self.sharpness) * distance.square().mean(dim=1, keepdim=True)
+            )
+            values.append(_shifted(padded, offset, size))
+        attention = torch.softmax(torch.cat(weights, dim=1), dim=1)
+        match = torch.zeros_like(features)
+        for index, value in enumerate(values):
+            match = match + attention[:, index : index + 1] * value
+        return match
+
+
+def _shifted(padded: Tensor, offset: tuple[int, ...], size: torch.Size) -> Tensor:
+    """Window of a padded volume (b, c, x, y, z) that starts at ``offset``; a view."""
+    for dim, (start, length) in enumerate(zip(offset, size, strict=True), start=2):
+        padded = padded.narrow(dim, start, length)
+    return padded

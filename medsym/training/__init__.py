@@ -1,0 +1,1 @@
+"""Training: synthetic subjects, losses, the run, and what it writes."""

@@ -1,0 +1,59 @@
+"""Synthetic subjects as a dataset: subject i of a seed is always the same one, so runs resume."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from medsym.synthesis.dataset import SubjectSource, open_source
+from medsym.synthesis.generator import SyntheticCase
+from medsym.synthesis.settings import SynthesisConfig
+from medsym.training.losses import Batch
+
+
+class SyntheticSubjects(Dataset[SyntheticCase]):
+    """Endless synthetic subjects; ``subjects[i]`` depends on (seed, split, i) alone.
+
+    Args:
+        config: Ranges and sources of the synthesis.
+        seed: Of the whole run.
+        split: "train" or "test" anatomies and lesion shapes.
+        healthy: Draw without lesions.
+    """
+
+    def __init__(
+        self, config: SynthesisConfig, *, seed: int, split: str, healthy: bool = False
+    ) -> None:
+        if healthy:
+            lesions = config.lesions.model_copy(update={"present": 0.0})
+            config = config.model_copy(update={"lesions": lesions})
+        self.config = config
+        self.seed = seed
+        self.split = split
+        self._source: SubjectSource | None = None
+
+    def __getitem__(self, index: int) -> SyntheticCase:
+        """Subject ``index``; opens the sources on first use, in the process that draws."""
+        torch.set_num_threads(1) if torch.utils.data.get_worker_info() else None
+        if self._source is None:
+            self._source = open_source(self.config, split=self.split)
+        stream = 0 if self.split == "train" else 1
+        return self._source.draw(np.random.SeedSequence([self.seed, stream, index]))
+
+
+def _stack(volumes: Sequence[np.ndarray], dtype: torch.dtype) -> Tensor:
+    return torch.stack([torch.as_tensor(np.ascontiguousarray(v)) for v in volumes])[:, None].to(
+        dtype
+    )
+
+
+def collate(cases: Sequence[SyntheticCase]) -> Batch:
+    """Stack subjects into a batch."""
+    return Batch(
+        image=_stack([c.image for c in cases], torch.float32),
+        structures=_stack([c.structures for c in cases], torch.int64),
+        lesion=_stack([c.lesion for c in cases], torch.float32),
+        brain=_stack([c.brain for c in cases], torch.float32),
+    )

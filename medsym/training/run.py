@@ -1,0 +1,179 @@
+"""One training run: synthetic subjects in, a model folder out; MONAI's engine drives it."""
+
+import copy
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+from monai.engines.trainer import SupervisedTrainer
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import DataLoader
+
+from medsym.config import read_config
+from medsym.models.asymmetry_net import AsymmetryNet
+from medsym.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
+from medsym.training.data import SyntheticSubjects, collate
+from medsym.training.finish import write_model
+from medsym.training.losses import AsymmetryLoss, Batch
+from medsym.training.settings import OptimiserSettings, TrainSettings
+from medsym.training.validation import validate
+
+logger = logging.getLogger(__name__)
+Report = Callable[[str], None]
+
+
+def train(config: Path, *, out: Path, resume: bool = False, report: Report | None = None) -> Path:
+    """Train an AsymmetryNet as ``config`` says.
+
+    Args:
+        config: YAML file of :class:`TrainSettings`.
+        out: Folder for checkpoint, log and, at the end, the model.
+        resume: Go on from the checkpoint in ``out``: same numbers as an uninterrupted run.
+        report: Receives one line per checkpoint.
+
+    Returns:
+        Folder of the finished model (weights, manifest, healthy reference).
+
+    Raises:
+        ConfigError: The configuration is wrong.
+        ModelError: ``resume`` without a fitting checkpoint.
+    """
+    settings = read_config(config, TrainSettings)
+    out.mkdir(parents=True, exist_ok=True)
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    torch.manual_seed(settings.seed)
+    device = _device(settings.device)
+    state = build_state(settings, device)
+    done = load_checkpoint(out, state) if resume else 0
+    say = report or logger.info
+    say(f"training {settings.name} on {device}: {settings.optimiser.steps} steps, {done} done")
+    _loop(settings, state, device, done=done, out=out, say=say)
+    return write_model(settings, state.average, out=out, say=say)
+
+
+def build_state(settings: TrainSettings, device: torch.device) -> TrainingState:
+    """Network, averaged copy, AdamW and its schedule, all fresh."""
+    network = AsymmetryNet(settings.model).to(device)
+    average = AveragedModel(
+        copy.deepcopy(network), multi_avg_fn=get_ema_multi_avg_fn(settings.optimiser.average)
+    )
+    for parameter in average.parameters():
+        parameter.requires_grad_(requires_grad=False)
+    how = settings.optimiser
+    softness = [p for n, p in network.named_parameters() if n.endswith("softness.logit")]
+    known = {id(p) for p in softness}
+    rest = [p for p in network.parameters() if id(p) not in known]
+    groups: list[dict[str, Any]] = [{"params": rest}]
+    if softness:
+        groups.append({"params": softness, "lr": how.softness_rate, "weight_decay": 0.0})
+    optimiser = torch.optim.AdamW(groups, lr=how.learning_rate, weight_decay=how.weight_decay)
+    return TrainingState(
+        network=network, average=average, optimiser=optimiser, schedule=_schedule(optimiser, how)
+    )
+
+
+def _schedule(
+    optimiser: torch.optim.Optimizer, how: OptimiserSettings
+) -> torch.optim.lr_scheduler.LRScheduler:
+    """Linear warm-up, then cosine to 1 % of the rate."""
+    warmup = min(how.warmup, max(how.steps - 1, 1)) or 1
+    return torch.optim.lr_scheduler.SequentialLR(
+        optimiser,
+        [
+            torch.optim.lr_scheduler.LinearLR(optimiser, start_factor=0.05, total_iters=warmup),
+            torch.optim.lr_scheduler.CosineAnnealingLR(
+                optimiser, T_max=max(how.steps - warmup, 1), eta_min=0.01 * how.learning_rate
+            ),
+        ],
+        milestones=[warmup],
+    )
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def _loop(
+    settings: TrainSettings,
+    state: TrainingState,
+    device: torch.device,
+    *,
+    done: int,
+    out: Path,
+    say: Report,
+) -> None:
+    """Run the remaining steps; checkpoint, validate and report as configured."""
+    total = settings.optimiser.steps
+    if done >= total:
+        return
+    loss = AsymmetryLoss(settings.loss)
+    subjects = SyntheticSubjects(settings.synthesis, seed=settings.seed, split="train")
+    loader = DataLoader(
+        subjects,
+        batch_size=settings.optimiser.batch,
+        sampler=range(done * settings.optimiser.batch, total * settings.optimiser.batch),
+        num_workers=settings.workers,
+        collate_fn=collate,
+        prefetch_factor=4 if settings.workers else None,
+    )
+    sums: dict[str, float] = {}
+
+    def step(_engine: Engine, batch: Batch) -> dict[str, float]:
+        return _step(state, loss, batch.to(device), settings, sums)
+
+    trainer = SupervisedTrainer(
+        device=device,
+        max_epochs=1,
+        train_data_loader=loader,
+        epoch_length=total - done,
+        network=state.network,
+        optimizer=state.optimiser,
+        loss_function=loss,
+        iteration_update=step,
+    )
+
+    def checkpoint(engine: Engine) -> None:
+        at = done + engine.state.iteration
+        save_checkpoint(out, state, step=at)
+        since = settings.checkpoint_every
+        means = " ".join(f"{name} {value / since:.4f}" for name, value in sorted(sums.items()))
+        sums.clear()
+        scores = validate(state.average, settings, device=device)
+        say(f"step {at}/{total}: {means} | unseen: {scores.line()}")
+
+    every = Events.ITERATION_COMPLETED(every=settings.checkpoint_every)
+    trainer.add_event_handler(every, checkpoint)
+    trainer.run()
+    save_checkpoint(out, state, step=total)
+
+
+def _step(
+    state: TrainingState,
+    loss: AsymmetryLoss,
+    batch: Batch,
+    settings: TrainSettings,
+    sums: dict[str, float],
+) -> dict[str, float]:
+    """One optimiser step on one batch."""
+    state.network.train()
+    state.optimiser.zero_grad(set_to_none=True)
+    with torch.autocast(
+        batch.image.device.type, dtype=torch.bfloat16, enabled=settings.mixed_precision
+    ):
+        output = state.network(batch.image)
+    total, parts = loss(output, batch)
+    total.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(state.network.parameters(), settings.optimiser.clip)
+    state.optimiser.step()
+    state.schedule.step()
+    assert isinstance(state.average, AveragedModel)
+    state.average.update_parameters(state.network)
+    for name, value in parts.items():
+        sums[name] = sums.get(name, 0.0) + value
+    return parts

@@ -1,0 +1,58 @@
+"""Everything that a training run can be told, in one validated tree."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from medsym.models.settings import ModelSettings
+from medsym.synthesis.settings import SynthesisConfig
+
+
+class LossSettings(BaseModel):
+    """Weights of the parts of the loss; all parts are means over voxels, without unit."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    anatomy: float = Field(default=0.5, ge=0.0)
+    cross_entropy: float = Field(default=5.0, ge=0.0)
+    dice: float = Field(default=1.0, ge=0.0)
+    tolerance: float = Field(default=0.02, ge=0.0, description="price of softness, per log-odd")
+    outside_weight: float = Field(
+        default=0.2, ge=0.0, description="weight of voxels outside the brain in cross_entropy"
+    )
+
+
+class OptimiserSettings(BaseModel):
+    """AdamW with warm-up and cosine decay; an exponential average of the weights is kept."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    steps: int = Field(default=4000, ge=1, description="optimiser steps in all")
+    batch: int = Field(default=1, ge=1, description="subjects per step")
+    learning_rate: float = Field(default=2e-3, gt=0.0)
+    softness_rate: float = Field(default=1e-2, gt=0.0, description="rate of learned softness")
+    warmup: int = Field(default=100, ge=0, description="steps of linear warm-up")
+    weight_decay: float = Field(default=1e-4, ge=0.0)
+    clip: float = Field(default=1.0, gt=0.0, description="largest gradient norm")
+    average: float = Field(
+        default=0.998, ge=0.0, lt=1.0, description="decay of the averaged weights"
+    )
+
+
+class TrainSettings(BaseModel):
+    """A complete training run; ``medsym train CONFIG`` reads it from YAML."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="name of the model")
+    seed: int = Field(default=0, ge=0)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    mixed_precision: bool = False
+    threads: int = Field(default=0, ge=0, description="torch threads; 0 leaves the default")
+    workers: int = Field(default=1, ge=0, description="processes that draw synthetic subjects")
+    checkpoint_every: int = Field(default=200, ge=1, description="steps between checkpoints")
+    validation_cases: int = Field(default=8, ge=1, description="unseen draws per checkpoint")
+    model: ModelSettings = ModelSettings()
+    synthesis: SynthesisConfig = SynthesisConfig()
+    loss: LossSettings = LossSettings()
+    optimiser: OptimiserSettings = OptimiserSettings()
