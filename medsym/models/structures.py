@@ -38,7 +38,7 @@ class Structure:
 # name, left labels, right labels. Accumbens and basal vessels belong to the lentiform channel,
 # choroid plexus and inferior horn to the lateral ventricle, both cerebellar tissues to one channel.
 _PAIRED: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...] = (
-    ("cerebral-white-matter", (2, 78, 81), (41, 79, 82)),
+    ("cerebral-white-matter", (2, 25, 78, 81), (41, 57, 79, 82)),
     ("cerebral-cortex", (3, 19, 20), (42, 55, 56)),
     ("lateral-ventricle", (4, 5, 31, 136, 137), (43, 44, 63, 163, 164)),
     ("thalamus", (9, 10), (48, 49)),

@@ -1,0 +1,1 @@
+"""Synthetic training scans: random anatomy, contrast, lesions and scanners, with their labels."""

@@ -1,0 +1,183 @@
+"""Anatomies to synthesise from: folders of label maps, brought onto the symmetric frame once.
+
+Left and right come from the map's affine and from its left and right labels; the two must agree, or
+the map is refused. The frame is the one of the symmetric grid: x grows to the patient's right, x = 0
+is the mid-sagittal plane, mm.
+"""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from medsym.errors import AnatomyError
+from medsym.models.structures import STRUCTURES
+from medsym.synthesis.labelframe import label_frame
+from medsym.synthesis.tissues import CLASS_LABELS, UNSIDED_WHITE, class_structures
+
+logger = logging.getLogger(__name__)
+
+FINE_MM = 1.5  # lattice of the stored classes; half the network's spacing
+LATTICE = (144, 176, 160)  # 216 x 264 x 240 mm: the network's grid and room to move
+CACHE_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Anatomy:
+    """One head as tissue classes on the symmetric frame.
+
+    Attributes:
+        name: file name without its extension, or the template's name.
+        classes: (144, 176, 160) uint8, positions in `tissues.CLASS_LABELS`; 1.5 mm, the frame's origin
+            at the centre of the array.
+        missing: titles of the structures that this anatomy does not know.
+    """
+
+    name: str
+    classes: Tensor
+    missing: tuple[str, ...] = ()
+
+
+def lattice_points() -> tuple[NDArray[np.float64], ...]:
+    """Frame coordinates (mm) of the lattice's planes along x, y and z."""
+    return tuple((np.arange(n) - 0.5 * (n - 1)) * FINE_MM for n in LATTICE)
+
+
+def classes_on_frame(
+    labels: NDArray[np.int32], *, affine: NDArray[np.float64], name: str
+) -> NDArray[np.uint8]:
+    """Resample a label map (nearest) onto the symmetric lattice and number its classes.
+
+    Args:
+        labels: (x, y, z) FreeSurfer-style labels in any storage order.
+        affine: (4, 4) voxel to world (RAS+, mm).
+        name: of the map, for messages.
+
+    Raises:
+        AnatomyError: on labels that no tissue claims, or when left and right contradict the affine.
+    """
+    try:
+        frame = label_frame(labels, affine=affine)
+    except ValueError as error:
+        raise AnatomyError(
+            code="MS-170",
+            subject=name,
+            cause=f"{error}.",
+            fix="Give FreeSurfer-style labels, for instance 2 and 41 for white matter.",
+        ) from error
+    to_voxel = np.linalg.inv(affine) @ frame
+    planes = lattice_points()
+    voxels = [
+        sum(
+            (to_voxel[row, k] * planes[k].reshape([-1 if i == k else 1 for i in range(3)]) for k in range(3)),
+            start=np.float64(to_voxel[row, 3]),
+        )
+        for row in range(3)
+    ]
+    nearest = [np.rint(v).astype(np.int32) for v in voxels]
+    inside = np.ones(LATTICE, dtype=bool)
+    for index, size in zip(nearest, labels.shape, strict=True):
+        inside &= (index >= 0) & (index < size)
+        np.clip(index, 0, size - 1, out=index)
+    sampled = np.where(inside, labels[tuple(nearest)], 0)
+    return _number(_fold(sampled), name=name)
+
+
+def _fold(labels: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Replace cortical parcels by cortex and unsided white matter by that of the side it lies on."""
+    folded = labels.copy()
+    folded[((labels >= 1000) & (labels < 2000)) | ((labels >= 11000) & (labels < 12000))] = 3
+    folded[((labels >= 2000) & (labels < 3000)) | ((labels >= 12000) & (labels < 13000))] = 42
+    unsided = np.isin(labels, UNSIDED_WHITE)
+    on_left = (lattice_points()[0] < 0)[:, None, None]
+    folded[unsided & on_left] = 2
+    folded[unsided & ~on_left] = 41
+    return folded
+
+
+def _number(labels: NDArray[np.int32], *, name: str) -> NDArray[np.uint8]:
+    """Class numbers of labels; refuses labels without a tissue and swapped sides."""
+    unknown = sorted(set(np.unique(labels).tolist()) - set(CLASS_LABELS))
+    if unknown:
+        raise AnatomyError(
+            code="MS-171",
+            subject=name,
+            cause=f"labels {unknown[:8]} belong to no tissue class.",
+            fix="Use FreeSurfer or SynthSeg label numbers, or set these voxels to 0.",
+        )
+    table = np.zeros(max(CLASS_LABELS) + 1, dtype=np.uint8)
+    table[list(CLASS_LABELS)] = np.arange(len(CLASS_LABELS), dtype=np.uint8)
+    classes = table[labels]
+    sides = np.array([{"left": -1, "right": 1}.get(s.side, 0) for s in STRUCTURES])
+    side = sides[class_structures().numpy()][classes]
+    lateral = float((side * np.sign(lattice_points()[0])[:, None, None]).sum())
+    if lateral < 0.8 * float(np.abs(side).sum()):
+        raise AnatomyError(
+            code="MS-172",
+            subject=name,
+            cause="left labels do not lie on the left of the mid-plane that the affine gives.",
+            fix="Correct the affine or the labels; nothing was mirrored.",
+        )
+    return classes
+
+
+def missing_structures(classes: NDArray[np.uint8]) -> tuple[str, ...]:
+    """Titles of the structures that have no voxel."""
+    present = set(class_structures().numpy()[np.unique(classes)].tolist())
+    return tuple(s.title for s in STRUCTURES if s.index not in present)
+
+
+def load_anatomy(path: Path, *, cache: Path | None = None) -> Anatomy:
+    """Read one label map; the result is kept in the cache folder under the file's name and size.
+
+    Args:
+        path: .nii or .nii.gz label map.
+        cache: folder for the resampled classes, made when absent; None keeps nothing.
+
+    Raises:
+        AnatomyError, ScanError: as `classes_on_frame` and the reader.
+    """
+    name = path.name.removesuffix(".gz").removesuffix(".nii")
+    stored = cache / f"{name}-{path.stat().st_size}-v{CACHE_VERSION}.npz" if cache else None
+    if stored is not None and stored.exists():
+        with np.load(stored, allow_pickle=False) as archive:
+            classes = archive["classes"]
+    else:
+        from medsym.volumes.nifti import read_label_map  # heavy reader, only when needed
+
+        volume = read_label_map(path)
+        classes = classes_on_frame(volume.voxels, affine=volume.affine, name=path.name)
+        logger.info("anatomy %s resampled onto the symmetric frame", name)
+        if stored is not None:
+            stored.parent.mkdir(parents=True, exist_ok=True)
+            partial = stored.with_suffix(".partial.npz")
+            np.savez_compressed(partial, classes=classes)
+            partial.replace(stored)
+    return Anatomy(name=name, classes=torch.from_numpy(classes), missing=missing_structures(classes))
+
+
+def load_folder(
+    folder: Path, *, subjects: tuple[str, ...], cache: Path | None = None
+) -> tuple[Anatomy, ...]:
+    """Read the named subjects of a folder of label maps.
+
+    Raises:
+        AnatomyError: when a subject has no file there.
+    """
+    anatomies = []
+    for subject in subjects:
+        paths = [folder / f"{subject}{end}" for end in (".nii.gz", ".nii")]
+        found = [path for path in paths if path.is_file()]
+        if not found:
+            raise AnatomyError(
+                code="MS-173",
+                subject=str(folder),
+                cause=f"no label map named {subject}.nii.gz or {subject}.nii.",
+                fix="Correct the list of subjects in the configuration.",
+            )
+        anatomies.append(load_anatomy(found[0], cache=cache))
+    return tuple(anatomies)
