@@ -73,7 +73,10 @@ def classes_on_frame(
     planes = lattice_points()
     voxels = [
         sum(
-            (to_voxel[row, k] * planes[k].reshape([-1 if i == k else 1 for i in range(3)]) for k in range(3)),
+            (
+                to_voxel[row, k] * planes[k].reshape([-1 if i == k else 1 for i in range(3)])
+                for k in range(3)
+            ),
             start=np.float64(to_voxel[row, 3]),
         )
         for row in range(3)
@@ -157,7 +160,9 @@ def load_anatomy(path: Path, *, cache: Path | None = None) -> Anatomy:
             partial = stored.with_suffix(".partial.npz")
             np.savez_compressed(partial, classes=classes)
             partial.replace(stored)
-    return Anatomy(name=name, classes=torch.from_numpy(classes), missing=missing_structures(classes))
+    return Anatomy(
+        name=name, classes=torch.from_numpy(classes), missing=missing_structures(classes)
+    )
 
 
 def load_folder(

@@ -75,9 +75,7 @@ def draw_case(sources: Sources, *, config: SynthesisConfig, seed: int, index: in
     """
     generator = torch.Generator().manual_seed((seed * _STRIDE + index) % 2**63)
     pick = int(torch.randint(len(sources.anatomies), (), generator=generator))
-    return draw(
-        sources.anatomies[pick], generator=generator, config=config, shapes=sources.shapes
-    )
+    return draw(sources.anatomies[pick], generator=generator, config=config, shapes=sources.shapes)
 
 
 def stream(

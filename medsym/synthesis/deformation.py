@@ -141,7 +141,9 @@ def enlarge(sources: Tensor, *, shape: tuple[int, int, int]) -> Tensor:
     """Coarse field on a finer lattice of the same ends, (3, x, y, z)."""
     if tuple(sources.shape[1:]) == shape:
         return sources
-    return functional.interpolate(sources[None], size=shape, mode="trilinear", align_corners=True)[0]
+    return functional.interpolate(sources[None], size=shape, mode="trilinear", align_corners=True)[
+        0
+    ]
 
 
 def sample_classes(anatomy: Anatomy, *, sources: Tensor, shape: tuple[int, int, int]) -> Tensor:

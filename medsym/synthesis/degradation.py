@@ -11,6 +11,9 @@ from medsym.synthesis.randomness import chance, smooth_field, uniform, whole
 from medsym.synthesis.settings import DegradationConfig
 
 
+DEPTH_PER_MM = 0.065  # slope at the border of a mask smoothed four times
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class View:
     """Which voxels the scan shows.
@@ -26,12 +29,22 @@ class View:
     stripped: bool
 
 
-def _smooth(image: Tensor, *, times: int) -> Tensor:
+def smooth(image: Tensor, *, times: int) -> Tensor:
     """Repeated box filter of three voxels; two times is a Gaussian of about 3.5 mm."""
     field = image[None, None]
     for _ in range(times):
         field = functional.avg_pool3d(field, 3, stride=1, padding=1)
     return field[0, 0]
+
+
+def closed_brain(brain: Tensor) -> Tensor:
+    """Brain with its narrow sulci, (64, 80, 64) float 0..1: what an expert's outline would enclose.
+
+    Args:
+        brain: (64, 80, 64) float, fraction of brain.
+    """
+    filled = 0.5 + 4.0 * (smooth(brain, times=2) - 0.5)
+    return torch.maximum(brain, filled).clamp(0.0, 1.0)
 
 
 def draw_view(
@@ -50,16 +63,15 @@ def draw_view(
     if stripped:
         margin = uniform(config.strip_error_mm, generator=generator)
         rough = smooth_field(1, shape=GRID, control=(8, 10, 8), generator=generator)[0]
-        depth = _smooth(brain.to(torch.float32), times=2)  # 0.5 at the border, slope about 0.1 / mm
-        mask = depth > 0.5 - 0.09 * (margin + 1.0 * rough.to(brain.device))
+        depth = smooth(brain.to(torch.float32), times=4)  # 0.5 at the border
+        threshold = 0.5 - DEPTH_PER_MM * (margin + rough.to(brain.device))
+        mask = depth > threshold.clamp(0.05, 0.8)
     else:
-        mask = _smooth(head, times=1) > 0.4
+        mask = smooth(head, times=1) > 0.4
     return View(mask=mask & coverage, coverage=coverage, stripped=stripped)
 
 
-def _coverage(
-    brain: Tensor, *, config: DegradationConfig, generator: torch.Generator
-) -> Tensor:
+def _coverage(brain: Tensor, *, config: DegradationConfig, generator: torch.Generator) -> Tensor:
     """Field of view: the neck is often cut, the brain's ends sometimes."""
     coverage = torch.ones_like(brain)
     rows = torch.nonzero(brain.any(dim=0).any(dim=0)).flatten()
@@ -84,7 +96,7 @@ def degrade(image: Tensor, *, config: DegradationConfig, generator: torch.Genera
         generator: source of randomness, on the CPU.
     """
     device = image.device
-    log_bias = smooth_field(1, shape=GRID, control=(4, 5, 4), generator=generator)[0]
+    log_bias = smooth_field(1, shape=GRID, control=(3, 4, 3), generator=generator)[0]
     log_bias = log_bias * uniform(config.bias_log_sd, generator=generator)
     if chance(config.one_sided, generator=generator):
         size = uniform(config.one_sided_log, generator=generator)
@@ -93,7 +105,9 @@ def degrade(image: Tensor, *, config: DegradationConfig, generator: torch.Genera
     image = blur(image, sd_mm=uniform(config.blur_mm, generator=generator))
     if chance(config.thick_slices, generator=generator):
         axis = whole(0, 2, generator=generator)
-        image = _slices(image, axis=axis, thickness_mm=uniform(config.slice_mm, generator=generator))
+        image = _slices(
+            image, axis=axis, thickness_mm=uniform(config.slice_mm, generator=generator)
+        )
     noise = torch.randn(GRID, generator=generator).to(device)
     return image + uniform(config.noise_sd, generator=generator) * noise
 
@@ -119,5 +133,7 @@ def _slices(image: Tensor, *, axis: int, thickness_mm: float) -> Tensor:
     size = list(image.shape)
     size[axis] = max(8, round(size[axis] * GRID_MM / thickness_mm))
     thick = functional.interpolate(image[None, None], size=size, mode="area")
-    back = functional.interpolate(thick, size=list(image.shape), mode="trilinear", align_corners=False)
+    back = functional.interpolate(
+        thick, size=list(image.shape), mode="trilinear", align_corners=False
+    )
     return back[0, 0]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from medsym.models.structures import STRUCTURES
 from medsym.synthesis.anatomy import Anatomy
@@ -24,7 +25,7 @@ from medsym.synthesis.deformation import (
     grid_mm,
     sample_classes,
 )
-from medsym.synthesis.degradation import View, degrade, draw_view
+from medsym.synthesis.degradation import View, closed_brain, degrade, draw_view
 from medsym.synthesis.lesions import Lesion, Room, draw_lesions
 from medsym.synthesis.settings import SynthesisConfig
 from medsym.synthesis.shapes import LesionShape
@@ -61,7 +62,8 @@ class SyntheticCase:
     Attributes:
         image: (64, 80, 64) float32, scaled as `medsym.volumes.intensity.normalise` does it.
         structures: (64, 80, 64) int64, channels of `medsym.models.structures`; 0 outside the view.
-        lesion: (64, 80, 64) bool, where lesions fill more than half of the voxel.
+        lesion: (64, 80, 64) bool, where lesions fill more than half of the voxel; as in an expert's
+            outline it may enclose sulci, which are not brain in `structures`.
         brain: (64, 80, 64) bool, structures other than background.
         coverage: (64, 80, 64) bool, inside the field of view.
         stripped: True when everything but the brain was removed.
@@ -101,7 +103,7 @@ def draw(
     sources = draw_sources(anatomy, config=config.deformation, generator=generator)
     room = _room(anatomy, sources=sources)
     lesions = draw_lesions(room, shapes=shapes, config=config.lesions, generator=generator)
-    coarse_brain = torch.nn.functional.interpolate(room.brain[None, None], size=COARSE)[0, 0]
+    coarse_brain = functional.interpolate(room.brain[None, None], size=COARSE)[0, 0]
     for lesion in lesions:
         if lesion.push is not None:
             sources = apply_push(sources, push=lesion.push, brain=coarse_brain)
@@ -110,13 +112,12 @@ def draw(
     structures = majority(channel[classes], count=len(STRUCTURES))
     contrast = draw_contrast(config=config.contrast, generator=generator)
     healthy = paint(classes, contrast=contrast, generator=generator)
+    enclosed = closed_brain((structures > 0).to(torch.float32)) > 0.5
     image, extent, records = _with_lesions(
-        healthy, structures > 0, lesions=lesions, contrast=contrast, config=config, generator=generator
+        healthy, enclosed, lesions=lesions, contrast=contrast, config=config, generator=generator
     )
     head = pool(class_is_head().to(torch.float32)[classes])
-    view = draw_view(
-        structures > 0, head=head, config=config.degradation, generator=generator
-    )
+    view = draw_view(structures > 0, head=head, config=config.degradation, generator=generator)
     gamma = float(torch.exp(config.contrast.gamma_log_sd * torch.randn((), generator=generator)))
     state = generator.get_state()
     finished = _finish(image, view=view, gamma=gamma, config=config, generator=generator)
@@ -129,7 +130,7 @@ def draw(
     return SyntheticCase(
         image=finished,
         structures=structures,
-        lesion=(extent > 0.5) & (structures > 0),
+        lesion=(extent > 0.5) & enclosed & view.coverage,
         brain=structures > 0,
         coverage=view.coverage,
         stripped=view.stripped,
@@ -147,8 +148,10 @@ def _room(anatomy: Anatomy, *, sources: Tensor) -> Room:
     boxed = [s.index for s in STRUCTURES if s.name in _BOX_STRUCTURES]
     points = grid_mm()[:, torch.isin(structures, torch.tensor(boxed))]
     fluid = classes_named("ventricle")[classes].to(torch.float32)
+    brain = (structures > 0).to(torch.float32)
     return Room(
-        brain=(structures > 0).to(torch.float32),
+        brain=brain,
+        enclosed=closed_brain(brain),
         fluid=fluid,
         low_mm=points.min(dim=1).values,
         high_mm=points.max(dim=1).values,
@@ -188,9 +191,7 @@ def _record(lesion: Lesion, *, inside: Tensor, contrast_sd: float) -> LesionReco
     left = float(inside[: GRID[0] // 2].sum()) / float(inside.sum())
     side = "left" if left > 0.8 else "right" if left < 0.2 else "both"
     volume = float(inside.sum()) * VOXEL_ML
-    return LesionRecord(
-        origin=lesion.origin, side=side, volume_ml=volume, contrast_sd=contrast_sd
-    )
+    return LesionRecord(origin=lesion.origin, side=side, volume_ml=volume, contrast_sd=contrast_sd)
 
 
 def _finish(

@@ -34,12 +34,14 @@ class Room:
     """Where lesions may lie, known before the final deformation.
 
     Attributes:
-        brain: (64, 80, 64) float, fraction of brain.
+        brain: (64, 80, 64) float, 1 inside the brain.
+        enclosed: (64, 80, 64) float, the brain and its sulci.
         fluid: (64, 80, 64) float, fraction of ventricle.
         low_mm, high_mm: (3,) extent of cerebrum and cerebellum, frame mm.
     """
 
     brain: Tensor
+    enclosed: Tensor
     fluid: Tensor
     low_mm: Tensor
     high_mm: Tensor
@@ -82,7 +84,10 @@ def draw_lesions(
     if not chance(config.present, generator=generator):
         return ()
     lesions = []
-    for _ in range(whole(*config.count, generator=generator)):
+    count = 1
+    while count < config.most and chance(config.another, generator=generator):
+        count += 1
+    for _ in range(count):
         for _ in range(ATTEMPTS):
             lesion = _draw_one(room, shapes=shapes, config=config, generator=generator)
             if int((lesion.extent > 0.5).sum()) >= config.smallest_voxels:
@@ -107,7 +112,7 @@ def _draw_one(
     else:
         origin = "blob"
         level = _blob(room, side=side, config=config, generator=generator)
-    open_to = room.brain * (1.0 - 0.9 * room.fluid)
+    open_to = room.enclosed * (1.0 - 0.9 * room.fluid)
     extent = torch.sigmoid(level) * open_to
     inside = extent > 0.5
     count = int(inside.sum())
@@ -142,9 +147,7 @@ def _centre(room: Room, *, where: str, side: float, generator: torch.Generator) 
     return points.reshape(3, -1)[:, places[pick]]
 
 
-def _blob(
-    room: Room, *, side: float, config: LesionConfig, generator: torch.Generator
-) -> Tensor:
+def _blob(room: Room, *, side: float, config: LesionConfig, generator: torch.Generator) -> Tensor:
     """Level of a rough ellipsoid: positive inside, in units of the border's width."""
     draw = uniform((0.0, 1.0), generator=generator)
     where = "side"

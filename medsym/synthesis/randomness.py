@@ -34,7 +34,11 @@ def whole(low: int, high: int, *, generator: torch.Generator) -> int:
 
 
 def smooth_field(
-    channels: int, *, shape: tuple[int, int, int], control: tuple[int, int, int], generator: torch.Generator
+    channels: int,
+    *,
+    shape: tuple[int, int, int],
+    control: tuple[int, int, int],
+    generator: torch.Generator,
 ) -> Tensor:
     """Smooth random field (channels, x, y, z) with mean 0 and root mean square 1 per channel.
 

@@ -59,7 +59,7 @@ class DeformationConfig(_Settings):
     """Random anatomy."""
 
     control_spacing_mm: Range = (20.0, 60.0)
-    displacement_rms_mm: Range = (0.0, 6.0)  # per axis, before smoothing to the control spacing
+    displacement_rms_mm: Range = (0.0, 4.5)  # per axis; beyond that heads stop looking like heads
     pitch_deg: Range = (-8.0, 8.0)  # rotation about the left-right axis
     scale: Range = (0.9, 1.1)  # each axis on its own
     shift_mm: Range = (-10.0, 10.0)  # along y and z
@@ -83,7 +83,8 @@ class LesionConfig(_Settings):
     """Random lesions."""
 
     present: Chance = 0.8
-    count: tuple[int, int] = (1, 3)
+    most: int = Field(default=3, ge=1)
+    another: Chance = 0.35  # of one more lesion, up to the most
     real_shape: Chance = 0.5  # when a lesion folder was given, else every shape is random
     radius_mm: Range = (3.0, 35.0)  # random shapes, uniform in the logarithm of the volume
     real_scale: Range = (0.7, 1.4)
@@ -103,7 +104,7 @@ class DegradationConfig(_Settings):
 
     stripped: Chance = 0.5
     strip_error_mm: Range = (-1.0, 5.0)  # how far outside the brain the mask's border runs
-    bias_log_sd: Range = (0.0, 0.3)  # of the smooth field's logarithm
+    bias_log_sd: Range = (0.0, 0.2)  # of the smooth field's logarithm
     one_sided: Chance = 0.3
     one_sided_log: Range = (-0.25, 0.25)  # left against right, over the width of the head
     noise_sd: Range = (0.0, 0.06)  # of the range of intensities

@@ -45,9 +45,13 @@ TISSUES: tuple[Tissue, ...] = (
     Tissue(name="caudate", labels=(11, 50), brightness=(0.61, 0.51, 0.58, 0.47)),
     Tissue(name="putamen", labels=(12, 51, 26, 58), brightness=(0.64, 0.48, 0.56, 0.47)),
     Tissue(name="pallidum", labels=(13, 52), brightness=(0.75, 0.36, 0.45, 0.48)),
-    Tissue(name="ventricle", labels=(4, 43, 5, 44, 14, 15, 72), brightness=(0.17, 0.95, 0.12, 0.10)),
+    Tissue(
+        name="ventricle", labels=(4, 43, 5, 44, 14, 15, 72), brightness=(0.17, 0.95, 0.12, 0.10)
+    ),
     Tissue(name="outer-csf", labels=(24,), brightness=(0.18, 0.93, 0.15, 0.12), head=True),
-    Tissue(name="choroid", labels=(31, 63, 136, 163, 137, 164), brightness=(0.38, 0.80, 0.42, 0.30)),
+    Tissue(
+        name="choroid", labels=(31, 63, 136, 163, 137, 164), brightness=(0.38, 0.80, 0.42, 0.30)
+    ),
     Tissue(name="vessel", labels=(30, 62), brightness=(0.40, 0.30, 0.35, 0.45)),
     Tissue(name="sinus", labels=(514,), brightness=(0.40, 0.20, 0.30, 0.60), head=True),
     Tissue(name="chiasm", labels=(85,), brightness=(0.80, 0.40, 0.50, 0.36), head=True),
