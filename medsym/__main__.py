@@ -1,0 +1,7 @@
+"""``python -m medsym`` is the command line."""
+
+import sys
+
+from medsym.cli import main
+
+sys.exit(main())

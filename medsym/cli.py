@@ -1,0 +1,144 @@
+"""Command line of medsym: arguments, progress lines, one-line errors and exit codes.
+
+Exit codes: 0 everything done, 1 some scan was refused or damaged, 2 wrong usage, configuration or
+model, 75 another run is writing into the output folder (try again later).
+Heavy packages are imported by the commands that need them, so ``medsym --help`` is quick.
+"""
+
+import argparse
+import logging
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from medsym import RESEARCH_USE_ONLY, __version__
+from medsym.commands import research, screening, viewing
+from medsym.commands.console import EXIT_LOCKED, EXIT_USAGE, complain
+from medsym.errors import MedsymError
+
+Command = Callable[[argparse.Namespace], int]
+
+
+class _Menu:
+    """Adds subcommands that all know --debug and the research-use notice."""
+
+    def __init__(self, parser: argparse.ArgumentParser) -> None:
+        self._subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(self, name: str, run: Command, text: str) -> argparse.ArgumentParser:
+        parser = self._subparsers.add_parser(
+            name, help=text, description=text, epilog=RESEARCH_USE_ONLY
+        )
+        parser.set_defaults(run=run)
+        parser.add_argument(
+            "--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks"
+        )
+        return parser
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The argument parser; every subcommand carries its function as ``run``."""
+    parser = argparse.ArgumentParser(
+        prog="medsym",
+        description="Left-right asymmetry in brain scans, with a bound on what the model may add.",
+        epilog=RESEARCH_USE_ONLY,
+    )
+    parser.add_argument("--version", action="version", version=f"medsym {__version__}")
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    menu = _Menu(parser)
+    _add_screening(menu)
+    _add_viewing(menu)
+    _add_research(menu)
+    return parser
+
+
+def _add_screening(menu: _Menu) -> None:
+    demo = menu.add("demo", screening.demo, "screen the bundled samples and open the viewer")
+    demo.add_argument("--out", type=Path, default=Path("medsym-demo"), metavar="DIR")
+    demo.add_argument("--no-view", action="store_true", help="do not start the viewer")
+    demo.add_argument("--port", type=int, default=8501)
+    _add_model(demo)
+    screen = menu.add("screen", screening.screen, "screen scans into a folder")
+    screen.add_argument("scans", nargs="+", type=Path, metavar="SCAN", help="NIfTI file or folder")
+    screen.add_argument("--out", type=Path, required=True, metavar="DIR")
+    screen.add_argument(
+        "--assume-orientation", metavar="RAS", help="for files that do not state their orientation"
+    )
+    screen.add_argument("--volume", type=int, metavar="K", help="which volume of a 4-D file")
+    screen.add_argument("--max-gib", type=float, default=2.0, metavar="G", help="size limit")
+    screen.add_argument("--allow-shear", action="store_true", help="accept sheared affines")
+    screen.add_argument("--overwrite", action="store_true", help="replace existing results")
+    screen.add_argument(
+        "--single-pass",
+        action="store_true",
+        help="half the time: assumed rounding, defect not measured",
+    )
+    _add_model(screen)
+    verify = menu.add("verify", screening.verify, "hash the files of a result or model folder again")
+    verify.add_argument("folder", type=Path, metavar="DIR")
+
+
+def _add_viewing(menu: _Menu) -> None:
+    view = menu.add("view", viewing.view, "open a result folder in the viewer (this machine only)")
+    view.add_argument("folder", type=Path, metavar="DIR")
+    view.add_argument("--port", type=int, default=8501)
+
+
+def _add_research(menu: _Menu) -> None:
+    train = menu.add("train", research.train, "train a model as a YAML file says")
+    train.add_argument("config", type=Path, metavar="CONFIG")
+    train.add_argument("--out", type=Path, default=Path("runs"), metavar="DIR")
+    train.add_argument("--resume", action="store_true", help="go on from the checkpoint in DIR")
+    samples = menu.add("samples", research.samples, "make the synthetic samples again")
+    samples.add_argument("--out", type=Path, required=True, metavar="DIR")
+    bench = menu.add("bench", research.bench, "measure accuracy or speed on this machine")
+    bench.add_argument("what", choices=("alignment", "layers"))
+    bench.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to a file")
+    evaluate = menu.add("evaluate", research.evaluate, "score a model on cases with known lesions")
+    evaluate.add_argument("--cases", type=Path, metavar="DIR", help="folder of cases")
+    evaluate.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to a file")
+    _add_model(evaluate)
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model", type=Path, metavar="DIR", help="model folder (default: the shipped model)"
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code.
+
+    Args:
+        argv: arguments without the program's name; by default those of the process.
+    """
+    arguments = build_parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO if arguments.debug else logging.ERROR)
+    if not arguments.debug:
+        warnings.simplefilter("ignore")
+    try:
+        return int(arguments.run(arguments))
+    except MedsymError as error:
+        _trace(error, shown=arguments.debug)
+        complain(str(error))
+        code = EXIT_LOCKED if error.code == "MS-151" else EXIT_USAGE
+    except KeyboardInterrupt:
+        complain("stopped; finished cases are kept, run the same command again to go on")
+        code = 130
+    except Exception as error:  # noqa: BLE001 - the last resort before a person's terminal
+        _trace(error, shown=arguments.debug)
+        complain(f"MS-199 medsym: unexpected {type(error).__name__}. Fix: run with --debug, report.")
+        code = EXIT_USAGE
+    return code
+
+
+def _trace(error: Exception, *, shown: bool) -> None:
+    """Where an error came from, for developers."""
+    if shown:
+        traceback.print_exception(error)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

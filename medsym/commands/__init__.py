@@ -1,0 +1,1 @@
+"""What each subcommand does; heavy packages are imported when a command runs, not before."""

@@ -1,0 +1,120 @@
+"""screen, demo and verify."""
+
+import argparse
+import json
+from pathlib import Path
+
+import medsym
+from medsym import RESEARCH_USE_ONLY
+from medsym.commands.console import EXIT_OK, EXIT_REFUSED, ProgressLine, complain, say
+from medsym.commands.viewing import show
+from medsym.errors import OutputError, ScanError
+
+SAMPLES = Path(medsym.__file__).resolve().parents[1] / "data_samples"
+
+
+def screen(arguments: argparse.Namespace) -> int:
+    """Screen scans into a folder."""
+    from medsym.inference.case import Options
+    from medsym.screening.runner import ScreenOptions
+
+    options = ScreenOptions(
+        assume_orientation=arguments.assume_orientation,
+        volume_index=arguments.volume,
+        max_gib=arguments.max_gib,
+        allow_shear=arguments.allow_shear,
+        overwrite=arguments.overwrite,
+        analysis=Options(measure_defect=not arguments.single_pass),
+    )
+    return _run(arguments.scans, arguments.out, model=arguments.model, options=options)
+
+
+def demo(arguments: argparse.Namespace) -> int:
+    """Screen the bundled samples, then open the viewer."""
+    from medsym.screening.runner import ScreenOptions
+
+    scans = sorted(SAMPLES.glob("*.nii.gz"))
+    scans = [path for path in scans if not path.name.endswith("_dseg.nii.gz")]
+    folder = SAMPLES
+    if not scans:
+        from medsym.synthesis.samples import write_samples
+
+        folder = arguments.out / "samples"
+        say("making the synthetic samples")
+        write_samples(folder)
+    code = _run([folder], arguments.out, model=arguments.model, options=ScreenOptions())
+    if code == EXIT_OK and not arguments.no_view:
+        return show(arguments.out, port=arguments.port)
+    return code
+
+
+def _run(inputs: list[Path], out: Path, *, model: Path | None, options: object) -> int:
+    from medsym.models.store import load_model
+    from medsym.screening.batch import screen as screen_scans
+    from medsym.screening.naming import expand_scans
+    from medsym.screening.runner import ScreenOptions
+
+    assert isinstance(options, ScreenOptions)
+    scans = expand_scans(inputs)
+    if not scans:
+        raise ScanError(
+            code="MS-100",
+            subject=", ".join(str(path) for path in inputs),
+            cause="no NIfTI scan was found there",
+            fix="name scan files, or a folder that holds *.nii or *.nii.gz",
+        )
+    say(RESEARCH_USE_ONLY)
+    outcome = screen_scans(
+        scans, out, model=load_model(model), options=options, progress=ProgressLine()
+    )
+    withheld = sum(1 for record in outcome.records if not record["assessable"])
+    say(
+        f"{len(outcome.records)} cases in {out} ({outcome.resumed} kept from before, {withheld} not "
+        f"assessable), {len(outcome.failures)} scans refused; open {out / 'index.html'}"
+    )
+    return EXIT_REFUSED if outcome.failures else EXIT_OK
+
+
+def verify(arguments: argparse.Namespace) -> int:
+    """Hash every file of every case again, and every file of a model folder."""
+    from medsym.screening.records import damaged_files, find_records, read_record
+
+    folder: Path = arguments.folder
+    if (folder / "manifest.json").is_file():
+        from medsym.models.store import load_model
+
+        manifest = load_model(folder).manifest
+        say(f"model {manifest.get('name')}: hash, tensors and self-test agree")
+        return EXIT_OK
+    paths = find_records(folder)
+    if not paths:
+        raise OutputError(
+            code="MS-154",
+            subject=str(folder),
+            cause="holds no case and no model",
+            fix="name an output folder of 'medsym screen' or a model folder",
+        )
+    damaged = 0
+    for path in paths:
+        try:
+            wrong = damaged_files(read_record(path), out=folder)
+        except OutputError as error:
+            complain(str(error))
+            damaged += 1
+            continue
+        damaged += bool(wrong)
+        for name in wrong:
+            complain(f"damaged or missing: {name}")
+    say(f"{len(paths) - damaged} of {len(paths)} cases are intact")
+    return EXIT_REFUSED if damaged else EXIT_OK
+
+
+def write_numbers(path: Path | None, *, numbers: object) -> None:
+    """Write measured numbers as JSON if a file was asked for, else show them."""
+    text = json.dumps(numbers, indent=1, sort_keys=True)
+    if path is None:
+        for line in text.splitlines():
+            say(line)
+    else:
+        path.write_text(text + "\n", encoding="utf-8")
+        say(f"numbers in {path}")

@@ -1,0 +1,224 @@
+"""One scan through the whole pipeline: prepare, find the brain, refine, compare, judge."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from medsym.errors import ModelError
+from medsym.inference.brain import BrainMask, brain_from_anatomy
+from medsym.inference.deviation import REFERENCE_FILE, DeviationReference, load_reference
+from medsym.inference.findings import DEFAULT_PEAK_SD, Finding, find_findings
+from medsym.inference.gate import GateValues, gate_values, reasons_not_assessable
+from medsym.inference.maps import CaseMaps, MapRequest, compute_maps
+from medsym.inference.passes import run_network
+from medsym.inference.structures import StructurePair, structure_table
+from medsym.inference.summary import Summary, summarise
+from medsym.models.store import LoadedModel
+from medsym.models.structures import mirror_permutation
+from medsym.volumes.grid import prepare_scan, refine
+from medsym.volumes.prepared import PreparedScan, scan_name
+from medsym.volumes.volume import Volume
+
+#: Share of healthy scans that may show any finding; the threshold is chosen for it.
+FALSE_ALARM_RATE = 0.05
+
+STAGES = ("prepare", "anatomy", "refine", "compare", "judge")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Options:
+    """What a user may change about the analysis.
+
+    Attributes:
+        measure_defect: also run the mirrored pass: exact symmetry and a measured defect.
+        false_alarm_rate: share of healthy scans that may show any finding, in (0, 1).
+    """
+
+    measure_defect: bool = True
+    false_alarm_rate: float = FALSE_ALARM_RATE
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CaseResult:
+    """Everything known about one scan.
+
+    Attributes:
+        prepared: the scan on the symmetric grid with its mid-plane and transforms.
+        maps: voxel maps on the symmetric grid.
+        summary: key numbers.
+        structures: left/right pairs.
+        findings: largest deviation first; empty if not assessable.
+        gate: what the assessability was judged by.
+        reasons: why the case is not assessable; empty if it is.
+        peak_sd: deviation a finding has to reach.
+        false_alarm_rate: share of healthy cases that exceed ``peak_sd`` anywhere; None if the
+            reference holds too few of them to say.
+        notes: remarks of the reader, the alignment and the analysis.
+        seconds: time per stage.
+    """
+
+    prepared: PreparedScan
+    maps: CaseMaps
+    summary: Summary
+    structures: tuple[StructurePair, ...]
+    findings: tuple[Finding, ...]
+    gate: GateValues
+    reasons: tuple[str, ...]
+    peak_sd: float
+    false_alarm_rate: float | None
+    notes: tuple[str, ...]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def is_assessable(self) -> bool:
+        """False if numbers and maps are to be withheld."""
+        return not self.reasons
+
+
+class _Clock:
+    """Times the stages and tells a listener which one begins."""
+
+    def __init__(self, listener: Callable[[str], None] | None) -> None:
+        self.seconds: dict[str, float] = {}
+        self._listener, self._stage, self._since = listener, "", time.perf_counter()
+
+    def enter(self, stage: str) -> None:
+        now = time.perf_counter()
+        if self._stage:
+            self.seconds[self._stage] = round(now - self._since, 3)
+        self._stage, self._since = stage, now
+        if stage and self._listener:
+            self._listener(stage)
+
+
+def reference_of(model: LoadedModel) -> DeviationReference:
+    """Healthy reference that belongs to a model, from the folder of its weights.
+
+    Raises:
+        ModelError: MS-305 if the model has none.
+    """
+    return load_reference(model.folder / REFERENCE_FILE)
+
+
+def prior_logit_of(model: LoadedModel) -> float:
+    """Log odds of pathology before looking, as the model was trained with."""
+    prior = model.network.settings.pathology_prior
+    return math.log(prior / (1.0 - prior))
+
+
+def analyse_scan(
+    scan: Volume,
+    model: LoadedModel,
+    *,
+    options: Options | None = None,
+    reference: DeviationReference | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> CaseResult:
+    """Analyse one scan.
+
+    Args:
+        scan: as read from its file; any contrast and orientation.
+        model: network and manifest.
+        options: see ``Options``.
+        reference: healthy reference; by default the one shipped with the model.
+        progress: told the name of each stage as it begins.
+
+    Returns:
+        The case. Whether its numbers may be shown is ``is_assessable``.
+
+    Raises:
+        ScanError: the scan cannot be used.
+        ModelError: MS-306 if the measured defect exceeds the bound (never on sound hardware).
+    """
+    options = options or Options()
+    clock = _Clock(progress)
+    healthy = reference or reference_of(model)
+    clock.enter("prepare")
+    whole_head = prepare_scan(scan)
+    clock.enter("anatomy")
+    brain = find_brain(whole_head, model=model)
+    clock.enter("refine")
+    prepared = refine(whole_head, brain.voxels) if brain.voxels.any() else whole_head
+    clock.enter("compare")
+    request = MapRequest(
+        brain=prepared.brain,
+        coverage=prepared.coverage,
+        mirror_classes=mirror_permutation(),
+        prior_logit=prior_logit_of(model),
+        mirrored=options.measure_defect,
+    )
+    maps, parts = compute_maps(
+        model.network,
+        prepared.brain_image,
+        request=request,
+        sigma=healthy.sigma_on(prepared.brain),
+    )
+    _check_bound(maps, subject=scan_name(scan))
+    clock.enter("judge")
+    result = _judge(
+        prepared, maps=maps, brain=brain, healthy=healthy, options=options, rounding=parts.rounding
+    )
+    clock.enter("")
+    result.seconds.update(clock.seconds)
+    return result
+
+
+def find_brain(prepared: PreparedScan, *, model: LoadedModel) -> BrainMask:
+    """Brain of a whole-head scan on its symmetric grid, from one pass of the network."""
+    classes = mirror_permutation()
+    parts = run_network(model.network, prepared.image, mirror_classes=classes, mirrored=False)
+    return brain_from_anatomy(parts.anatomy.argmax(0).cpu().numpy(), rule=prepared.brain)
+
+
+def _check_bound(maps: CaseMaps, *, subject: str) -> None:
+    excess = float((np.abs(maps.defect) - maps.bound).max())
+    if excess > 0:
+        raise ModelError(
+            code="MS-306",
+            subject=subject,
+            cause=f"the measured defect exceeds the bound by {excess:.3g} nats",
+            fix="do not use this result; run 'medsym verify' on the model and report it",
+        )
+
+
+def _judge(
+    prepared: PreparedScan,
+    *,
+    maps: CaseMaps,
+    brain: BrainMask,
+    healthy: DeviationReference,
+    options: Options,
+    rounding: float,
+) -> CaseResult:
+    voxel_ml = prepared.grid.spacing_mm**3 / 1000.0
+    gate = gate_values(
+        maps, voxel_ml=voxel_ml, brain_dice=brain.dice, plane_score=prepared.plane.score
+    )
+    threshold = healthy.threshold(options.false_alarm_rate)
+    peak_sd = DEFAULT_PEAK_SD if threshold is None else threshold
+    reasons = reasons_not_assessable(gate)
+    findings = find_findings(
+        maps, plane=prepared.plane, grid_to_world=prepared.grid_to_world, peak_sd=peak_sd
+    )
+    notes = [*prepared.scan.notes, *prepared.notes]
+    if threshold is None:
+        notes.append("the healthy reference is too small for a threshold with a false-alarm rate")
+    if not options.measure_defect:
+        notes.append("the defect was not measured; the rounding term of the bound is assumed")
+    return CaseResult(
+        prepared=prepared,
+        maps=maps,
+        summary=summarise(
+            maps, prepared=prepared, rounding=rounding, measured=options.measure_defect
+        ),
+        structures=structure_table(maps, voxel_ml=voxel_ml),
+        findings=() if reasons else findings,
+        gate=gate,
+        reasons=reasons,
+        peak_sd=peak_sd,
+        false_alarm_rate=None if threshold is None else options.false_alarm_rate,
+        notes=tuple(dict.fromkeys(notes)),
+    )

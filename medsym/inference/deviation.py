@@ -1,0 +1,212 @@
+"""Deviation against healthy people: the spread of the asymmetry, kept with the model's weights.
+
+The spread (a standard deviation about zero, in nats) lives on a small grid of *brain coordinates*:
+x from the mid-plane outwards, y and z from the middle of the brain, each divided by half the extent
+of the brain. So heads of different size share one reference. The largest deviation of healthy cases
+that did not enter the spread gives a family-wise threshold: with n of them, the finite-sample
+(split-conformal) quantile at level alpha is the ceil((n + 1)(1 - alpha))-th smallest maximum, and a
+new exchangeable healthy case exceeds it anywhere with probability at most alpha (Vovk, Gammerman and
+Shafer, Algorithmic Learning in a Random World, 2005). Healthy here means the cases given to
+``build_reference``; the promise does not carry over to scans unlike them.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter, map_coordinates
+from torch import nn
+
+from medsym.errors import ModelError
+from medsym.inference.evidence import DEFAULT_PRIOR_LOGIT
+from medsym.inference.maps import BoolMap, FloatMap, MapRequest, compute_maps
+
+#: Name of the file beside the weights.
+REFERENCE_FILE = "reference.safetensors"
+#: Shape of the reference grid; about 5 mm a voxel for an adult brain. Even in x.
+REFERENCE_SHAPE = (32, 40, 32)
+#: The grid spans this many half extents on either side, so that the rim of the brain is inside.
+REFERENCE_SPAN = 1.2
+#: Gaussian smoothing of the variance, in reference voxels: neighbours share their few cases.
+SMOOTHING_VOXELS = 1.5
+#: The spread is never below this share of the root mean square over the brain: a place where few
+#: healthy cases happened to be quiet must not turn noise into a large deviation.
+FLOOR_SHARE = 0.5
+#: ... nor below this many nats, the size of evidence that nobody would act on.
+FLOOR_NATS = 0.02
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeviationReference:
+    """Healthy spread of the asymmetry and the largest deviations of healthy cases.
+
+    Attributes:
+        spread: ``REFERENCE_SHAPE`` float32, nats, positive, symmetric under the mirror.
+        maxima: ascending largest absolute deviations of held-out healthy cases, in SD.
+        num_spread: number of healthy cases behind ``spread``.
+    """
+
+    spread: FloatMap
+    maxima: FloatMap
+    num_spread: int
+
+    def sigma_on(self, brain: BoolMap) -> FloatMap:
+        """Spread on the symmetric grid of a case, exactly symmetric under the mirror.
+
+        Args:
+            brain: brain mask (x, y, z) on the symmetric grid.
+        """
+        points = _brain_coordinates(brain.shape, *_extent(brain))
+        at = [
+            (axis / REFERENCE_SPAN + 1.0) * size / 2 - 0.5
+            for axis, size in zip(points, self.spread.shape, strict=True)
+        ]
+        sigma = map_coordinates(self.spread.astype(np.float64), at, order=1, mode="nearest")
+        return ((sigma + sigma[::-1]) / 2).astype(np.float32)
+
+    def threshold(self, alpha: float = 0.05) -> float | None:
+        """Deviation that at most a share alpha of healthy cases exceeds anywhere, in SD.
+
+        Returns:
+            None if there are too few healthy cases to say so (fewer than ``1 / alpha - 1``).
+        """
+        rank = math.ceil((self.maxima.size + 1) * (1.0 - alpha))
+        return None if rank > self.maxima.size else float(self.maxima[rank - 1])
+
+
+def _extent(brain: BoolMap) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Centre and half extent of the brain in voxels, ignoring the outermost percent."""
+    if not brain.any():
+        return np.array([(n - 1) / 2 for n in brain.shape]), np.array([n / 2 for n in brain.shape])
+    x, y, z = (axis.astype(np.float64) for axis in np.nonzero(brain))
+    middle = (brain.shape[0] - 1) / 2
+    half_x = float(np.percentile(np.abs(x - middle), 99))
+    low, high = np.percentile(np.stack([y, z]), [1, 99], axis=1)
+    centre = np.array([middle, *((low + high) / 2)])
+    return centre, np.maximum([half_x, *((high - low) / 2)], 1.0)
+
+
+def _brain_coordinates(
+    shape: Sequence[int], centre: NDArray[np.float64], half: NDArray[np.float64]
+) -> list[NDArray[np.float64]]:
+    axes = [(np.arange(n) - c) / h for n, c, h in zip(shape, centre, half, strict=True)]
+    return list(np.meshgrid(*axes, indexing="ij"))
+
+
+def _to_reference(values: NDArray[np.float64], brain: BoolMap) -> NDArray[np.float64]:
+    """Resample a map of the symmetric grid to the reference grid."""
+    centre, half = _extent(brain)
+    axes = [((np.arange(n) + 0.5) / n * 2 - 1) * REFERENCE_SPAN for n in REFERENCE_SHAPE]
+    points = np.meshgrid(*axes, indexing="ij")
+    at = [p * h + c for p, h, c in zip(points, half, centre, strict=True)]
+    return map_coordinates(values, at, order=1, mode="constant", cval=0.0)
+
+
+def spread_from_moments(
+    squares: NDArray[np.float64], weights: NDArray[np.float64]
+) -> FloatMap:
+    """Smoothed, floored, mirror-symmetric spread from summed squares and summed weights.
+
+    Args:
+        squares: sum over cases of the squared asymmetry (nats^2) on the reference grid.
+        weights: sum over cases of the share of each reference voxel inside the brain.
+    """
+    squares, weights = (values + values[::-1] for values in (squares, weights))
+    overall = math.sqrt(float(squares.sum()) / max(float(weights.sum()), 1e-12))
+    smooth_squares = gaussian_filter(squares, SMOOTHING_VOXELS)
+    smooth_weights = gaussian_filter(weights, SMOOTHING_VOXELS)
+    known = smooth_weights > 1e-3 * max(float(smooth_weights.max()), 1e-12)
+    local = np.sqrt(np.where(known, smooth_squares / np.where(known, smooth_weights, 1.0), 0.0))
+    spread = np.maximum(np.where(known, local, overall), max(FLOOR_SHARE * overall, FLOOR_NATS))
+    return ((spread + spread[::-1]) / 2).astype(np.float32)
+
+
+def build_reference(
+    network: nn.Module,
+    cases: Iterable[tuple[FloatMap, BoolMap]],
+    *,
+    mirror_classes: Sequence[int],
+    num_spread: int,
+    prior_logit: float = DEFAULT_PRIOR_LOGIT,
+) -> DeviationReference:
+    """Estimate the healthy spread and the threshold maxima from healthy cases.
+
+    Args:
+        network: the trained network, as it will be shipped.
+        cases: healthy cases as (image, brain): the image normalised inside the brain and 0
+            outside, exactly as ``analyse_scan`` feeds it; both (x, y, z).
+        mirror_classes: mirror partner of each anatomy class.
+        num_spread: the first so many cases make the spread, all later ones the maxima.
+        prior_logit: log odds before looking, as used at inference.
+    """
+    squares, weights = np.zeros(REFERENCE_SHAPE), np.zeros(REFERENCE_SHAPE)
+    maxima: list[float] = []
+    reference = None
+    for number, (image, brain) in enumerate(cases):
+        request = MapRequest(
+            brain=brain,
+            coverage=np.ones_like(brain),
+            mirror_classes=mirror_classes,
+            prior_logit=prior_logit,
+        )
+        maps, _ = compute_maps(network, image, request=request)
+        if number < num_spread:
+            squares += _to_reference(maps.asymmetry.astype(np.float64) ** 2, brain)
+            weights += _to_reference(maps.domain.astype(np.float64), brain)
+            continue
+        if reference is None:
+            reference = spread_from_moments(squares, weights)
+        sigma = _reference(reference, maxima=[], num_spread=num_spread).sigma_on(brain)
+        maxima.append(float(np.abs(maps.asymmetry / sigma).max()))
+    spread = spread_from_moments(squares, weights) if reference is None else reference
+    return _reference(spread, maxima=maxima, num_spread=num_spread)
+
+
+def _reference(
+    spread: FloatMap, *, maxima: Sequence[float], num_spread: int
+) -> DeviationReference:
+    ordered = np.sort(np.asarray(maxima, dtype=np.float32))
+    return DeviationReference(spread=spread, maxima=ordered, num_spread=num_spread)
+
+
+def save_reference(path: Path, *, reference: DeviationReference) -> None:
+    """Write a reference as a safetensors file (tensors only, no code)."""
+    from safetensors.numpy import save_file
+
+    tensors = {
+        "spread": reference.spread,
+        "maxima": reference.maxima,
+        "num_spread": np.array([reference.num_spread], dtype=np.int64),
+    }
+    save_file(tensors, path, metadata={"kind": "medsym deviation reference"})
+
+
+def load_reference(path: Path) -> DeviationReference:
+    """Read a reference and check it.
+
+    Raises:
+        ModelError: MS-305 if the file is missing, unreadable or not a healthy reference.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    fix = "use a complete model folder, or train again: training writes this file"
+    try:
+        tensors = load_file(path)
+        reference = DeviationReference(
+            spread=tensors["spread"].astype(np.float32),
+            maxima=np.sort(tensors["maxima"].astype(np.float32)),
+            num_spread=int(tensors["num_spread"][0]),
+        )
+    except (OSError, SafetensorError, KeyError, IndexError) as error:
+        cause = "the healthy reference of the model cannot be read"
+        raise ModelError(code="MS-305", subject=path.name, cause=cause, fix=fix) from error
+    spread = reference.spread
+    sound = spread.shape == REFERENCE_SHAPE and bool(np.isfinite(spread).all())
+    if not (sound and spread.min() > 0 and np.array_equal(spread, spread[::-1])):
+        cause = "the healthy reference of the model is not a positive mirror-symmetric map"
+        raise ModelError(code="MS-305", subject=path.name, cause=cause, fix=fix)
+    return reference

@@ -1,0 +1,128 @@
+"""Findings: connected places that deviate from healthy and that the model cannot have made itself."""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import generate_binary_structure, label
+
+from medsym.inference.maps import BoolMap, CaseMaps
+from medsym.inference.structures import structure_names
+from medsym.volumes.midplane import MidPlane
+
+#: Deviation of the peak, in SD, if the reference holds too few healthy cases for a threshold with a
+#: stated false-alarm rate. A convention far in the tail, without such a rate.
+DEFAULT_PEAK_SD = 6.0
+#: A finding extends from its peak down to this share of the peak threshold.
+EXTENT_SHARE = 0.5
+#: Smaller findings are not listed: four voxels of the default 3 mm grid.
+MIN_FINDING_ML = 0.1
+
+_CORNERS = generate_binary_structure(3, 3)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One place whose evidence exceeds that of its mirror place; listed once per pair.
+
+    Attributes:
+        rank: 1 is the largest deviation.
+        side: patient's side of the peak, by the mid-plane: "left" or "right".
+        structure: structure that holds most of it.
+        volume_ml: volume.
+        peak_mm: world coordinates of the largest deviation.
+        mirror_mm: world coordinates of the mirror point of the peak.
+        deviation: at the peak, SD.
+        asymmetry: at the peak, nats.
+        bound: at the peak, nats; the asymmetry is larger everywhere in the finding.
+    """
+
+    rank: int
+    side: str
+    structure: str
+    volume_ml: float
+    peak_mm: tuple[float, float, float]
+    mirror_mm: tuple[float, float, float]
+    deviation: float
+    asymmetry: float
+    bound: float
+
+    def as_dict(self) -> dict[str, object]:
+        """Plain values for case.json."""
+        return asdict(self)
+
+
+def pair_bound(maps: CaseMaps) -> NDArray[np.float32]:
+    """Larger bound of a voxel and its mirror: a finding has to beat the model on both sides."""
+    return np.maximum(maps.bound, maps.bound[::-1])
+
+
+def beyond_bound(maps: CaseMaps) -> BoolMap:
+    """Voxels whose asymmetry the model cannot have made itself."""
+    return np.asarray((np.abs(maps.asymmetry) > pair_bound(maps)) & maps.domain)
+
+
+def to_world(index: tuple[int, ...], grid_to_world: NDArray[np.float64]) -> tuple[float, ...]:
+    """World mm of a voxel index."""
+    return tuple(float(v) for v in (grid_to_world @ np.array([*index, 1.0]))[:3])
+
+
+def find_findings(
+    maps: CaseMaps,
+    *,
+    plane: MidPlane,
+    grid_to_world: NDArray[np.float64],
+    peak_sd: float,
+) -> tuple[Finding, ...]:
+    """List the findings of a case, largest deviation first.
+
+    Only the side with more evidence is listed: the map is antisymmetric, so every place appears a
+    second time with the opposite sign on the other side.
+
+    Args:
+        maps: maps on the symmetric grid.
+        plane: mid-plane in world coordinates; gives the side.
+        grid_to_world: (4, 4) voxel of the symmetric grid to world mm.
+        peak_sd: deviation that the peak has to reach.
+    """
+    voxel_ml = abs(float(np.linalg.det(grid_to_world[:3, :3]))) / 1000.0
+    extended = (maps.deviation >= EXTENT_SHARE * peak_sd) & beyond_bound(maps)
+    components, count = label(extended, structure=_CORNERS)
+    found = []
+    for number in range(1, count + 1):
+        component = components == number
+        volume_ml = float(component.sum()) * voxel_ml
+        peak = float(maps.deviation[component].max())
+        if peak >= peak_sd and volume_ml >= MIN_FINDING_ML:
+            found.append((peak, volume_ml, component))
+    found.sort(key=lambda row: -row[0])
+    return tuple(
+        _finding(rank, component, volume_ml, maps=maps, plane=plane, grid_to_world=grid_to_world)
+        for rank, (_, volume_ml, component) in enumerate(found, start=1)
+    )
+
+
+def _finding(
+    rank: int,
+    component: BoolMap,
+    volume_ml: float,
+    *,
+    maps: CaseMaps,
+    plane: MidPlane,
+    grid_to_world: NDArray[np.float64],
+) -> Finding:
+    inside = np.where(component, maps.deviation, -np.inf)
+    x, y, z = (int(i) for i in np.unravel_index(int(inside.argmax()), inside.shape))
+    peak = to_world((x, y, z), grid_to_world)
+    opposite = to_world((maps.deviation.shape[0] - 1 - x, y, z), grid_to_world)
+    return Finding(
+        rank=rank,
+        side=plane.side_of(np.asarray(peak)),
+        structure=structure_names(maps.anatomy, component=component),
+        volume_ml=volume_ml,
+        peak_mm=(peak[0], peak[1], peak[2]),
+        mirror_mm=(opposite[0], opposite[1], opposite[2]),
+        deviation=float(maps.deviation[x, y, z]),
+        asymmetry=float(maps.asymmetry[x, y, z]),
+        bound=float(pair_bound(maps)[x, y, z]),
+    )

@@ -1,0 +1,101 @@
+"""Not assessable: reasons to withhold every number of a case, instead of a number that misleads."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from medsym.inference.maps import CaseMaps
+from medsym.models.structures import STRUCTURES
+
+#: Plausible brain volume with ventricles, ml. Healthy adults: about 950 to 1800 ml; widened for
+#: children above infancy, atrophy and mask error. Outside it, it is no whole human brain.
+BRAIN_ML = (600.0, 2200.0)
+#: Least share of the brain whose mirror voxel is in the field of view. Below it a hemisphere or a
+#: slab was scanned and most of the brain cannot be compared.
+MIN_COVERAGE = 0.7
+#: Least overlap (Dice) of the network's brain with the weight-free rule's.
+MIN_BRAIN_DICE = 0.5
+#: Largest ratio of the two hemispheres' volumes. Hemispherectomy and worse is beyond the method, and
+#: noise read as anatomy is rarely balanced.
+MAX_HEMISPHERE_RATIO = 1.8
+#: Least share of the structures of the table that must have been found.
+MIN_STRUCTURES = 0.5
+#: Least mid-plane score; the score's range is [0, 1], higher is better.
+MIN_PLANE_SCORE = 0.3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GateValues:
+    """What the gate looks at, kept with the case so that a refusal can be understood.
+
+    Attributes:
+        brain_ml: volume of the brain mask.
+        coverage: share of the brain whose mirror voxel is in the field of view.
+        brain_dice: overlap of the two brain masks.
+        hemisphere_ratio: larger hemisphere over smaller, >= 1, inf if one is missing.
+        structures_found: share of the structures with at least one voxel.
+        plane_score: mid-plane score in [0, 1].
+    """
+
+    brain_ml: float
+    coverage: float
+    brain_dice: float
+    hemisphere_ratio: float
+    structures_found: float
+    plane_score: float
+
+
+def gate_values(
+    maps: CaseMaps, *, voxel_ml: float, brain_dice: float, plane_score: float
+) -> GateValues:
+    """Measure what the gate needs.
+
+    Args:
+        maps: maps of the case.
+        voxel_ml: volume of a grid voxel, ml.
+        brain_dice: overlap of the two brain masks.
+        plane_score: score of the mid-plane.
+    """
+    present = np.unique(maps.anatomy[maps.anatomy > 0])
+    num_brain = int(maps.brain.sum())
+    sides = [
+        sum(int((maps.anatomy == s.index).sum()) for s in STRUCTURES if s.side == side)
+        for side in ("left", "right")
+    ]
+    return GateValues(
+        brain_ml=num_brain * voxel_ml,
+        coverage=float((maps.brain & maps.domain).sum()) / num_brain if num_brain else 0.0,
+        brain_dice=brain_dice,
+        hemisphere_ratio=max(sides) / min(sides) if min(sides) else float("inf"),
+        structures_found=present.size / sum(1 for s in STRUCTURES if s.side != "none"),
+        plane_score=plane_score,
+    )
+
+
+def reasons_not_assessable(values: GateValues) -> tuple[str, ...]:
+    """Sentences that say why a case is not assessable; empty if it is."""
+    low, high = BRAIN_ML
+    reasons = []
+    if not low <= values.brain_ml <= high:
+        reasons.append(
+            f"the brain measures {values.brain_ml:.0f} ml, outside {low:.0f} to {high:.0f} ml"
+        )
+    if values.coverage < MIN_COVERAGE:
+        reasons.append(
+            f"only {values.coverage:.0%} of the brain has its mirror place in the field of view"
+        )
+    if values.brain_dice < MIN_BRAIN_DICE:
+        reasons.append(
+            f"two ways of finding the brain overlap by only {values.brain_dice:.2f} (Dice)"
+        )
+    if values.hemisphere_ratio > MAX_HEMISPHERE_RATIO:
+        reasons.append(
+            f"one hemisphere measures {values.hemisphere_ratio:.1f} times the other"
+        )
+    if values.structures_found < MIN_STRUCTURES:
+        reasons.append(
+            f"only {values.structures_found:.0%} of the expected structures were found"
+        )
+    if values.plane_score < MIN_PLANE_SCORE:
+        reasons.append(f"no clear mid-plane was found (score {values.plane_score:.2f})")
+    return tuple(reasons)

@@ -1,0 +1,126 @@
+"""The voxel maps of one case on the symmetric grid, computed in one place for scans and references."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from medsym.inference.evidence import DEFAULT_PRIOR_LOGIT, asymmetry, bound, defect, evidence
+from medsym.inference.passes import NetworkParts, run_network
+
+FloatMap = NDArray[np.float32]
+BoolMap = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CaseMaps:
+    """Maps on the symmetric grid, each (x, y, z), x growing to the patient's right.
+
+    Attributes:
+        pathology: probability of pathology in [0, 1], 0 outside the brain.
+        asymmetry: evidence here minus evidence at the mirror voxel, nats, antisymmetric.
+        deviation: asymmetry over the healthy spread, in standard deviations, antisymmetric.
+        bound: largest part of the asymmetry that the model can have made itself, nats.
+        tolerance: how far the model may treat the two sides differently, logit units.
+        defect: measured ``F(Sx) - S F(x)`` of the network as executed, nats; zeros if not measured.
+        anatomy: structure index per voxel.
+        brain: brain mask.
+        domain: voxels where the comparison is assessable: brain on either side, both sides seen.
+        even_pathology: probability shared by a voxel and its mirror, the smaller of the two.
+    """
+
+    pathology: FloatMap
+    asymmetry: FloatMap
+    deviation: FloatMap
+    bound: FloatMap
+    tolerance: FloatMap
+    defect: FloatMap
+    anatomy: NDArray[np.int16]
+    brain: BoolMap
+    domain: BoolMap
+    even_pathology: FloatMap
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MapRequest:
+    """What the maps need besides the network: masks, class swap and prior.
+
+    Attributes:
+        brain: (x, y, z) bool.
+        coverage: (x, y, z) bool, True where a voxel and its mirror lie in the field of view.
+        mirror_classes: mirror partner of each anatomy class.
+        prior_logit: log odds before looking.
+        mirrored: also run the mirrored pass.
+    """
+
+    brain: BoolMap
+    coverage: BoolMap
+    mirror_classes: Sequence[int]
+    prior_logit: float = DEFAULT_PRIOR_LOGIT
+    mirrored: bool = True
+
+    @property
+    def domain(self) -> BoolMap:
+        """Mirror-symmetric mask of the voxels whose comparison means something."""
+        either_side = self.brain | self.brain[::-1]
+        return either_side & self.coverage & self.coverage[::-1]
+
+
+def compute_maps(
+    network: nn.Module, image: FloatMap, *, request: MapRequest, sigma: FloatMap | None = None
+) -> tuple[CaseMaps, NetworkParts]:
+    """Evaluate the network and derive every map of a case.
+
+    Args:
+        network: mirror-equivariant network with the medsym output fields.
+        image: normalised image of the symmetric grid, 0 outside the brain.
+        request: masks and constants.
+        sigma: healthy spread of the asymmetry (nats) on the symmetric grid; None while a
+            reference is being built, then the deviation is returned as zeros.
+
+    Returns:
+        The maps and the raw network parts.
+    """
+    parts = run_network(
+        network, image, mirror_classes=request.mirror_classes, mirrored=request.mirrored
+    )
+    prior = request.prior_logit
+    domain = torch.from_numpy(np.ascontiguousarray(request.domain))
+    seen = evidence(parts.even + parts.odd, prior_logit=prior).cpu()
+    difference = asymmetry(seen) * domain
+    limit = bound(parts.even_low, parts.even_high, tolerance=parts.tolerance, prior_logit=prior)
+    probability = torch.sigmoid(parts.even + parts.odd).cpu()
+    brain = torch.from_numpy(np.ascontiguousarray(request.brain))
+    spread = None if sigma is None else torch.from_numpy(sigma).double()
+    deviation = torch.zeros_like(difference) if spread is None else difference / spread
+    maps = CaseMaps(
+        pathology=_as_float(probability * brain),
+        asymmetry=_as_float(difference),
+        deviation=_as_float(deviation),
+        bound=_as_float(limit.cpu() * domain),
+        tolerance=_as_float(parts.tolerance.cpu() * domain),
+        defect=_as_float(_measured_defect(parts, prior_logit=prior).cpu() * domain),
+        anatomy=(parts.anatomy.argmax(0).cpu() * brain).to(torch.int16).numpy(),
+        brain=request.brain,
+        domain=request.domain,
+        even_pathology=_as_float(torch.minimum(probability, probability.flip(-3)) * domain),
+    )
+    return maps, parts
+
+
+def _measured_defect(parts: NetworkParts, *, prior_logit: float) -> Tensor:
+    """Defect of the network as executed, before its parts are averaged over the group."""
+    here, of_mirrored = parts.raw_logits
+    if of_mirrored is None:
+        return torch.zeros_like(here)
+    return defect(
+        evidence(here, prior_logit=prior_logit),
+        of_mirrored=evidence(of_mirrored, prior_logit=prior_logit),
+    )
+
+
+def _as_float(values: Tensor) -> FloatMap:
+    return values.to(torch.float32).contiguous().numpy()

@@ -1,0 +1,169 @@
+"""Pictures of a case: slices of the aligned, brain-masked scan with the deviation over it.
+
+Only the brain is drawn, so no face can be recognised. Slices come from the aligned frame (x to the
+patient's right), in which the mid-line is vertical. Radiological pictures show the patient's right
+on the left-hand side; every axial and coronal slice carries the letters R and L.
+"""
+
+import base64
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+from scipy.ndimage import zoom
+
+from medsym.inference.case import CaseResult
+from medsym.inference.findings import pair_bound
+from medsym.volumes.grid import resample
+
+RGB = NDArray[np.uint8]
+PLANES = ("axial", "coronal", "sagittal")
+#: Voxels of the picture per voxel of the symmetric grid.
+REFINEMENT = 2
+#: Screen pixels per picture voxel.
+PIXELS = 2
+#: Colour-blind safe pair: more evidence than the mirror side, less evidence than it.
+MORE, LESS = (230, 97, 1), (33, 102, 172)
+INK, PAPER = (235, 235, 235), (12, 12, 16)
+#: Opacity of a place beyond the bound, from just beyond it up to the full scale.
+OPACITY = (0.25, 0.85)
+LETTER_SIZE = 16
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Picture:
+    """What is drawn; arrays (x, y, z) on the refined symmetric grid.
+
+    Attributes:
+        scan: intensities in [0, 1], 0 outside the brain.
+        deviation: SD, positive where there is more evidence than at the mirror place.
+        visible: places whose asymmetry exceeds the bound; others are not coloured.
+        full_scale: deviation drawn with full colour, SD.
+    """
+
+    scan: NDArray[np.float32]
+    deviation: NDArray[np.float32]
+    visible: NDArray[np.bool_]
+    full_scale: float
+
+
+def picture_of(result: CaseResult) -> Picture:
+    """Refined, brain-masked arrays of a case."""
+    prepared, maps = result.prepared, result.maps
+    shape = tuple(n * REFINEMENT for n in prepared.grid.shape)
+    finer = np.diag([1.0 / REFINEMENT] * 3 + [1.0])
+    finer[:3, 3] = (1.0 / REFINEMENT - 1.0) / 2.0
+    affine = prepared.grid_to_world @ finer
+    values = resample(
+        prepared.scan, to_shape=(shape[0], shape[1], shape[2]), affine_to=affine, order=1
+    )
+    brain = _refined(maps.brain.astype(np.float32)) > 0.5
+    inside = values[brain]
+    low, high = np.percentile(inside, [1, 99]) if inside.size else (0.0, 1.0)
+    scaled = np.clip((values - low) / max(float(high - low), 1e-12), 0.0, 1.0)
+    excess = _refined(np.abs(maps.asymmetry) - pair_bound(maps))
+    return Picture(
+        scan=np.where(brain, scaled, 0.0).astype(np.float32),
+        deviation=_refined(maps.deviation),
+        visible=(excess > 0) & brain,
+        full_scale=max(result.peak_sd, result.summary.deviation_max, 1e-6),
+    )
+
+
+def _refined(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    refined: NDArray[np.float32] = zoom(
+        values.astype(np.float32), REFINEMENT, order=1, mode="nearest", grid_mode=True
+    )
+    return refined
+
+
+def slice_picture(
+    values: NDArray[np.generic], *, plane: str, index: int, radiological: bool = True
+) -> NDArray[np.generic]:
+    """Cut (x, y, z[, colour]) into picture rows and columns.
+
+    Axial: front on top. Coronal: head on top. Sagittal: head on top, nose to the left. In axial
+    and coronal pictures the patient's right is on the left-hand side if ``radiological``.
+    """
+    if plane == "sagittal":
+        return values[index].swapaxes(0, 1)[::-1, ::-1]
+    cut = values[:, :, index] if plane == "axial" else values[:, index]
+    upright = cut.swapaxes(0, 1)[::-1]
+    return upright[:, ::-1] if radiological else upright
+
+
+def colour_slice(
+    picture: Picture, *, plane: str, index: int, radiological: bool = True, overlay: bool = True
+) -> RGB:
+    """One slice as (row, column, 3) colours, without letters."""
+
+    def cut(values: NDArray[np.generic]) -> NDArray[np.generic]:
+        return slice_picture(values, plane=plane, index=index, radiological=radiological)
+
+    grey = np.asarray(cut(picture.scan), dtype=np.float64)[..., None]
+    base = np.array(PAPER) + grey * (255.0 - np.array(PAPER))
+    if overlay:
+        strength = np.asarray(cut(picture.deviation), dtype=np.float64)[..., None]
+        colour = np.where(strength > 0, np.array(MORE), np.array(LESS))
+        share = np.clip(np.abs(strength) / picture.full_scale, 0.0, 1.0)
+        opacity = OPACITY[0] + (OPACITY[1] - OPACITY[0]) * share
+        shown = np.asarray(cut(picture.visible))[..., None]
+        base = np.where(shown, base * (1.0 - opacity) + colour * opacity, base)
+    return np.clip(np.rint(base), 0, 255).astype(np.uint8)
+
+
+def side_letters(plane: str, *, radiological: bool = True) -> tuple[str, str]:
+    """Letters for the left-hand and right-hand edge of a picture."""
+    if plane == "sagittal":
+        return ("A", "P")
+    return ("R", "L") if radiological else ("L", "R")
+
+
+def letter_image(letter: str) -> Image.Image:
+    """A letter as drawn into the pictures."""
+    image = Image.new("RGB", (LETTER_SIZE, LETTER_SIZE + 4), PAPER)
+    font = ImageFont.load_default(LETTER_SIZE)
+    ImageDraw.Draw(image).text((2, 0), letter, fill=INK, font=font)
+    return image
+
+
+def labelled_slice(
+    picture: Picture, *, plane: str, index: int, radiological: bool = True, overlay: bool = True
+) -> Image.Image:
+    """One enlarged slice with its side letters."""
+    colours = colour_slice(
+        picture, plane=plane, index=index, radiological=radiological, overlay=overlay
+    )
+    image = Image.fromarray(colours.repeat(PIXELS, axis=0).repeat(PIXELS, axis=1))
+    first, second = side_letters(plane, radiological=radiological)
+    top = (image.height - LETTER_SIZE) // 2
+    image.paste(letter_image(first), (2, top))
+    image.paste(letter_image(second), (image.width - LETTER_SIZE - 2, top))
+    return image
+
+
+def three_planes(
+    picture: Picture, *, at: tuple[int, int, int], radiological: bool = True, overlay: bool = True
+) -> Image.Image:
+    """Axial, coronal and sagittal slice through a voxel, side by side."""
+    cuts = [
+        labelled_slice(
+            picture, plane=plane, index=at[axis], radiological=radiological, overlay=overlay
+        )
+        for plane, axis in zip(PLANES, (2, 1, 0), strict=True)
+    ]
+    sheet = Image.new("RGB", (sum(c.width for c in cuts), max(c.height for c in cuts)), PAPER)
+    left = 0
+    for cut in cuts:
+        sheet.paste(cut, (left, (sheet.height - cut.height) // 2))
+        left += cut.width
+    return sheet
+
+
+def data_uri(image: Image.Image) -> str:
+    """PNG as a data URI, so that a page needs no other file."""
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -1,0 +1,127 @@
+"""Which case a scan file is: BIDS entities if its name has them, else a cleaned-up name.
+
+Everything written for a case begins with its identifier, so identifiers hold ASCII letters, digits,
+"-" and "_" only, are unique whatever the upper and lower case, and cannot leave the output folder.
+"""
+
+import hashlib
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from medsym.errors import OutputError
+
+_BIDS = re.compile(
+    r"^sub-(?P<subject>[A-Za-z0-9]+)(?:_ses-(?P<session>[A-Za-z0-9]+))?"
+    r"(?:_[a-z]+-[A-Za-z0-9]+)*_[A-Za-z0-9]+$"
+)
+_SCAN_ENDINGS = (".nii.gz", ".nii", ".hdr", ".img", ".mgz", ".mgh")
+#: Longer identifiers are cut and given a hash: file systems allow 255 bytes per name.
+MAX_LENGTH = 100
+#: Names of files that are results, not scans, when a whole folder is given.
+_RESULT = re.compile(r"_(dseg|probseg|statmap|mask|desc-[A-Za-z0-9]+_[A-Za-z0-9]+)\.nii(\.gz)?$")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CaseName:
+    """Identity of a case.
+
+    Attributes:
+        case: identifier that every file of the case begins with, such as "sub-01_T1w".
+        subject: BIDS subject label, such as "01".
+        session: BIDS session label or None.
+    """
+
+    case: str
+    subject: str
+    session: str | None
+
+    @property
+    def folder(self) -> tuple[str, ...]:
+        """Path parts of the case's folder below the output folder."""
+        session = (f"ses-{self.session}",) if self.session else ()
+        return (f"sub-{self.subject}", *session, "anat")
+
+
+def stem_of(path: Path) -> str:
+    """File name without the ending of a scan format."""
+    for ending in _SCAN_ENDINGS:
+        if path.name.lower().endswith(ending):
+            return path.name[: -len(ending)]
+    return path.stem
+
+
+def clean_label(text: str) -> str:
+    """ASCII letters and digits of a text, accents removed; a hash if nothing is left.
+
+    Example:
+        >>> clean_label("M" + chr(252) + "ller T1 (2)")
+        'MullerT12'
+    """
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii")
+    label = re.sub(r"[^A-Za-z0-9]", "", plain)
+    digest = _short_hash(unicodedata.normalize("NFC", text))
+    if not label:
+        return f"scan{digest}"
+    return label if len(label) <= MAX_LENGTH else label[:MAX_LENGTH] + digest
+
+
+def _short_hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+
+
+def name_of(path: Path, *, prefix: str = "") -> CaseName:
+    """Case of one file, regardless of the others.
+
+    Args:
+        path: scan file; only its name is looked at.
+        prefix: put before the cleaned name to tell equal names apart.
+    """
+    stem = stem_of(path)
+    match = _BIDS.match(stem)
+    if match and not prefix and len(stem) <= MAX_LENGTH:
+        return CaseName(case=stem, subject=match["subject"], session=match["session"])
+    label = clean_label(prefix + stem)
+    return CaseName(case=f"sub-{label}", subject=label, session=None)
+
+
+def name_cases(paths: Sequence[Path]) -> dict[Path, CaseName]:
+    """Cases of all files of a run, made unique by the parent folder's name where needed.
+
+    Raises:
+        OutputError: MS-150 if two files still have the same identifier.
+    """
+    unique = list(dict.fromkeys(paths))
+    names = {path: name_of(path) for path in unique}
+    for path in _clashing(names):
+        names[path] = name_of(path, prefix=path.absolute().parent.name)
+    clashes = _clashing(names)
+    if clashes:
+        shown = ", ".join(str(path) for path in clashes[:4])
+        raise OutputError(
+            code="MS-150",
+            subject=clashes[0].name,
+            cause=f"{len(clashes)} scans would be written under the same name: {shown}",
+            fix="rename them (sub-01_T1w.nii.gz) or screen them into different folders",
+        )
+    return names
+
+
+def _clashing(names: dict[Path, CaseName]) -> list[Path]:
+    counts = Counter(name.case.casefold() for name in names.values())
+    return [path for path, name in names.items() if counts[name.case.casefold()] > 1]
+
+
+def expand_scans(inputs: Iterable[Path]) -> list[Path]:
+    """Files as given; a folder stands for the NIfTI scans below it, results left out."""
+    scans: list[Path] = []
+    for path in inputs:
+        if not path.is_dir():
+            scans.append(path)
+            continue
+        found = sorted(p for p in path.rglob("*.nii*") if p.is_file())
+        scans += [p for p in found if not _RESULT.search(p.name)]
+    return list(dict.fromkeys(scans))

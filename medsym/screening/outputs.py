@@ -1,0 +1,162 @@
+"""Writes one case: maps on the scan's own voxels with sidecars, and case.json last of all."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medsym import RESEARCH_USE_ONLY
+from medsym.inference.case import CaseResult
+from medsym.models.store import LoadedModel
+from medsym.models.structures import STRUCTURES
+from medsym.screening.naming import CaseName
+from medsym.screening.records import build_record, model_identity, software
+from medsym.screening.table import tsv
+from medsym.volumes.grid import to_scan_grid
+from medsym.volumes.writer import safe_out, write_json, write_map, write_text
+
+_NOT_COMPARED = (
+    "0 outside the brain and where the mirror place is outside the field of view: there the two "
+    "sides cannot be compared, which is not the same as no asymmetry."
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MapKind:
+    """How one map is stored and described.
+
+    Attributes:
+        key: name in case.json, also the BIDS description.
+        suffix: BIDS suffix.
+        units: unit of the values.
+        meaning: what a value says.
+    """
+
+    key: str
+    suffix: str
+    units: str
+    meaning: str
+
+
+KINDS = (
+    MapKind(
+        key="pathology",
+        suffix="probseg",
+        units="probability",
+        meaning="Probability of pathology; 0 outside the brain.",
+    ),
+    MapKind(
+        key="asymmetry",
+        suffix="statmap",
+        units="nats",
+        meaning="Evidence of pathology here minus evidence at the mirror place. Positive: more "
+        f"here than there. {_NOT_COMPARED}",
+    ),
+    MapKind(
+        key="deviation",
+        suffix="statmap",
+        units="standard deviations",
+        meaning="Asymmetry divided by its spread in the healthy reference. Positive: more here "
+        f"than at the mirror place. {_NOT_COMPARED}",
+    ),
+    MapKind(
+        key="bound",
+        suffix="statmap",
+        units="nats",
+        meaning="Upper bound on the part of the asymmetry map that the model can have made itself, "
+        "in the units of the asymmetry map (not of the deviation map). Where the size of the "
+        "asymmetry exceeds it, the scan differs from its mirror image. Errors of alignment are "
+        "not covered. Linear interpolation to the scan's voxels keeps the bound valid.",
+    ),
+)
+ANATOMY = MapKind(
+    key="anatomy",
+    suffix="dseg",
+    units="label",
+    meaning="Structure per voxel, see the .tsv file. Left and right are the patient's.",
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CaseWriter:
+    """Writes the files of one case below an output folder.
+
+    Attributes:
+        out: output folder.
+        name: identity of the case.
+        model: the model that was used.
+    """
+
+    out: Path
+    name: CaseName
+    model: LoadedModel
+
+    def path(self, tail: str) -> Path:
+        """Path of a file of this case; refuses to leave the output folder."""
+        return safe_out(self.out, *self.name.folder, f"{self.name.case}_{tail}")
+
+    @property
+    def record_path(self) -> Path:
+        """Path of the case's record."""
+        return self.path("case.json")
+
+    def entry(self, path: Path, sha256: str) -> dict[str, str]:
+        """Entry of case.json for a written file."""
+        return {"path": path.relative_to(self.out).as_posix(), "sha256": sha256}
+
+    def write_case(self, result: CaseResult, *, options: dict[str, Any]) -> dict[str, Any]:
+        """Write everything of a case; returns its record.
+
+        A case that is not assessable gets a record with its reasons and no maps.
+        """
+        self.record_path.parent.mkdir(parents=True, exist_ok=True)
+        self.record_path.unlink(missing_ok=True)
+        files = self._write_maps(result) if result.is_assessable else {}
+        record = build_record(
+            result, name=self.name, model=self.model, options=options, files=files
+        )
+        write_json(self.record_path, record)
+        return record
+
+    def _write_maps(self, result: CaseResult) -> dict[str, dict[str, str]]:
+        files: dict[str, dict[str, str]] = {}
+        for kind in KINDS:
+            values = to_scan_grid(result.prepared, getattr(result.maps, kind.key), order=1)
+            files |= self._write_map(kind, values, result)
+        labels = to_scan_grid(result.prepared, result.maps.anatomy, order=0).astype(np.int16)
+        files |= self._write_map(ANATOMY, labels, result)
+        table = self.path("desc-anatomy_dseg.tsv")
+        files["anatomy_table"] = self.entry(table, write_text(table, structure_tsv()))
+        return files
+
+    def _write_map(
+        self, kind: MapKind, values: NDArray[np.generic], result: CaseResult
+    ) -> dict[str, dict[str, str]]:
+        path = self.path(f"desc-{kind.key}_{kind.suffix}.nii.gz")
+        sha256 = write_map(
+            path, values, like=result.prepared.scan, description=f"medsym {kind.key}"
+        )
+        sidecar = self.path(f"desc-{kind.key}_{kind.suffix}.json")
+        described = {
+            "Description": kind.meaning,
+            "Units": kind.units,
+            "SpatialReference": "orig",
+            "Model": model_identity(self.model),
+            "Software": software(),
+            "ResearchUseOnly": RESEARCH_USE_ONLY,
+        }
+        return {
+            kind.key: self.entry(path, sha256),
+            f"{kind.key}_sidecar": self.entry(sidecar, write_json(sidecar, described)),
+        }
+
+
+def structure_tsv() -> str:
+    """BIDS label table of the anatomy map."""
+    rows = (
+        {"index": s.index, "name": s.title, "hemisphere": s.side, "mirror_index": s.mirror}
+        for s in STRUCTURES
+    )
+    return tsv(rows, columns=("index", "name", "hemisphere", "mirror_index"))

@@ -1,0 +1,158 @@
+"""case.json: the record of a case, how it is built, read and checked against its files."""
+
+import hashlib
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from medsym import RESEARCH_USE_ONLY, __version__
+from medsym.errors import OutputError
+from medsym.inference.case import CaseResult
+from medsym.models.store import LoadedModel
+from medsym.screening.naming import CaseName
+
+SCHEMA = 1
+#: Decimals kept in case.json: far below anything measured, and stable to read.
+DECIMALS = 6
+
+
+def build_record(
+    result: CaseResult,
+    *,
+    name: CaseName,
+    model: LoadedModel,
+    options: dict[str, Any],
+    files: dict[str, dict[str, str]],
+) -> dict[str, Any]:
+    """Record of a case; numbers are withheld (null) if it is not assessable.
+
+    Args:
+        result: the analysed case.
+        name: its identity.
+        model: the model that was used.
+        options: what a rerun has to repeat for the case to count as done.
+        files: kind -> {"path", "sha256"} of everything written, relative to the output folder.
+    """
+    scan, shown = result.prepared.scan, result.is_assessable
+    summary = result.summary.as_dict()
+    if not shown:
+        summary = {**dict.fromkeys(summary), "brain_ml": result.summary.brain_ml}
+    record = {
+        "schema": SCHEMA,
+        "case": name.case,
+        "subject": name.subject,
+        "session": name.session,
+        "scan": {
+            "file": scan.path.name if scan.path else name.case,
+            "sha256": scan.sha256,
+            "shape": list(scan.shape),
+            "spacing_mm": list(scan.spacing_mm),
+            "axcodes": scan.axcodes,
+            "affine_source": scan.affine_source,
+            "notes": list(result.notes),
+        },
+        "assessable": shown,
+        "reasons": list(result.reasons),
+        "midplane": _midplane(result),
+        "mirror_world": result.prepared.plane.reflection.tolist(),
+        "quality": {key: getattr(result.gate, key) for key in result.gate.__slots__},
+        "threshold": {"peak_sd": result.peak_sd, "false_alarm_rate": result.false_alarm_rate},
+        "summary": summary,
+        "structures": [row.as_dict() for row in result.structures] if shown else [],
+        "findings": [row.as_dict() for row in result.findings],
+        "files": files,
+        "model": model_identity(model),
+        "software": software(),
+        "options": options,
+        "seconds": result.seconds,
+        "research_use_only": RESEARCH_USE_ONLY,
+    }
+    return plain(record)
+
+
+def _midplane(result: CaseResult) -> dict[str, Any]:
+    plane = result.prepared.plane
+    return {
+        "normal": plane.normal.tolist(),
+        "offset_mm": plane.offset_mm,
+        "score": plane.score,
+        "yaw_deg": plane.yaw_deg,
+        "roll_deg": plane.roll_deg,
+        "method": plane.method,
+    }
+
+
+def model_identity(model: LoadedModel) -> dict[str, str]:
+    """Name, version and hash that say which weights made a result."""
+    return {key: str(model.manifest.get(key, "")) for key in ("name", "version", "sha256")}
+
+
+def software() -> dict[str, str]:
+    """Versions that decide the numbers."""
+    import torch
+
+    return {
+        "medsym": __version__,
+        "torch": str(torch.__version__),
+        "python": platform.python_version(),
+    }
+
+
+def plain(value: Any) -> Any:
+    """Plain JSON values: rounded floats, lists; a number that is not finite becomes null."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, bool | str | int) or value is None:
+        return value
+    if isinstance(value, np.integer):
+        return int(value)
+    number = float(value)
+    return round(number, DECIMALS) if np.isfinite(number) else None
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Read a case.json.
+
+    Raises:
+        OutputError: MS-153 if it is unreadable or of another schema.
+    """
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        valid = isinstance(record, dict) and record.get("schema") == SCHEMA
+    except (OSError, ValueError):
+        valid = False
+    if not valid:
+        raise OutputError(
+            code="MS-153",
+            subject=path.name,
+            cause="the record of this case cannot be read",
+            fix="screen the scan again",
+        )
+    return record
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def damaged_files(record: dict[str, Any], *, out: Path) -> list[str]:
+    """Paths (relative to the output folder) that are missing or differ from their hash."""
+    damaged = []
+    for entry in record["files"].values():
+        path = out / entry["path"]
+        inside = path.resolve().is_relative_to(out.resolve())
+        if not (inside and path.is_file() and file_sha256(path) == entry["sha256"]):
+            damaged.append(str(entry["path"]))
+    return damaged
+
+
+def find_records(out: Path) -> list[Path]:
+    """Every case.json below an output folder, in the order of the case names."""
+    return sorted(out.glob("sub-*/**/anat/*_case.json"), key=lambda path: path.name)

@@ -1,0 +1,106 @@
+"""Self-contained pages: one per case and an index; no script, nothing loaded from elsewhere."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from medsym import RESEARCH_USE_ONLY, __version__
+from medsym.inference.case import CaseResult
+from medsym.screening.figures import data_uri, picture_of, three_planes
+from medsym.screening.table import screening_row
+from medsym.volumes.writer import write_text
+
+#: Findings with pictures of their own; the table lists all of them.
+MAX_PICTURES = 3
+
+
+def _number(value: float | None, decimals: int = 2) -> str:
+    """Number for reading; a dash where there is none."""
+    return "-" if value is None else f"{value:.{decimals}f}"
+
+
+def _place(point_mm: Sequence[float]) -> str:
+    """World coordinates with their directions in words."""
+    x, y, z = (round(float(v)) for v in point_mm)
+    words = (
+        f"{abs(x)} {'right' if x >= 0 else 'left'}",
+        f"{abs(y)} {'front' if y >= 0 else 'back'}",
+        f"{abs(z)} {'up' if z >= 0 else 'down'}",
+    )
+    return ", ".join(words) + " mm"
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("medsym.screening", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = _number
+    environment.filters["place"] = _place
+    environment.globals["research_use_only"] = RESEARCH_USE_ONLY
+    environment.globals["version"] = __version__
+    return environment
+
+
+def case_pictures(result: CaseResult, *, radiological: bool = True) -> list[dict[str, str]]:
+    """Pictures of the leading findings, or of the largest deviation if there is none."""
+    picture = picture_of(result)
+    to_grid = np.linalg.inv(result.prepared.grid_to_world)
+    places = [
+        (f"Finding {f.rank}: {f.side} {f.structure}", f.peak_mm)
+        for f in result.findings[:MAX_PICTURES]
+    ] or [("Largest deviation (no finding)", result.summary.deviation_max_mm)]
+    sheets = []
+    for title, peak_mm in places:
+        index = to_grid @ np.array([*peak_mm, 1.0])
+        refinement = picture.scan.shape[0] / result.prepared.grid.shape[0]
+        x, y, z = (
+            int(np.clip(round((i + 0.5) * refinement - 0.5), 0, n - 1))
+            for i, n in zip(index[:3], picture.scan.shape, strict=True)
+        )
+        plain, coloured = (
+            data_uri(
+                three_planes(picture, at=(x, y, z), radiological=radiological, overlay=overlay)
+            )
+            for overlay in (False, True)
+        )
+        side = "right" if x >= picture.scan.shape[0] // 2 else "left"
+        sheets.append({"title": title, "plain": plain, "coloured": coloured, "cut": side})
+    return sheets
+
+
+def report_name(case: str) -> str:
+    """File name of a case's page."""
+    return f"{case}.html"
+
+
+def write_report(
+    out: Path, *, record: dict[str, Any], result: CaseResult, radiological: bool = True
+) -> None:
+    """Write the page of a case."""
+    pictures = case_pictures(result, radiological=radiological) if result.is_assessable else []
+    convention = "radiological" if radiological else "neurological"
+    page = (
+        _environment()
+        .get_template("case.html.j2")
+        .render(record=record, pictures=pictures, convention=convention)
+    )
+    write_text(out / report_name(record["case"]), page)
+
+
+def write_index(
+    out: Path, *, records: Sequence[dict[str, Any]], failures: Sequence[dict[str, str]]
+) -> None:
+    """Write the page that lists every case, largest deviation first, and every refused scan."""
+    rows = [
+        {**screening_row(record), "page": report_name(record["case"])} for record in records
+    ]
+    rows.sort(key=lambda row: -(row["deviation_max"] or 0.0))
+    page = _environment().get_template("index.html.j2").render(rows=rows, failures=failures)
+    write_text(out / "index.html", page)

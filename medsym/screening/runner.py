@@ -1,0 +1,192 @@
+"""Screen one scan: resume or refuse what exists, analyse, write; every error stays with its scan."""
+
+import logging
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from medsym.errors import MedsymError, OutputError
+from medsym.inference.case import Options, analyse_scan
+from medsym.inference.deviation import DeviationReference
+from medsym.models.store import LoadedModel
+from medsym.screening.naming import CaseName
+from medsym.screening.outputs import CaseWriter
+from medsym.screening.records import (
+    damaged_files,
+    file_sha256,
+    model_identity,
+    read_record,
+    software,
+)
+from medsym.screening.report import report_name, write_report
+from medsym.screening.table import FAILURE_COLUMNS
+from medsym.volumes.nifti import read_scan
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScreenOptions:
+    """What a user may choose for a run.
+
+    Attributes:
+        assume_orientation: axis codes for files that state no orientation, such as "RAS".
+        volume_index: which volume of a 4-D file.
+        max_gib: refuse files that declare more than this.
+        allow_shear: accept sheared affines.
+        overwrite: replace results of another scan, model or option set, and recompute done cases.
+        analysis: options of the analysis itself.
+    """
+
+    assume_orientation: str | None = None
+    volume_index: int | None = None
+    max_gib: float = 2.0
+    allow_shear: bool = False
+    overwrite: bool = False
+    analysis: Options = Options()
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What decides the result, kept in case.json."""
+        return {
+            "assume_orientation": self.assume_orientation,
+            "volume_index": self.volume_index,
+            "allow_shear": self.allow_shear,
+            **asdict(self.analysis),
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Progress:
+    """Where a run is.
+
+    Attributes:
+        number: 1-based number of the scan.
+        total: number of scans.
+        name: case identifier.
+        stage: stage that begins, or "done", "resumed", "not assessable", "refused".
+        seconds: since the scan began.
+        error: why the scan was refused.
+    """
+
+    number: int
+    total: int
+    name: str
+    stage: str
+    seconds: float
+    error: MedsymError | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScanRunner:
+    """Screens one scan after another with the same model and options.
+
+    Attributes:
+        out: output folder.
+        model: network and manifest.
+        options: what the user chose.
+        reference: healthy reference of the model.
+        tell: told about every stage.
+    """
+
+    out: Path
+    model: LoadedModel
+    options: ScreenOptions
+    reference: DeviationReference
+    tell: Callable[[Progress], None]
+
+    def one(
+        self, path: Path, name: CaseName, *, number: int, total: int
+    ) -> str | dict[str, str]:
+        """Screen one scan; returns its final stage, or its row of failures.tsv."""
+        begun = time.perf_counter()
+        here = Progress(number=number, total=total, name=name.case, stage="", seconds=0.0)
+
+        def tell(stage: str, error: MedsymError | None = None) -> None:
+            seconds = time.perf_counter() - begun
+            self.tell(replace(here, stage=stage, seconds=seconds, error=error))
+
+        try:
+            stage = self._process(path, name, tell=tell)
+        except MedsymError as error:
+            refused = error
+        except Exception as error:  # noqa: BLE001 - any failure is kept to its own scan
+            refused = self._unexpected(error, path=path, name=name)
+        else:
+            tell(stage)
+            return stage
+        tell("refused", refused)
+        values = (path.name, refused.code, refused.cause, refused.fix)
+        return dict(zip(FAILURE_COLUMNS, values, strict=True))
+
+    def _process(
+        self, path: Path, name: CaseName, *, tell: Callable[[str], None]
+    ) -> str:
+        writer = CaseWriter(out=self.out, name=name, model=self.model)
+        if self._is_done(path, writer):
+            return "resumed"
+        tell("read")
+        scan = read_scan(
+            path,
+            max_gib=self.options.max_gib,
+            assume_orientation=self.options.assume_orientation,
+            volume_index=self.options.volume_index,
+            allow_shear=self.options.allow_shear,
+        )
+        result = analyse_scan(
+            scan,
+            self.model,
+            options=self.options.analysis,
+            reference=self.reference,
+            progress=tell,
+        )
+        tell("write")
+        record = writer.write_case(result, options=self.options.fingerprint())
+        write_report(self.out, record=record, result=result)
+        return "done" if result.is_assessable else "not assessable"
+
+    def _is_done(self, path: Path, writer: CaseWriter) -> bool:
+        """True if the case can be kept.
+
+        Raises:
+            OutputError: MS-152 if results of something else would be replaced.
+        """
+        if self.options.overwrite or not writer.record_path.is_file():
+            return False
+        try:
+            record = read_record(writer.record_path)
+        except OutputError:
+            return False
+        if damaged_files(record, out=self.out) or not (
+            self.out / report_name(record["case"])
+        ).is_file():
+            return False
+        same = (
+            path.is_file()
+            and record["scan"]["sha256"] == file_sha256(path)
+            and record["model"] == model_identity(self.model)
+            and record["options"] == self.options.fingerprint()
+            and record["software"]["medsym"] == software()["medsym"]
+        )
+        if not same:
+            raise OutputError(
+                code="MS-152",
+                subject=path.name,
+                cause="results of another scan, model, version or option set have this name",
+                fix="choose another folder, or replace them with --overwrite",
+            )
+        return True
+
+    def _unexpected(self, error: Exception, *, path: Path, name: CaseName) -> MedsymError:
+        """Wrap an error nobody foresaw; its trace goes into the log folder."""
+        trace = "".join(traceback.format_exception(error))
+        (self.out / "logs" / f"{name.case}_error.txt").write_text(trace, encoding="utf-8")
+        log.debug("%s", trace)
+        return OutputError(
+            code="MS-190",
+            subject=path.name,
+            cause=f"unexpected {type(error).__name__}",
+            fix=f"see logs/{name.case}_error.txt in the output folder and report it",
+        )

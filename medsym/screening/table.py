@@ -1,0 +1,118 @@
+"""Tables of a screening folder: screening.tsv/json, failures.tsv, dataset_description.json."""
+
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from medsym import RESEARCH_USE_ONLY, __version__
+from medsym.volumes.writer import write_json, write_text
+
+COLUMNS = (
+    "case",
+    "file",
+    "assessable",
+    "deviation_max",
+    "deviation_side",
+    "pathology_ml",
+    "share_beyond_bound",
+    "bound_max",
+    "measured_defect_max",
+    "symmetric_score",
+    "midplane_score",
+    "num_findings",
+    "seconds",
+    "reasons",
+)
+FAILURE_COLUMNS = ("file", "code", "cause", "fix")
+#: A spreadsheet reads text that begins like this as a formula.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def screening_row(record: dict[str, Any]) -> dict[str, Any]:
+    """Row of the cohort table from a case record."""
+    summary = record["summary"]
+    row = {key: summary.get(key) for key in COLUMNS}
+    row.update(
+        case=record["case"],
+        file=record["scan"]["file"],
+        assessable=record["assessable"],
+        midplane_score=record["midplane"]["score"],
+        num_findings=len(record["findings"]) if record["assessable"] else None,
+        seconds=round(sum(record["seconds"].values()), 2),
+        reasons="; ".join(record["reasons"]),
+    )
+    return row
+
+
+def cell(value: Any) -> str:
+    r"""One TSV cell: numbers stay numbers, text can neither break the row nor become a formula.
+
+    Example:
+        >>> cell(-1.5), cell("=1+1"), cell(None), cell("a" + chr(9) + "b")
+        ('-1.5', "'=1+1", 'n/a', 'a b')
+    """
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return "n/a"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return f"{value:.6g}" if isinstance(value, float) else str(value)
+    text = "".join(char if char.isprintable() else " " for char in str(value))
+    if text.startswith(_FORMULA_STARTS):
+        text = "'" + text
+    return text or "n/a"
+
+
+def tsv(rows: Iterable[dict[str, Any]], *, columns: Sequence[str]) -> str:
+    """Tab-separated text with a header line."""
+    lines = ["\t".join(columns)]
+    lines += ["\t".join(cell(row.get(column)) for column in columns) for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def write_tables(
+    out: Path, *, records: Sequence[dict[str, Any]], failures: Sequence[dict[str, str]]
+) -> None:
+    """Write the tables of an output folder."""
+    rows = [screening_row(record) for record in records]
+    write_text(out / "screening.tsv", tsv(rows, columns=COLUMNS))
+    write_json(
+        out / "screening.json",
+        {"cases": rows, "research_use_only": RESEARCH_USE_ONLY, "columns": column_help()},
+    )
+    write_text(out / "failures.tsv", tsv(failures, columns=FAILURE_COLUMNS))
+    write_json(
+        out / "dataset_description.json",
+        {
+            "Name": "medsym screening",
+            "BIDSVersion": "1.10.0",
+            "DatasetType": "derivative",
+            "GeneratedBy": [{"Name": "medsym", "Version": __version__}],
+            "ResearchUseOnly": RESEARCH_USE_ONLY,
+        },
+    )
+
+
+def column_help() -> dict[str, str]:
+    """What each number of the table is, with unit and direction."""
+    return {
+        "deviation_max": "largest deviation from healthy asymmetry, SD; higher is further",
+        "deviation_side": "patient's side of it",
+        "pathology_ml": "volume with a pathology probability above 0.5, ml",
+        "share_beyond_bound": "share of the brain whose asymmetry exceeds the bound, 0 to 1",
+        "bound_max": "largest bound on what the model itself may add, nats",
+        "measured_defect_max": "largest measured defect of the model, nats; never above the bound",
+        "symmetric_score": "pathology on both sides or the mid-line, 0 to 1; not seen by mirror",
+        "midplane_score": "agreement of the head with its mirror image, 0 to 1; higher is better",
+        "num_findings": "number of findings",
+        "seconds": "time for the scan",
+    }
+
+
+def read_failures(path: Path) -> list[dict[str, str]]:
+    """Rows of an earlier failures.tsv; none if there is no such file."""
+    if not path.is_file():
+        return []
+    lines = path.read_text(encoding="utf-8").splitlines()[1:]
+    return [dict(zip(FAILURE_COLUMNS, line.split("\t"), strict=False)) for line in lines]
