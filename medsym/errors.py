@@ -53,9 +53,7 @@ class MedsymError(Exception):
         return (_rebuild, (type(self), self.code, self.subject, self.cause, self.fix))
 
 
-def _rebuild(
-    kind: type[MedsymError], code: str, subject: str, cause: str, fix: str
-) -> MedsymError:
+def _rebuild(kind: type[MedsymError], code: str, subject: str, cause: str, fix: str) -> MedsymError:
     return kind(code=code, subject=subject, cause=cause, fix=fix)
 
 

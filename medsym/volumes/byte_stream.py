@@ -55,9 +55,9 @@ _O_BINARY = getattr(os, "O_BINARY", 0)
 class _HashedReader:
     """A raw file that hashes exactly the bytes that were handed out."""
 
-    def __init__(self, raw: BinaryIO) -> None:
+    def __init__(self, raw: BinaryIO, digest: "hashlib._Hash") -> None:
         self.raw = raw
-        self.digest = hashlib.sha256()
+        self.digest = digest
 
     def read(self, size: int = -1) -> bytes:
         data = self.raw.read(size)
@@ -71,16 +71,21 @@ class ByteStream:
     Args:
         path: File to read.
         compressed: Whether the name promises gzip.
+        digest: A running hash to continue, for scans that are two files.
     """
 
-    def __init__(self, path: Path, *, compressed: bool) -> None:
+    def __init__(
+        self, path: Path, *, compressed: bool, digest: "hashlib._Hash | None" = None
+    ) -> None:
         self.path = path
         self.compressed = compressed
         self.received = 0
         self.expected: int | None = None
+        self._pending = b""
         raw = open_regular(path)
         self.file_bytes = os.fstat(raw.fileno()).st_size
-        self._hashed = _HashedReader(raw)
+        self.digest = hashlib.sha256() if digest is None else digest
+        self._hashed = _HashedReader(raw, self.digest)
         reader = cast("BinaryIO", self._hashed)
         self._gzip = gzip.GzipFile(filename="", mode="rb", fileobj=reader) if compressed else None
 
@@ -95,13 +100,16 @@ class ByteStream:
     ) -> None:
         self._hashed.raw.close()
 
-    def take(self, count: int) -> bytes:
-        """Return exactly ``count`` bytes, or fewer at the end of the stream."""
+    def peek(self, count: int) -> bytes:
+        """Return the next ``count`` bytes, fewer at the end of the stream, and keep them in it."""
         parts = []
         while count > 0 and (part := self._read(count)):
             parts.append(part)
             count -= len(part)
-        return b"".join(parts)
+        data = b"".join(parts)
+        self._pending = data + self._pending
+        self.received -= len(data)
+        return data
 
     def fill(self, target: memoryview) -> None:
         """Fill a buffer; the stream must hold that many bytes.
@@ -140,10 +148,14 @@ class ByteStream:
                 cause = f"goes on for more than {MAX_TAIL_BYTES} bytes after its last voxel"
                 fix = "The header does not describe this file; export the scan again"
                 raise refuse("MS-103", self.path, cause, fix)
-        return self._hashed.digest.hexdigest()
+        return self.digest.hexdigest()
 
     def _read(self, count: int) -> bytes:
         size = min(count, CHUNK_BYTES)
+        if self._pending:
+            data, self._pending = self._pending[:size], self._pending[size:]
+            self.received += len(data)
+            return data
         try:
             data = self._hashed.read(size) if self._gzip is None else self._gzip.read1(size)
         except EOFError:

@@ -1,0 +1,186 @@
+"""Write results so that a reader never sees half a file, an old header or a wrong place.
+
+Every file is written under a passing name, flushed to disk and renamed. Maps get a fresh header, so nothing personal of the scan's header is copied,
+and the affine of the scan as both sform and qform, so that programs cannot disagree.
+"""
+
+import gzip
+import io
+import json
+import os
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+
+from medsym.errors import OutputError
+from medsym.types import PathLikeString, VoxelArray
+from medsym.volumes.affine_rules import MIN_NOTED_SHEAR_RAD, shear_of
+from medsym.volumes.output_file import is_safe_name, write_atomically
+from medsym.volumes.volume import Volume
+
+MAX_DESCRIPTION_BYTES = 79  # of the NIfTI header's descrip field
+ASSUMED_MARK = "ORIENTATION ASSUMED "
+_GZIP_LEVEL = 6
+
+
+def write_map(
+    path: PathLikeString, voxels: VoxelArray, *, like: Volume, description: str = ""
+) -> str:
+    """Write a map on the grid of a scan as compressed NIfTI-1.
+
+    Args:
+        path: Final name, ending in .nii.gz.
+        voxels: Map of shape ``like.shape``. Floats are stored as float32, bool and uint8 as
+            uint8, other integers as int16, or int32 where values need it.
+        like: The scan whose affine and codes the map takes over.
+        description: Up to 79 ASCII characters, without anything personal.
+
+    Returns:
+        SHA-256 of the written file.
+
+    Raises:
+        OutputError: MS-140 no such folder, MS-141 cannot be written, MS-143 the map does not fit,
+            MS-144 the written bytes do not read back as the map.
+    """
+    target = Path(path)
+    if not target.name.endswith(".nii.gz"):
+        raise _wrong(target, "maps are written as .nii.gz", "Give a name that ends in .nii.gz")
+    stored = _storable(voxels, like=like, target=target)
+    image = nibabel.Nifti1Image(stored, like.affine)
+    image.header.set_data_dtype(stored.dtype)
+    image.header.set_xyzt_units("mm")
+    image.set_sform(like.affine, code=max(1, like.sform_code))
+    # A quaternion cannot hold shear: a qform would then contradict the sform.
+    sheared = shear_of(like.affine) > MIN_NOTED_SHEAR_RAD
+    image.set_qform(
+        None if sheared else like.affine, code=0 if sheared else max(1, like.qform_code)
+    )
+    mark = ASSUMED_MARK if like.affine_source == "assumed" else ""
+    image.header["descrip"] = _description(mark + description, target=target)
+    data = _compressed(image.to_bytes())
+    return write_atomically(target, data, verify=lambda read: _verify(read, stored, image, target))
+
+
+def write_json(path: PathLikeString, obj: Any) -> str:
+    """Write a JSON document: UTF-8, sorted keys, finite numbers only.
+
+    Returns:
+        SHA-256 of the written file.
+
+    Raises:
+        OutputError: MS-140, MS-141 as ``write_map``; MS-143 if something is no JSON value.
+    """
+    target = Path(path)
+    try:
+        text = json.dumps(obj, sort_keys=True, ensure_ascii=False, indent=1, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise _wrong(target, f"not valid JSON ({error})", "Report this as a defect") from None
+    return write_text(target, text + "\n")
+
+
+def write_text(path: PathLikeString, text: str) -> str:
+    """Write text as UTF-8 with the line ends given.
+
+    Returns:
+        SHA-256 of the written file.
+
+    Raises:
+        OutputError: MS-140, MS-141 as ``write_map``.
+    """
+    return write_atomically(Path(path), text.encode("utf-8", "backslashreplace"))
+
+
+def safe_out(root: PathLikeString, *parts: str) -> Path:
+    """Join a name to an output folder, refusing every name that could leave it.
+
+    Args:
+        root: Output folder; may not exist yet.
+        parts: Relative names; "/" separates folders.
+
+    Returns:
+        Absolute path inside ``root``, NFC-normalised, with links resolved.
+
+    Raises:
+        OutputError: MS-142 if the name is absolute, climbs, follows a link outside, or is not
+            valid on every common file system.
+
+    Example:
+        >>> safe_out("/tmp/out", "sub-01", "anat/map.nii.gz").name
+        'map.nii.gz'
+    """
+    base = Path(os.path.realpath(root))
+    names = [name for part in parts for name in unicodedata.normalize("NFC", part).split("/")]
+    bad = next((name for name in names if not is_safe_name(name)), None)
+    if bad is not None or not names:
+        raise _escapes("/".join(parts), f"'{bad or ''}' is not allowed in an output name")
+    path = Path(os.path.realpath(base.joinpath(*names)))
+    if not path.is_relative_to(base) or path == base:
+        raise _escapes("/".join(parts), "the name leads out of the output folder")
+    return path
+
+
+def _escapes(subject: str, cause: str) -> OutputError:
+    fix = "Use plain names made of letters, digits, '-' and '_'"
+    return OutputError(code="MS-142", subject=subject, cause=cause, fix=fix)
+
+
+def _wrong(target: Path, cause: str, fix: str) -> OutputError:
+    return OutputError(code="MS-143", subject=str(target), cause=cause, fix=fix)
+
+
+def _storable(voxels: VoxelArray, *, like: Volume, target: Path) -> VoxelArray:
+    """Convert a map to the type it is stored in, refusing to lose values."""
+    report = "Report this as a defect"
+    if voxels.shape != like.shape:
+        raise _wrong(target, f"map shape {voxels.shape}, scan shape {like.shape}", report)
+    if voxels.dtype.name in {"bool", "uint8"}:
+        return voxels.astype(np.uint8)
+    if voxels.dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            stored = voxels.astype(np.float32)
+        if not np.isfinite(stored).all():
+            raise _wrong(target, "the map holds values that are not finite", report)
+        return stored
+    if voxels.dtype.kind not in "iu":
+        raise _wrong(target, f"maps of type {voxels.dtype} cannot be stored", report)
+    for dtype in (np.int16, np.int32):
+        limits = np.iinfo(dtype)
+        if voxels.min() >= limits.min and voxels.max() <= limits.max:
+            return voxels.astype(dtype)
+    raise _wrong(target, "the map holds integers beyond 32 bits", report)
+
+
+def _description(text: str, *, target: Path) -> bytes:
+    """Encode the header's only free text."""
+    if not text.isascii() or not text.isprintable() or len(text) > MAX_DESCRIPTION_BYTES:
+        cause = f"the description is not {MAX_DESCRIPTION_BYTES} printable ASCII characters"
+        raise _wrong(target, cause, "Report this as a defect")
+    return text.encode("ascii")
+
+
+def _compressed(data: bytes) -> bytes:
+    """Gzip without name and time, so that equal maps are equal files."""
+    buffer = io.BytesIO()
+    with gzip.GzipFile(
+        filename="", mode="wb", fileobj=buffer, mtime=0, compresslevel=_GZIP_LEVEL
+    ) as stream:
+        stream.write(data)
+    return buffer.getvalue()
+
+
+def _verify(read: bytes, stored: VoxelArray, image: nibabel.Nifti1Image, target: Path) -> None:
+    """Read the written bytes with nibabel and compare voxels, affines and codes."""
+    again = nibabel.Nifti1Image.from_bytes(gzip.decompress(read))
+    same = (
+        np.array_equal(np.asarray(again.dataobj), stored)
+        and np.array_equal(again.affine, image.affine.astype(np.float32))
+        and again.header["sform_code"] == image.header["sform_code"]
+        and again.header["qform_code"] == image.header["qform_code"]
+    )
+    if not same:
+        cause = "the written map does not read back as it was"
+        fix = "Check the disk; report this as a defect if it happens again"
+        raise OutputError(code="MS-144", subject=str(target), cause=cause, fix=fix)
