@@ -1,4 +1,4 @@
-"""One output file: a name that is harmless everywhere, and bytes that arrive whole or not at all."""
+"""One output file: a harmless name, and bytes that arrive whole or not at all."""
 
 import hashlib
 import os

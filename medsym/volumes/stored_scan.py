@@ -153,7 +153,7 @@ def _read_voxels(
         cause = f"needs {header.volume_bytes / 2**30:.4g} GiB, more than this machine can give"
         fix = "Close other programs, or resample the scan to larger voxels"
         raise refuse("MS-103", header.path, cause, fix) from None
-    stream.fill(memoryview(buffer))
+    stream.fill(buffer.data)
     stream.skip((header.num_volumes - index - 1) * header.volume_bytes)
     digest = stream.finish()
     raw = buffer.view(header.dtype).reshape(header.shape, order="F")

@@ -1,7 +1,8 @@
 """Write results so that a reader never sees half a file, an old header or a wrong place.
 
-Every file is written under a passing name, flushed to disk and renamed. Maps get a fresh header, so nothing personal of the scan's header is copied,
-and the affine of the scan as both sform and qform, so that programs cannot disagree.
+Every file is written under a passing name, flushed to disk and renamed. Maps get a fresh header, so
+nothing personal of the scan's header is copied, and the scan's affine as both sform and qform, so
+that programs cannot disagree about left and right.
 """
 
 import gzip
