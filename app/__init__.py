@@ -1,0 +1,1 @@
+"""The viewer: a Streamlit application that reads results of ``medsym screen`` and writes nothing."""

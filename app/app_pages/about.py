@@ -1,0 +1,63 @@
+"""About: intended use, what the method cannot see, and the model that made the results."""
+
+import streamlit as st
+
+from app import state
+from app.results import read_case, read_worklist
+from medsym.errors import MedsymError
+
+INTENDED_USE = """
+#### Intended use
+medsym helps **researchers and clinicians in research** to look at left-right asymmetry of the brain on MRI or CT.
+It is **not a medical device**: its output must not decide on diagnosis or treatment, and no scan is "normal" because medsym shows nothing.
+"""
+
+READING = """
+#### How to read the picture
+- **Deviation**: asymmetry against the own mirror side, in standard deviations of healthy people. Orange is more than the mirror side, blue is less. Every one-sided change therefore appears twice, once in each colour; the findings list names it once.
+- **Bound**: the most asymmetry that the model could make by itself at this place, whatever the scan. Where the asymmetry is larger than the bound, the *scan* differs from its mirror. Where it is not, the deviation is hatched: the model may have made it.
+- **Not covered by the bound**: errors of the mid-plane, the natural asymmetry of healthy brains, coil shading.
+- **Pathology**: probability of a lesion at this place.
+- **Sides** are always the patient's. The picture starts in radiological convention, patient's right on the left of the screen.
+"""
+
+BLIND_SPOTS = """
+#### Blind spots
+- Disease that is **equal on both sides**, or **in the midline**, is invisible to a mirror comparison. The symmetric score is the only hint at it.
+- Changes smaller than the 3 mm grid, and changes outside the brain.
+- Scans whose other side is cut off: there is no mirror to compare with, so nothing is shown there.
+- Thick slices: a map is no finer than the slices that it comes from.
+"""
+
+
+def page() -> None:
+    """Draw the page."""
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        st.markdown(INTENDED_USE)
+        st.markdown(READING)
+        st.markdown(BLIND_SPOTS)
+    with right:
+        _provenance()
+
+
+def _provenance() -> None:
+    folder = state.result_folder()
+    if folder is None:
+        return
+    st.markdown("#### These results")
+    try:
+        rows = [row for row in read_worklist(folder) if row.case]
+        record = read_case(folder, state.chosen_case() or rows[0].case).record if rows else {}
+    except MedsymError as error:
+        st.text(str(error))
+        return
+    facts = {
+        f"{group} {key}": value
+        for group in ("model", "software")
+        for key, value in record.get(group, {}).items()
+        if isinstance(value, str | int | float)
+    }
+    st.table([{"": key, "value": str(value)} for key, value in facts.items()])
+    if record.get("research_use_only"):
+        st.text(str(record["research_use_only"]))

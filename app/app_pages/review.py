@@ -1,0 +1,112 @@
+"""Review of one case: summary line, then the three planes."""
+
+import html
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from app import state
+from app.results import Case, WorklistRow, read_case, read_worklist
+from app.viewer import review_viewer
+from app.viewer.payload import case_payload, case_volumes
+from app.viewer.routes import volume_url, web_url
+from medsym.errors import MedsymError
+
+FACTS = (
+    ("deviation_max", "Largest deviation", "{:.1f} SD"),
+    ("pathology_ml", "Pathology", "{:.1f} ml"),
+    ("share_beyond_bound", "Share beyond bound", "{:.2f}"),
+    ("bound_max", "Largest bound", "{:.2f}"),
+    ("measured_defect_max", "Measured defect", "{:.2g}"),
+    ("symmetric_score", "Symmetric score", "{:.2f}"),
+    ("brain_ml", "Brain", "{:.0f} ml"),
+)
+
+
+def page() -> None:
+    """Draw the page."""
+    folder = state.result_folder()
+    if folder is None:
+        st.info("No result folder was given. Start the viewer with: medsym view FOLDER")
+        return
+    try:
+        rows = [row for row in read_worklist(folder) if row.case]
+        name = _choose(rows)
+        if name is None:
+            st.info("No scan of this folder could be screened. The work list gives the reasons.")
+            return
+        case = read_case(folder, name)
+        _summary(case)
+        _view(case)
+    except MedsymError as error:
+        st.error("This case cannot be shown.")
+        st.text(str(error))
+
+
+def _choose(rows: list[WorklistRow]) -> str | None:
+    """Case selector with previous and next; returns the chosen case."""
+    names = [row.case for row in rows]
+    if not names:
+        return None
+    wanted = state.chosen_case()
+    position = names.index(wanted) if wanted in names else 0
+    back, box, forward, _ = st.columns([1, 4, 1, 8], vertical_alignment="bottom")
+    if back.button("\u25c0 Previous", key="previous", disabled=position == 0, width="stretch"):
+        position -= 1
+    if forward.button("Next \u25b6", key="next", disabled=position == len(names) - 1, width="stretch"):
+        position += 1
+    chosen = box.selectbox("Case", names, index=position, key=f"case_box_{names[position]}")
+    state.choose_case(chosen)
+    return chosen
+
+
+def _summary(case: Case) -> None:
+    if not case.assessable:
+        st.warning("Not assessable: no deviation map is shown.")
+        for reason in case.record.get("reasons", []):
+            st.text(str(reason))
+        return
+    cells = "".join(
+        f"<div><dt>{label}</dt><dd>{text}</dd></div>" for label, text in _facts(case.record)
+    )
+    st.markdown(f'<dl class="medsym-facts">{cells}</dl>', unsafe_allow_html=True)
+
+
+def _facts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    summary, plane = record.get("summary", {}), record.get("midplane", {})
+    facts = []
+    for key, label, pattern in FACTS:
+        value = summary.get(key)
+        if isinstance(value, int | float) and math.isfinite(value):
+            text = pattern.format(value)
+            if key == "deviation_max":
+                text += f", {html.escape(str(summary.get('deviation_side', '')))}"
+            facts.append((label, text))
+    if isinstance(plane.get("score"), int | float):
+        turned = f"{plane['score']:.2f} (yaw {plane.get('yaw_deg', 0):.1f}\u00b0, "
+        facts.append(("Mid-plane score", f"{turned}roll {plane.get('roll_deg', 0):.1f}\u00b0)"))
+    return facts
+
+
+def _view(case: Case) -> None:
+    if case.scan_path is None:
+        st.warning("The scan itself is not on this machine any more, so there is no picture.")
+        return
+    with st.spinner("Preparing the planes"):
+        encoded = case_volumes(case)
+    base = state.base_path()
+    volumes = {
+        kind: volume.describe(
+            volume_url(
+                state.STORE.put(volume.body, digest=volume.digest, session=state.session()),
+                base_path=base,
+            )
+        )
+        for kind, volume in encoded.items()
+    }
+    payload = case_payload(
+        case, volumes=volumes, web=web_url(base_path=base), finding=state.linked_finding()
+    )
+    review_viewer(payload, key=f"viewer_{case.name}")

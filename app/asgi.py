@@ -1,0 +1,24 @@
+"""Entry of the viewer's server: `streamlit run app/asgi.py -- RESULT_FOLDER`.
+
+The Streamlit script is main.py beside this file; here are the routes and guards around it.
+"""
+
+import sys
+from pathlib import Path
+
+import streamlit as st
+from starlette.middleware import Middleware
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))  # `import app` from a plain checkout
+
+from app import state  # noqa: E402
+from app.viewer.routes import LoopbackOnly, PrivateHeaders, viewer_routes  # noqa: E402
+
+app = st.App(
+    Path(__file__).with_name("main.py"),
+    routes=viewer_routes(state.STORE, base_path=state.base_path()),
+    middleware=[
+        *([] if state.is_behind_proxy() else [Middleware(LoopbackOnly)]),
+        Middleware(PrivateHeaders),
+    ],
+)

@@ -1,0 +1,42 @@
+"""The review component: three linked planes drawn in the browser, from volumes behind tokens."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+HEIGHT_PX = 830
+
+_STYLE = (Path(__file__).parent / "web" / "viewer.css").read_text(encoding="utf-8")
+
+# The engine is imported by address, so that it stays a set of ordinary modules; this glue only
+# hands over. A failed import is said in the page, because a blank pane looks like a normal scan.
+_GLUE = """
+export default function (component) {
+  const { data, parentElement } = component;
+  import(new URL(data.web + "/viewer.js", window.location.origin).href)
+    .then((viewer) => viewer.render(component))
+    .catch((error) => {
+      parentElement.querySelector(".medsym").textContent = "The viewer did not start: " + error;
+    });
+  return () => parentElement.querySelector(".medsym")?.medsymViewer?.destroy();
+}
+"""
+
+_COMPONENT = st.components.v2.component(
+    "medsym.review",
+    html='<div class="medsym" role="application" aria-label="Scan review"></div>',
+    css=_STYLE,
+    js=_GLUE,
+)
+
+
+def review_viewer(payload: Mapping[str, Any], *, key: str) -> None:
+    """Mount the viewer.
+
+    Args:
+        payload: what `case_payload` returns.
+        key: identity of the viewer; the same key keeps crosshair and sliders over reruns.
+    """
+    _COMPONENT(data=dict(payload), key=key, height=HEIGHT_PX)

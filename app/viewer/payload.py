@@ -1,0 +1,163 @@
+"""What the browser gets for one case: addresses of the volumes and the facts to print beside them."""
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from app.results import Case, map_path
+from app.viewer.encoding import EncodedVolume, encode, encode_labels
+from app.viewer.grid import DisplayGrid, content_grid, resample, scan_grid
+from medsym.errors import OutputError, ScanError
+from medsym.volumes.nifti import read_label_map, read_scan
+from medsym.volumes.volume import Volume
+
+MAPS = ("deviation", "asymmetry", "bound", "pathology")
+MAP_SPACING_MM = 1.5  # half of the 3 mm grid the network works on
+CACHED_CASES = 3
+CONSTANT_IMAGE = "MS-121"
+MAX_GIB = 8.0  # whatever limit the screening ran under, the scan was accepted there
+RESEARCH_ONLY = "Research use only. Not a medical device. Not for diagnosis or treatment."
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """Hashable address of a case's files, with what makes a cached copy stale."""
+
+    scan: Path
+    scan_stamp: int
+    scan_hash: str
+    assume_orientation: str | None
+    volume_index: int | None
+    maps: tuple[tuple[str, Path, int], ...]
+
+
+def case_volumes(case: Case) -> Mapping[str, EncodedVolume]:
+    """Scan, maps and anatomy of a case, resampled for display; cached for the last few cases.
+
+    Maps of a case that is not assessable are left out: there is no number to show.
+
+    Raises:
+        OutputError: a map is missing or is not the one that was written.
+        ScanError: the scan or a map cannot be read.
+    """
+    if case.scan_path is None:
+        return {}
+    wanted = (*MAPS, "anatomy") if case.assessable else ()
+    paths = [(kind, map_path(case, kind)) for kind in wanted]
+    scan = case.record.get("scan", {})
+    assumed = scan.get("affine_source") == "assumed"
+    return _load(
+        _Files(
+            scan=case.scan_path,
+            scan_stamp=case.scan_path.stat().st_mtime_ns,
+            scan_hash=str(scan.get("sha256", "")),
+            assume_orientation="".join(scan.get("axcodes", [])) if assumed else None,
+            volume_index=scan.get("volume_index"),
+            maps=tuple((kind, path, path.stat().st_mtime_ns) for kind, path in paths if path),
+        )
+    )
+
+
+@functools.lru_cache(maxsize=CACHED_CASES)
+def _load(files: _Files) -> Mapping[str, EncodedVolume]:
+    scan = _read_source(files)
+    grid = scan_grid(scan.affine, scan.voxels.shape)
+    shown = resample(scan.voxels, affine=scan.affine, grid=grid, order=1)
+    volumes = {"scan": encode(shown, grid=grid, symmetric=False)}
+    sources = {
+        kind: read_label_map(path) if kind == "anatomy" else _read_map(path)
+        for kind, path, _ in files.maps
+    }
+    if not sources:
+        return volumes
+    spacing = max(grid.spacing_mm, MAP_SPACING_MM)
+    common = _common_grid(sources, spacing_mm=spacing)
+    for kind, source in sources.items():
+        order = 0 if kind == "anatomy" else 1
+        values = resample(source.voxels, affine=source.affine, grid=common, order=order)
+        volumes[kind] = (
+            encode_labels(values, grid=common)
+            if kind == "anatomy"
+            else encode(values, grid=common, symmetric=True)
+        )
+    return volumes
+
+
+def _read_source(files: _Files) -> Volume:
+    """The scan, read by the rules under which it was screened, and only if it is still that scan."""
+    scan = read_scan(
+        files.scan,
+        max_gib=MAX_GIB,
+        assume_orientation=files.assume_orientation,
+        volume_index=files.volume_index,
+        allow_shear=True,
+    )
+    if scan.sha256 != files.scan_hash:
+        raise OutputError(
+            code="MS-165",
+            subject=files.scan.name,
+            cause="the scan has changed since it was screened",
+            fix="Screen the scan again, with --overwrite",
+        )
+    return scan
+
+
+def _read_map(path: Path) -> Volume:
+    """A map of the case; one that is zero everywhere is a result, where a zero scan is a mistake."""
+    try:
+        return read_scan(path, max_gib=MAX_GIB, allow_shear=True)
+    except ScanError as error:
+        if error.code != CONSTANT_IMAGE:
+            raise
+        return read_label_map(path, max_gib=MAX_GIB)
+
+
+def _common_grid(sources: Mapping[str, Volume], *, spacing_mm: float) -> DisplayGrid:
+    """One grid for all maps, around what is not zero in any of them."""
+    first = next(iter(sources.values()))
+    content = np.zeros(first.voxels.shape, dtype=bool)
+    for source in sources.values():
+        if source.voxels.shape == content.shape:
+            content |= source.voxels != 0
+        else:
+            content[:] = True
+    return content_grid(first.affine, content, spacing_mm=spacing_mm)
+
+
+def case_payload(
+    case: Case, *, volumes: Mapping[str, Mapping[str, object]], web: str, finding: int | None
+) -> dict[str, Any]:
+    """JSON for the browser component.
+
+    Args:
+        case: the case.
+        volumes: kind -> description with the address, as `EncodedVolume.describe` gives it.
+        web: address of the folder of the browser modules.
+        finding: rank of the finding at which the crosshair starts; None for the first.
+    """
+    record = case.record
+    findings = list(record.get("findings", [])) if case.assessable else []
+    return {
+        "web": web,
+        "case": case.name,
+        "assessable": case.assessable,
+        "volumes": dict(volumes),
+        "mirror_world": record.get("mirror_world"),
+        "structures": {str(index): name for index, name in case.structures.items()},
+        "findings": findings,
+        "crosshair_mm": _start(findings, finding),
+        "scan": {key: record.get("scan", {}).get(key) for key in ("shape", "spacing_mm", "axcodes")},
+        "model": record.get("model", {}),
+        "software": record.get("software", {}),
+        "research_use_only": record.get("research_use_only") or RESEARCH_ONLY,
+    }
+
+
+def _start(findings: list[Mapping[str, Any]], rank: int | None) -> list[float] | None:
+    """Peak of the finding with this rank, else of the first one, mm."""
+    chosen = [found for found in findings if found.get("rank") == rank] or findings[:1]
+    return [float(value) for value in chosen[0]["peak_mm"]] if chosen else None

@@ -1,0 +1,135 @@
+"""HTTP side of the viewer: volumes behind tokens, the browser modules, and a loopback-only guard."""
+
+import hashlib
+import ipaddress
+import mimetypes
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.viewer.store import VolumeStore
+
+WEB = Path(__file__).parent / "web"
+PREFIX = "medsym"  # routes start with this, under the server's base path
+LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]", "::1"})
+PRIVATE_HEADERS = {
+    "Cache-Control": "private, no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def _read_web() -> dict[str, tuple[bytes, str]]:
+    """Browser modules by name, with their media type; read once, so that no path reaches a disk."""
+    mimetypes.add_type("text/javascript", ".js")
+    return {
+        path.name: (path.read_bytes(), mimetypes.guess_type(path.name)[0] or "text/plain")
+        for path in sorted(WEB.iterdir())
+        if path.suffix in {".js", ".css"}
+    }
+
+
+WEB_FILES = _read_web()
+WEB_VERSION = hashlib.sha256(b"".join(body for body, _ in WEB_FILES.values())).hexdigest()[:12]
+
+
+def volume_url(token: str, *, base_path: str) -> str:
+    """Address of a volume, absolute on this server."""
+    return f"{_base(base_path)}/{PREFIX}/volumes/{token}"
+
+
+def web_url(*, base_path: str) -> str:
+    """Folder of the browser modules; it changes whenever one of them changes."""
+    return f"{_base(base_path)}/{PREFIX}/web/{WEB_VERSION}"
+
+
+def viewer_routes(store: VolumeStore, *, base_path: str = "") -> list[Route]:
+    """Routes of the viewer, for `st.App(routes=...)`."""
+
+    async def volume(request: Request) -> Response:
+        body = store.get(request.path_params["token"])
+        if body is None:
+            return PlainTextResponse("no such volume", status_code=404, headers=PRIVATE_HEADERS)
+        headers = PRIVATE_HEADERS | {"Content-Encoding": "gzip"}
+        return Response(body, media_type="application/octet-stream", headers=headers)
+
+    async def web(request: Request) -> Response:
+        found = WEB_FILES.get(request.path_params["name"])
+        if found is None or request.path_params["version"] != WEB_VERSION:
+            return PlainTextResponse("no such file", status_code=404)
+        return Response(
+            found[0],
+            media_type=found[1],
+            headers={"Cache-Control": "private, max-age=86400", "X-Content-Type-Options": "nosniff"},
+        )
+
+    base = _base(base_path)
+    return [
+        Route(f"{base}/{PREFIX}/volumes/{{token}}", volume, methods=["GET"]),
+        Route(f"{base}/{PREFIX}/web/{{version}}/{{name}}", web, methods=["GET"]),
+    ]
+
+
+class LoopbackOnly:
+    """Refuse every request that does not come from this machine, whatever address is bound.
+
+    The Host header is checked too, so that a web page elsewhere cannot point its own name at this
+    machine and read scans through the user's browser.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI entry."""
+        if scope["type"] not in {"http", "websocket"} or _is_local(scope):
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            refusal = PlainTextResponse("This viewer answers this machine only.", status_code=403)
+            await refusal(scope, receive, send)
+
+
+class PrivateHeaders:
+    """Add the headers that keep addresses and pages of patient data to this browser tab."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI entry."""
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [
+                    *message.get("headers", []),
+                    (b"referrer-policy", b"no-referrer"),
+                    (b"x-frame-options", b"SAMEORIGIN"),
+                ]
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+def _base(base_path: str) -> str:
+    stripped = base_path.strip("/")
+    return f"/{stripped}" if stripped else ""
+
+
+def _is_local(scope: Scope) -> bool:
+    client = scope.get("client")
+    try:
+        from_here = client is not None and ipaddress.ip_address(client[0]).is_loopback
+    except ValueError:
+        from_here = False
+    hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+    return from_here and all(_host_name(host) in LOCAL_NAMES for host in hosts)
+
+
+def _host_name(host: str) -> str:
+    name, separator, port = host.rpartition(":")
+    return name if separator and port.isdigit() else host

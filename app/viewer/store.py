@@ -1,0 +1,103 @@
+"""Volumes waiting for the browser, each behind an unguessable address that belongs to one session.
+
+Nothing here is shared between sessions but the bytes: a token of one session never names a volume
+that another session did not ask for itself, and tokens end with their session or after their time.
+"""
+
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+TOKEN_BYTES = 32  # 256 bits
+SECONDS_TO_LIVE = 4 * 3600.0  # a reading session; the page asks for new tokens when it reruns
+MAX_BYTES = 1024**3  # bodies kept in memory; the least recently used go first
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Grant:
+    session: str
+    digest: str
+    expires: float
+
+
+class VolumeStore:
+    """Bodies by content, grants by token.
+
+    Args:
+        is_active: tells whether a session still lives; its tokens die with it.
+        clock: seconds, monotonic.
+        seconds_to_live: lifetime of a token.
+        max_bytes: upper limit of the bodies kept.
+    """
+
+    def __init__(
+        self,
+        *,
+        is_active: Callable[[str], bool] = lambda _session: True,
+        clock: Callable[[], float] = time.monotonic,
+        seconds_to_live: float = SECONDS_TO_LIVE,
+        max_bytes: int = MAX_BYTES,
+    ) -> None:
+        self._is_active = is_active
+        self._clock = clock
+        self._seconds_to_live = seconds_to_live
+        self._max_bytes = max_bytes
+        self._bodies: OrderedDict[str, bytes] = OrderedDict()
+        self._grants: dict[str, _Grant] = {}
+        self._lock = threading.Lock()
+
+    def put(self, body: bytes, *, digest: str, session: str) -> str:
+        """Keep `body` and return this session's token for it; the same one while it is valid."""
+        with self._lock:
+            self._forget()
+            self._bodies[digest] = body
+            self._bodies.move_to_end(digest)
+            self._shrink(keep=digest)
+            for token, grant in self._grants.items():
+                if grant.session == session and grant.digest == digest:
+                    return token
+            token = secrets.token_urlsafe(TOKEN_BYTES)
+            self._grants[token] = _Grant(
+                session=session, digest=digest, expires=self._clock() + self._seconds_to_live
+            )
+            return token
+
+    def get(self, token: str) -> bytes | None:
+        """Body behind a token, or None when it is unknown, expired, or its session has ended."""
+        with self._lock:
+            self._forget()
+            grant = self._grants.get(token)
+            if grant is None or grant.digest not in self._bodies:
+                return None
+            self._bodies.move_to_end(grant.digest)
+            return self._bodies[grant.digest]
+
+    def num_grants(self) -> int:
+        """Number of valid tokens."""
+        with self._lock:
+            self._forget()
+            return len(self._grants)
+
+    def _forget(self) -> None:
+        now = self._clock()
+        active: dict[str, bool] = {}
+        for token, grant in list(self._grants.items()):
+            if grant.session not in active:
+                active[grant.session] = self._is_active(grant.session)
+            if grant.expires <= now or not active[grant.session]:
+                del self._grants[token]
+        wanted = {grant.digest for grant in self._grants.values()}
+        for digest in [digest for digest in self._bodies if digest not in wanted]:
+            del self._bodies[digest]
+
+    def _shrink(self, *, keep: str) -> None:
+        total = sum(len(body) for body in self._bodies.values())
+        while total > self._max_bytes and len(self._bodies) > 1:
+            digest = next(iter(self._bodies))
+            if digest == keep:
+                self._bodies.move_to_end(digest)
+                digest = next(iter(self._bodies))
+            total -= len(self._bodies.pop(digest))

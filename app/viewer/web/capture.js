@@ -1,0 +1,53 @@
+// A picture to keep: the panes with the research-use strip, sides, model and settings burned in.
+
+import { LAYERS } from "./colours.js";
+import { conventionText } from "./geometry.js";
+import { formatMm } from "./readout.js";
+
+export function captionLines(viewer, shownText) {
+  const { settings, display, model, software } = viewer, layer = LAYERS[settings.layer];
+  const hash = String(model.sha256 || "").slice(0, 16);
+  const heat = !display.overlay || !layer ? "Heatmap off" : layer.labels ? "Anatomy" : `${layer.title}: shown from ${settings.threshold.toFixed(layer.digits)}, full colour at ${settings.maximum.toFixed(layer.digits)} ${layer.unit}. ${shownText}`;
+  return [
+    `${viewer.caseName}   crosshair ${formatMm(viewer.crosshair)} mm   ${conventionText(display)}; ${display.noseLeft ? "sagittal nose on left" : "sagittal nose on right"}`,
+    heat,
+    `Model ${model.name || "unknown"} ${model.version || ""} sha256 ${hash || "unknown"}   medsym ${software.medsym || "unknown"}`,
+  ];
+}
+
+export function composePicture(viewer, shownText) {
+  const panes = viewer.panes.filter((pane) => pane.canvas.clientWidth > 0);
+  const boxes = panes.map((pane) => pane.canvas.getBoundingClientRect());
+  const left = Math.min(...boxes.map((box) => box.left)), top = Math.min(...boxes.map((box) => box.top));
+  const ratio = panes[0].ratio, strip = 34 * ratio, line = 20 * ratio;
+  const wide = Math.round((Math.max(...boxes.map((box) => box.right)) - left) * ratio);
+  const tall = Math.round((Math.max(...boxes.map((box) => box.bottom)) - top) * ratio);
+  const lines = captionLines(viewer, shownText);
+  const canvas = document.createElement("canvas");
+  canvas.width = wide;
+  canvas.height = strip + tall + lines.length * line + 12 * ratio;
+  const context = canvas.getContext("2d");
+  context.fillStyle = "#14171c";
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  context.fillStyle = "#3a2a08";
+  context.fillRect(0, 0, wide, strip - 4 * ratio);
+  context.textBaseline = "middle";
+  context.fillStyle = "#ffd48a";
+  context.font = `600 ${14 * ratio}px system-ui, sans-serif`;
+  context.fillText(viewer.researchUseOnly, 10 * ratio, strip / 2 - 2 * ratio, wide - 20 * ratio);
+  panes.forEach((pane, n) => context.drawImage(pane.canvas, Math.round((boxes[n].left - left) * ratio), strip + Math.round((boxes[n].top - top) * ratio)));
+  context.fillStyle = "#e8ebef";
+  context.font = `${12 * ratio}px system-ui, sans-serif`;
+  lines.forEach((text, n) => context.fillText(text, 10 * ratio, strip + tall + (n + 0.8) * line, wide - 20 * ratio));
+  return canvas;
+}
+
+export function savePicture(viewer, shownText) {
+  composePicture(viewer, shownText).toBlob((blob) => {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(blob);
+    link.download = `medsym_${viewer.caseName.replace(/[^A-Za-z0-9_.-]/g, "_")}.png`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  }, "image/png");
+}

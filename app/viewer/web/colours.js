@@ -1,0 +1,40 @@
+// Layers of the heatmap and their colours. Orange and blue stay apart for colour-blind readers.
+
+const ORANGE = [[92, 38, 0], [214, 96, 10], [255, 159, 28], [255, 233, 168]];
+const BLUE = [[0, 40, 92], [18, 96, 196], [64, 164, 255], [196, 233, 255]];
+const MAGENTA = [[72, 8, 72], [176, 30, 130], [240, 98, 146], [255, 214, 220]];
+const GREEN = [[8, 56, 46], [22, 128, 96], [86, 196, 130], [220, 248, 200]];
+
+function ramp(stops) {
+  const table = new Uint8Array(256 * 3);
+  for (let n = 0; n < 256; n += 1) {
+    const place = (n / 255) * (stops.length - 1), low = Math.min(Math.floor(place), stops.length - 2);
+    for (let channel = 0; channel < 3; channel += 1) {
+      table[n * 3 + channel] = Math.round(stops[low][channel] + (place - low) * (stops[low + 1][channel] - stops[low][channel]));
+    }
+  }
+  return table;
+}
+
+export const RAMPS = { orange: ramp(ORANGE), blue: ramp(BLUE), magenta: ramp(MAGENTA), green: ramp(GREEN) };
+
+// bound: the layer's zones depend on |asymmetry| against the bound. threshold: where the reader starts.
+export const LAYERS = {
+  deviation: { title: "Deviation", unit: "SD", signed: true, bound: true, threshold: 3, least: 6, digits: 1, positive: "orange", negative: "blue" },
+  asymmetry: { title: "Asymmetry", unit: "nats", signed: true, bound: true, threshold: 0.5, least: 2, digits: 2, positive: "orange", negative: "blue" },
+  pathology: { title: "Pathology", unit: "", signed: false, bound: false, threshold: 0.5, least: 1, digits: 2, positive: "magenta" },
+  bound: { title: "Bound", unit: "nats", signed: false, bound: false, threshold: 0, least: 0.1, digits: 2, positive: "green" },
+  anatomy: { title: "Anatomy", labels: true },
+};
+
+// A steady colour per structure; left and right partners share it when the table names them alike.
+export function structureColour(name) {
+  let hash = 7;
+  for (const letter of name.toLowerCase().replace(/left|right|\blh\b|\brh\b/g, "")) hash = (hash * 31 + letter.charCodeAt(0)) >>> 0;
+  const hue = (hash * 0.61803398875 % 1) * 6, chroma = [0, 0, 0];
+  for (let channel = 0; channel < 3; channel += 1) {
+    const place = (hue + [0, 4, 2][channel]) % 6;
+    chroma[channel] = Math.round(70 + 170 * Math.min(Math.max(Math.abs(place - 3) - 1, 0), 1));
+  }
+  return chroma;
+}

@@ -1,0 +1,74 @@
+// Colour bar with its zones, drawn from the same tables as the picture.
+
+import { LAYERS, RAMPS } from "./colours.js";
+
+const HIDDEN = 0.22; // share of the bar for what is below the threshold
+
+export function legendText(settings, shown) {
+  const layer = LAYERS[settings.layer];
+  if (!shown || layer.labels) return "";
+  const unit = layer.unit ? ` ${layer.unit}` : "";
+  const total = shown.beyond + shown.within;
+  if (total === 0) return `Nothing reaches ${settings.threshold.toFixed(layer.digits)}${unit}.`;
+  const both = layer.signed ? ", both sides counted" : "";
+  if (!layer.bound) return `${shown.beyond.toFixed(1)} ml shown.`;
+  return `${shown.beyond.toFixed(1)} ml beyond the bound, ${shown.within.toFixed(1)} ml within it (${settings.showWithin ? "hatched" : "hidden"})${both}.`;
+}
+
+export function drawLegend(canvas, settings, { zones }) {
+  const ratio = window.devicePixelRatio || 1, layer = LAYERS[settings.layer];
+  const wide = 296, tall = (layer.signed ? 2 : 1) * 14 + (zones ? 18 : 0) + 18;
+  canvas.width = wide * ratio;
+  canvas.height = tall * ratio;
+  canvas.style.height = `${tall}px`;
+  const context = canvas.getContext("2d");
+  context.scale(ratio, ratio);
+  const ramps = layer.signed ? [[layer.positive, "more than mirror"], [layer.negative, "less than mirror"]] : [[layer.positive, ""]];
+  ramps.forEach(([name, words], row) => drawRamp(context, RAMPS[name], words, row * 14, wide));
+  let below = ramps.length * 14;
+  if (zones) {
+    drawHatch(context, 0, below + 4, wide * HIDDEN, 10, settings.showWithin);
+    label(context, `within the bound: ${settings.showWithin ? "hatched" : "hidden"}, may be the model`, wide * HIDDEN + 6, below + 9, "left");
+    below += 18;
+  }
+  label(context, "not shown", (wide * HIDDEN) / 2, below + 9, "center");
+  label(context, settings.threshold.toFixed(layer.digits), wide * HIDDEN, below + 9, "center");
+  label(context, `${settings.maximum.toFixed(layer.digits)} ${layer.unit}`, wide, below + 9, "right");
+  canvas.setAttribute("aria-label", `${layer.title}: not shown below ${settings.threshold.toFixed(layer.digits)}, full colour at ${settings.maximum.toFixed(layer.digits)} ${layer.unit}`);
+}
+
+function drawRamp(context, table, words, top, wide) {
+  const start = Math.round(wide * HIDDEN);
+  context.fillStyle = "#0d0f13";
+  context.fillRect(0, top, start, 12);
+  for (let x = start; x < wide; x += 1) {
+    const entry = 3 * Math.round((255 * (x - start)) / (wide - start - 1));
+    context.fillStyle = `rgb(${table[entry]}, ${table[entry + 1]}, ${table[entry + 2]})`;
+    context.fillRect(x, top, 1, 12);
+  }
+  if (words) label(context, words, start + 6, top + 6, "left", "#ffffff");
+}
+
+function drawHatch(context, left, top, wide, tall, visible) {
+  context.fillStyle = "#2c2620";
+  context.fillRect(left, top, wide, tall);
+  if (!visible) return;
+  context.save();
+  context.beginPath();
+  context.rect(left, top, wide, tall);
+  context.clip();
+  context.strokeStyle = "#bec4cc";
+  context.lineWidth = 1.2;
+  for (let x = left - tall; x < left + wide; x += 6) {
+    context.beginPath();
+    context.moveTo(x, top + tall);
+    context.lineTo(x + tall, top);
+    context.stroke();
+  }
+  context.restore();
+}
+
+function label(context, text, x, y, align, colour = "#b9c1cb") {
+  Object.assign(context, { font: "11px system-ui, sans-serif", textAlign: align, textBaseline: "middle", fillStyle: colour });
+  context.fillText(text, x, y);
+}

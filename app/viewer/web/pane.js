@@ -1,0 +1,131 @@
+// One plane on one canvas: picture, heatmap, crosshair, letters; pointer and keyboard of that plane.
+
+import { AXIS_NAMES, PLANES, View, conventionText, edgeLetters, mirrorFrame, rasterFrame } from "./geometry.js";
+import { layerVolumes, paintLabels, paintMap, paintScan, samplePlane } from "./raster.js";
+import { LAYERS } from "./colours.js";
+
+const GAP_PX = 7; // hole in the middle of the crosshair, so that it hides nothing
+
+export class Pane {
+  constructor(plane, { mirrored = false } = {}) {
+    this.plane = plane;
+    this.mirrored = mirrored;
+    this.canvas = document.createElement("canvas");
+    this.canvas.dataset.plane = mirrored ? "mirror" : plane;
+    this.canvas.tabIndex = 0;
+    this.canvas.setAttribute("role", "img");
+    this.raster = document.createElement("canvas");
+    this.samples = { key: "" };
+  }
+
+  resize(ratio) {
+    const width = Math.max(1, Math.round(this.canvas.clientWidth * ratio));
+    const height = Math.max(1, Math.round(this.canvas.clientHeight * ratio));
+    if (this.canvas.width !== width || this.canvas.height !== height) {
+      this.canvas.width = width;
+      this.canvas.height = height;
+    }
+    this.ratio = ratio;
+  }
+
+  draw(scene) {
+    const { display, crosshair, scan } = scene;
+    const through = PLANES[this.plane].through;
+    const frame = rasterFrame(this.plane, display, scan, crosshair[through]);
+    this.sample(scene, frame);
+    this.paint(scene, frame);
+    const context = this.canvas.getContext("2d", { willReadFrequently: true });
+    const { width, height } = this.canvas;
+    this.view = new View(this.plane, display, { width, height, centre: scene.centre, pixelsPerMm: scene.pixelsPerMm * this.ratio });
+    context.fillStyle = "#000";
+    context.fillRect(0, 0, width, height);
+    const half = scan.spacing / 2, scale = this.view.pixelsPerMm;
+    const [left, top] = this.view.toScreen(frame.start).map((at) => at - half * scale);
+    context.imageSmoothingEnabled = true;
+    context.imageSmoothingQuality = "high";
+    context.drawImage(this.raster, left, top, frame.width * scan.spacing * scale, frame.height * scan.spacing * scale);
+    this.drawCrosshair(context, scene);
+    this.drawWords(context, scene);
+    this.canvas.setAttribute("aria-label", this.describe(scene));
+  }
+
+  // Values under the pixels, kept until the slice, the layer or the convention changes.
+  sample(scene, frame) {
+    const { display, settings, volumes } = scene;
+    const kinds = ["scan", ...(this.mirrored || !display.overlay ? [] : layerVolumes(settings.layer))].filter((kind) => volumes[kind]);
+    const key = JSON.stringify([frame, kinds]);
+    if (key === this.samples.key) return;
+    const source = this.mirrored ? mirrorFrame(frame, scene.mirrorWorld) : frame;
+    this.samples = { key };
+    for (const kind of kinds) {
+      const linear = kind !== "anatomy" && (kind !== "scan" || this.mirrored);
+      this.samples[kind] = samplePlane(volumes[kind], source, { linear });
+    }
+  }
+
+  paint(scene, frame) {
+    const { settings, display } = scene;
+    this.raster.width = frame.width;
+    this.raster.height = frame.height;
+    const context = this.raster.getContext("2d", { willReadFrequently: true });
+    const image = context.createImageData(frame.width, frame.height);
+    paintScan(image.data, this.samples.scan, settings.window);
+    if (display.overlay && !this.mirrored && LAYERS[settings.layer]) {
+      if (!LAYERS[settings.layer].labels) paintMap(image.data, this.samples, frame.width, settings);
+      else if (this.samples.anatomy) {
+        paintLabels(image.data, this.samples.anatomy, frame.width, { names: scene.structures, opacity: settings.opacity });
+      }
+    }
+    context.putImageData(image, 0, 0);
+  }
+
+  drawCrosshair(context, { display, crosshair }) {
+    if (!display.crosshair) return;
+    const [x, y] = this.view.toScreen(crosshair).map((at) => Math.round(at) + 0.5);
+    const gap = GAP_PX * this.ratio, { width, height } = this.canvas;
+    context.strokeStyle = this.mirrored ? "rgba(255, 230, 120, .8)" : "rgba(120, 235, 160, .8)";
+    context.lineWidth = Math.max(1, this.ratio);
+    context.beginPath();
+    for (const [ax, ay, bx, by] of [[0, y, x - gap, y], [x + gap, y, width, y], [x, 0, x, y - gap], [x, y + gap, x, height]]) {
+      context.moveTo(ax, ay);
+      context.lineTo(bx, by);
+    }
+    context.stroke();
+  }
+
+  drawWords(context, { display, crosshair }) {
+    const { width, height } = this.canvas, ratio = this.ratio, edge = 9 * ratio;
+    const word = (text, x, y, size, align, baseline, colour) => {
+      context.font = `${size >= 15 ? 700 : 500} ${size * ratio}px system-ui, sans-serif`;
+      Object.assign(context, { textAlign: align, textBaseline: baseline, lineJoin: "round", lineWidth: 3 * ratio, strokeStyle: "rgba(0, 0, 0, .85)", fillStyle: colour });
+      context.strokeText(text, x, y);
+      context.fillText(text, x, y);
+    };
+    const letters = edgeLetters(this.plane, display, this.mirrored);
+    const side = this.mirrored ? "#ffe678" : "#ffffff";
+    word(letters.left, edge, height / 2, 18, "left", "middle", side);
+    word(letters.right, width - edge, height / 2, 18, "right", "middle", side);
+    word(letters.top, width / 2, edge, 15, "center", "top", "#cfd6de");
+    word(letters.bottom, width / 2, height - edge, 15, "center", "bottom", "#cfd6de");
+    const { through, title } = PLANES[this.plane];
+    const heading = this.mirrored ? `MIRRORED ${title.toLowerCase()}: other side of the mid-plane` : `${title}  ${AXIS_NAMES[through]} ${crosshair[through].toFixed(1)} mm`;
+    word(heading, edge, edge, 13, "left", "top", this.mirrored ? "#ffe678" : "#cfd6de");
+    const note = this.mirrored ? "sides exchanged" : PLANES[this.plane].across === 0 ? conventionText(display) : display.noseLeft ? "Nose on left" : "Nose on right";
+    word(note, edge, height - edge, 12, "left", "bottom", this.mirrored ? "#ffe678" : "#cfd6de");
+    this.drawScaleBar(context, word, edge);
+  }
+
+  drawScaleBar(context, word, edge) {
+    const { width, height } = this.canvas, length = 50 * this.view.pixelsPerMm;
+    context.fillStyle = "#cfd6de";
+    context.fillRect(width - edge - length, height - edge - 3 * this.ratio, length, 2 * this.ratio);
+    word("50 mm", width - edge, height - edge - 6 * this.ratio, 11, "right", "bottom", "#cfd6de");
+  }
+
+  describe({ display, crosshair }) {
+    const { title, across } = PLANES[this.plane];
+    const place = crosshair.map((value, axis) => `${AXIS_NAMES[axis]} ${value.toFixed(0)}`).join(", ");
+    const side = across === 0 ? conventionText(display) : display.noseLeft ? "nose on left" : "nose on right";
+    return `${this.mirrored ? "Mirrored " : ""}${title} plane at ${place} millimetres. ${side}. Arrow keys move the crosshair, Page Up and Page Down change the slice.`;
+  }
+}

@@ -1,0 +1,141 @@
+// The column beside the planes: readout, findings, heatmap and scan sliders. Text is never markup.
+
+import { LAYERS } from "./colours.js";
+import { HELP } from "./input.js";
+import { drawLegend } from "./legend.js";
+import { words, zoneOf, zoneText } from "./readout.js";
+
+export function element(tag, { text, ...attributes } = {}, children = []) {
+  const made = document.createElement(tag);
+  if (text !== undefined) made.textContent = text;
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value !== undefined && value !== false) made.setAttribute(name, value === true ? "" : value);
+  }
+  made.append(...children);
+  return made;
+}
+
+function section(title, children) {
+  return element("section", { "aria-label": title }, [element("h3", { text: title }), ...children]);
+}
+
+export class Panel {
+  constructor(viewer) {
+    this.viewer = viewer;
+    this.readout = element("dl", { class: "readout" });
+    this.zone = element("div", { class: "zone", role: "status" });
+    this.legend = element("canvas", { class: "legend", role: "img" });
+    this.shown = element("p", { class: "shown", role: "status" });
+    this.sliders = {};
+    this.node = element("aside", { class: "panel", "aria-label": "Values and controls" }, [
+      section("At the crosshair", [this.readout, this.zone]),
+      this.findingsSection(),
+      this.heatmapSection(),
+      this.scanSection(),
+      this.helpSection(),
+    ]);
+  }
+
+  slider(name, label, { change }) {
+    const input = element("input", { type: "range", id: `medsym-${name}`, "data-slider": name });
+    const output = element("output", { for: `medsym-${name}` });
+    input.addEventListener("input", () => change(Number(input.value)));
+    this.sliders[name] = { input, output };
+    return element("div", { class: "slider" }, [element("label", { text: label, for: `medsym-${name}` }), input, output]);
+  }
+
+  setSlider(name, { min, max, step, value, text }) {
+    const { input, output } = this.sliders[name];
+    Object.assign(input, { min, max, step });
+    input.value = value;
+    output.textContent = text;
+    input.setAttribute("aria-valuetext", text);
+    const filled = max > min ? (100 * (Math.min(Math.max(value, min), max) - min)) / (max - min) : 0;
+    input.style.setProperty("--filled", `${filled}%`);
+  }
+
+  findingsSection() {
+    const { viewer } = this;
+    const findings = viewer.findings;
+    if (!findings.length) return section("Findings", [element("p", { class: "quiet", text: viewer.assessable ? "None above the reporting threshold. This does not mean normal." : "Not assessable." })]);
+    const head = element("tr", {}, ["", "Side, structure", "SD", "ml"].map((text) => element("th", { text, scope: "col" })));
+    this.rows = findings.map((found, place) => {
+      const button = element("button", { type: "button", class: "jump", "data-finding": String(found.rank), text: `${found.side}, ${found.structure || "no structure"}` });
+      button.addEventListener("click", () => viewer.goToFinding(place));
+      const zone = Math.abs(found.asymmetry) > found.bound ? "beyond" : "within";
+      const mark = element("span", { class: `dot ${zone}`, title: zoneText(zone) });
+      return element("tr", {}, [element("td", {}, [mark]), element("td", {}, [button]), element("td", { class: "number", text: Number(found.deviation).toFixed(1) }), element("td", { class: "number", text: Number(found.volume_ml).toFixed(1) })]);
+    });
+    return section("Findings", [element("div", { class: "scroll" }, [element("table", {}, [element("thead", {}, [head]), element("tbody", {}, this.rows)])])]);
+  }
+
+  heatmapSection() {
+    const { viewer } = this, { settings } = viewer;
+    const available = Object.keys(LAYERS).filter((layer) => viewer.volumes[layer]);
+    if (!available.length) return section("Heatmap", [element("p", { class: "quiet", text: "There is no map for this case." })]);
+    const select = element("select", { id: "medsym-layer", "aria-label": "Layer" }, available.map((layer) => element("option", { value: layer, text: LAYERS[layer].title })));
+    select.addEventListener("change", () => viewer.setLayer(select.value));
+    this.select = select;
+    this.within = element("input", { type: "checkbox", id: "medsym-within", checked: settings.showWithin });
+    this.within.addEventListener("change", () => viewer.set({ showWithin: this.within.checked }));
+    this.withinRow = element("div", { class: "check" }, [this.within, element("label", { text: "Show what is within the bound (hatched)", for: "medsym-within" })]);
+    return section("Heatmap", [
+      element("div", { class: "slider" }, [element("label", { text: "Layer", for: "medsym-layer" }), select, element("span")]),
+      this.slider("threshold", "Threshold", { change: (threshold) => viewer.set({ threshold, maximum: Math.max(settings.maximum, threshold) }) }),
+      this.slider("maximum", "Full colour", { change: (maximum) => viewer.set({ maximum, threshold: Math.min(settings.threshold, maximum) }) }),
+      this.slider("opacity", "Opacity", { change: (percent) => viewer.set({ opacity: percent / 100 }) }),
+      this.withinRow, this.legend, this.shown,
+    ]);
+  }
+
+  scanSection() {
+    const { viewer } = this;
+    const presets = viewer.presets().map(([name, window]) => {
+      const button = element("button", { type: "button", text: name });
+      button.addEventListener("click", () => viewer.set({ window }));
+      return button;
+    });
+    return section("Scan", [
+      this.slider("window", "Window", { change: (width) => viewer.setWindow({ width }) }),
+      this.slider("level", "Level", { change: (level) => viewer.setWindow({ level }) }),
+      element("div", { class: "presets", role: "group", "aria-label": "Window presets" }, presets),
+    ]);
+  }
+
+  helpSection() {
+    const list = element("dl", { class: "readout" }, HELP.flatMap(([keys, what]) => [element("dt", { text: keys }), element("dd", { text: what })]));
+    return element("details", { class: "help" }, [element("summary", { text: "Mouse and keys" }), list]);
+  }
+
+  showFacts(facts) {
+    const { viewer } = this, zone = viewer.assessable ? zoneOf(facts) : null;
+    this.readout.replaceChildren(...words(facts, viewer.volumes).flatMap(([label, text, name]) => [element("dt", { text: label }), element("dd", { text, "data-value": name })]));
+    this.zone.textContent = viewer.assessable ? zoneText(zone) : "Not assessable: no map";
+    this.zone.dataset.zone = zone || "none";
+  }
+
+  showSettings() {
+    const { settings, volumes } = this.viewer, scan = volumes.scan, span = scan.high - scan.low || 1;
+    const width = settings.window[1] - settings.window[0], level = (settings.window[0] + settings.window[1]) / 2;
+    const digits = span >= 200 ? 0 : span >= 20 ? 1 : 2;
+    this.setSlider("window", { min: span / 500, max: span, step: span / 500, value: width, text: width.toFixed(digits) });
+    this.setSlider("level", { min: scan.low, max: scan.high, step: span / 500, value: level, text: level.toFixed(digits) });
+    if (!this.sliders.threshold) return;
+    const layer = LAYERS[settings.layer], labels = Boolean(layer.labels);
+    for (const name of ["threshold", "maximum"]) this.sliders[name].input.parentElement.hidden = labels;
+    this.withinRow.hidden = !(layer.bound && volumes.bound);
+    this.legend.hidden = labels;
+    this.setSlider("opacity", { min: 0, max: 100, step: 1, value: settings.opacity * 100, text: `${Math.round(settings.opacity * 100)} %` });
+    if (labels) return;
+    const top = this.viewer.scaleTop();
+    for (const name of ["threshold", "maximum"]) {
+      const value = settings[name];
+      this.setSlider(name, { min: 0, max: top, step: 10 ** -layer.digits, value, text: `${value.toFixed(layer.digits)} ${layer.unit}` });
+    }
+    drawLegend(this.legend, settings, { zones: Boolean(layer.bound && volumes.bound) });
+  }
+
+  showFinding(place) {
+    this.rows?.forEach((row, n) => row.setAttribute("aria-current", String(n === place)));
+  }
+}

@@ -1,0 +1,69 @@
+// What is under the crosshair, in words and numbers; and the same point on the other side.
+
+import { LAYERS } from "./colours.js";
+import { distanceToMidplane, transform } from "./geometry.js";
+import { isBeyondBound } from "./raster.js";
+
+export function formatMm(mm) {
+  return mm.map((value) => value.toFixed(1).replace("-", "\u2212")).join("   ");
+}
+
+function number(value, digits, unit = "") {
+  if (!Number.isFinite(value)) return "\u2013";
+  const text = Math.abs(value).toFixed(digits);
+  return `${value < 0 && Number(text) !== 0 ? "\u2212" : ""}${text}${unit ? ` ${unit}` : ""}`;
+}
+
+function scanDigits(volume) {
+  const span = volume.high - volume.low;
+  return span >= 200 ? 0 : span >= 20 ? 1 : span >= 2 ? 2 : 3;
+}
+
+// Facts at a world point, as numbers; `words` turns them into text.
+export function factsAt(mm, { volumes, mirrorWorld, structures }) {
+  const mirror = mirrorWorld ? transform(mirrorWorld, mm) : null;
+  const at = (kind, point = mm) => (volumes[kind] && point ? volumes[kind].linear(point) : NaN);
+  const label = volumes.anatomy ? volumes.anatomy.nearest(mm) : 0;
+  const distance = mirrorWorld ? distanceToMidplane(mm, mirrorWorld) : NaN;
+  return {
+    mm,
+    mirror,
+    distance,
+    scan: at("scan"),
+    mirrorScan: at("scan", mirror),
+    deviation: at("deviation"),
+    asymmetry: at("asymmetry"),
+    bound: at("bound"),
+    pathology: at("pathology"),
+    structure: label > 0 ? structures[label] || `structure ${label}` : null,
+  };
+}
+
+// Which of the two zones a point lies in; null where there is no map.
+export function zoneOf({ asymmetry, bound }) {
+  if (!Number.isFinite(asymmetry) || !Number.isFinite(bound)) return null;
+  return isBeyondBound(asymmetry, bound) ? "beyond" : "within";
+}
+
+export function words(facts, volumes) {
+  const digits = scanDigits(volumes.scan), side = facts.distance > 0 ? "right" : "left";
+  const apart = Number.isFinite(facts.distance) ? `${Math.abs(facts.distance).toFixed(1)} mm ${side} of the mid-plane` : "";
+  const rows = [
+    ["World x y z (mm)", formatMm(facts.mm), "mm"],
+    ["Structure", facts.structure || (volumes.anatomy ? "none" : "\u2013"), "structure"],
+    ["Side", apart || "\u2013", "side"],
+    ["Scan", Number.isFinite(facts.scan) ? number(facts.scan, digits) : "outside the scan", "scan"],
+    ["Scan, mirror point", facts.mirror && Number.isFinite(facts.mirrorScan) ? number(facts.mirrorScan, digits) : "outside the scan", "mirrorScan"],
+  ];
+  for (const kind of ["deviation", "asymmetry", "bound", "pathology"]) {
+    if (volumes[kind]) rows.push([LAYERS[kind].title, number(facts[kind], kind === "bound" ? 3 : 2, LAYERS[kind].unit), kind]);
+  }
+  if (facts.mirror) rows.push(["Mirror point (mm)", formatMm(facts.mirror), "mirror"]);
+  return rows;
+}
+
+export function zoneText(zone) {
+  if (zone === "beyond") return "Beyond the bound: the scan differs here";
+  if (zone === "within") return "Within the bound: the model may have made it";
+  return "No map at this point";
+}

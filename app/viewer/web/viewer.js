@@ -1,0 +1,201 @@
+// The review viewer: state, commands and drawing order. Mounted by the glue in app/viewer/__init__.py.
+
+import { savePicture } from "./capture.js";
+import { LAYERS } from "./colours.js";
+import { PLANES, transform } from "./geometry.js";
+import { listen } from "./input.js";
+import { legendText } from "./legend.js";
+import { Pane } from "./pane.js";
+import { Panel, element } from "./panel.js";
+import { shownVolumes } from "./raster.js";
+import { factsAt } from "./readout.js";
+import { Toolbar } from "./toolbar.js";
+import { autoWindow, loadVolume } from "./volume.js";
+
+const DISPLAY = { radiological: true, noseLeft: true, crosshair: true, overlay: true, mirror: true };
+const CT_PRESETS = [["Brain", [0, 80]], ["Stroke", [20, 60]], ["Subdural", [-25, 175]], ["Bone", [200, 1000]]];
+
+export function render({ data, parentElement }) {
+  const root = parentElement.querySelector(".medsym");
+  if (root.medsymViewer?.caseName !== data.case) {
+    root.medsymViewer?.destroy();
+    root.medsymViewer = new Viewer(root, data);
+  } else root.medsymViewer.follow(data.crosshair_mm);
+}
+
+class Viewer {
+  constructor(root, data) {
+    Object.assign(this, { root, caseName: data.case, assessable: data.assessable, findings: data.findings, structures: data.structures, mirrorWorld: data.mirror_world, model: data.model, software: data.software, researchUseOnly: data.research_use_only });
+    this.display = { ...DISPLAY, mirror: Boolean(data.mirror_world) };
+    this.settings = { layer: null, threshold: 0, maximum: 1, opacity: 0.75, showWithin: true, window: [0, 1] };
+    this.zoom = 1;
+    this.followed = JSON.stringify(data.crosshair_mm);
+    root.dataset.status = "loading";
+    root.replaceChildren(element("p", { class: "loading", role: "status", text: "Loading the scan" }));
+    this.start(data).catch((error) => {
+      root.dataset.status = "failed";
+      root.replaceChildren(element("p", { class: "loading", role: "alert", text: `The scan could not be shown: ${error.message}` }));
+    });
+  }
+
+  async start(data) {
+    const begun = performance.now();
+    const loaded = await Promise.all(Object.entries(data.volumes).map(async ([kind, about]) => [kind, await loadVolume(about)]));
+    if (this.ended) return;
+    this.volumes = Object.fromEntries(loaded);
+    this.settings.window = autoWindow(this.volumes.scan);
+    this.crosshair = this.volumes.scan.clamp(data.crosshair_mm || this.volumes.scan.centre());
+    this.centre = this.volumes.scan.centre();
+    this.settings.layer = Object.keys(LAYERS).find((layer) => this.volumes[layer]) || null;
+    this.useLayerRange();
+    this.build();
+    this.draw();
+    this.measure();
+    if (data.crosshair_mm) this.markFinding();
+    Object.assign(this.root.dataset, { status: "ready", ms: Math.round(performance.now() - begun) });
+  }
+
+  build() {
+    this.panes = [new Pane("axial"), new Pane("coronal"), new Pane("sagittal"), new Pane("axial", { mirrored: true })];
+    this.mirrorPane = this.panes[3];
+    this.panel = new Panel(this);
+    this.toolbar = new Toolbar(this);
+    this.stage = element("div", { class: "stage" }, this.panes.map((pane) => pane.canvas));
+    this.panes.forEach((pane) => listen(pane, this));
+    this.root.replaceChildren(element("div", { class: "main" }, [this.toolbar.node, this.stage]), this.panel.node);
+    this.observer = new ResizeObserver(() => this.draw());
+    this.observer.observe(this.stage);
+  }
+
+  destroy() {
+    this.ended = true;
+    this.observer?.disconnect();
+    cancelAnimationFrame(this.frame);
+    clearTimeout(this.counting);
+    delete this.root.medsymViewer;
+  }
+
+  // A new place from Python, applied once.
+  follow(mm) {
+    if (!mm || JSON.stringify(mm) === this.followed) return;
+    this.followed = JSON.stringify(mm);
+    if (this.volumes) this.moveTo(mm, { recentre: true });
+  }
+
+  draw() {
+    cancelAnimationFrame(this.frame);
+    this.frame = requestAnimationFrame(() => this.drawNow());
+  }
+
+  drawNow() {
+    const begun = performance.now(), ratio = window.devicePixelRatio || 1;
+    this.mirrorPane.canvas.hidden = !this.display.mirror;
+    const { scan } = this.volumes, extent = scan.shape.map((count) => count * scan.spacing);
+    for (const pane of this.panes) pane.resize(ratio);
+    const fits = this.panes.filter((pane) => pane.canvas.clientWidth > 0).map(({ plane, canvas }) => Math.min(canvas.clientWidth / extent[PLANES[plane].across], canvas.clientHeight / extent[PLANES[plane].up]));
+    if (!fits.length) return;
+    const scene = { ...this, scan, pixelsPerMm: Math.min(...fits) * this.zoom };
+    for (const pane of this.panes) if (pane.canvas.clientWidth > 0) pane.draw(scene);
+    this.panel.showFacts(factsAt(this.crosshair, this));
+    this.panel.showSettings();
+    this.toolbar.show();
+    Object.assign(this.root.dataset, { drawn: Number(this.root.dataset.drawn || 0) + 1, drawMs: (performance.now() - begun).toFixed(1) });
+  }
+
+  // Millilitres shown; counted after the picture, because the whole map is read.
+  measure() {
+    clearTimeout(this.counting);
+    this.counting = setTimeout(() => {
+      if (!this.settings.layer) return;
+      this.shownText = legendText(this.settings, shownVolumes(this.volumes, this.settings));
+      this.panel.shown.textContent = this.shownText;
+    }, 80);
+  }
+
+  set(change) {
+    Object.assign(this.settings, change);
+    this.draw();
+    this.measure();
+  }
+
+  toggle(name) {
+    this.display[name] = !this.display[name];
+    this.draw();
+  }
+
+  moveTo(mm, { recentre = false } = {}) {
+    this.crosshair = this.volumes.scan.clamp(mm);
+    if (recentre && this.zoom > 1) this.centre = this.crosshair;
+    this.markFinding();
+    this.draw();
+  }
+
+  markFinding() {
+    this.place = this.findings.findIndex(({ peak_mm: peak }) => peak.every((value, axis) => Math.abs(value - this.crosshair[axis]) < 0.05));
+    this.panel.showFinding(this.place);
+  }
+
+  goToFinding(place) {
+    this.moveTo(this.findings[place].peak_mm, { recentre: true });
+  }
+
+  nextFinding(direction) {
+    const count = this.findings.length;
+    if (count) this.goToFinding(this.place < 0 ? 0 : (this.place + direction + count) % count);
+  }
+
+  jumpToMirror() {
+    if (this.mirrorWorld) this.moveTo(transform(this.mirrorWorld, this.crosshair), { recentre: true });
+  }
+
+  zoomBy(factor) {
+    this.zoom = Math.min(Math.max(this.zoom * factor, 1), 8);
+    this.centre = this.zoom > 1 ? this.crosshair : this.volumes.scan.centre();
+    this.draw();
+  }
+
+  reset() {
+    this.zoom = 1;
+    this.centre = this.volumes.scan.centre();
+    this.set({ window: autoWindow(this.volumes.scan) });
+  }
+
+  setLayer(layer) {
+    this.settings.layer = layer;
+    this.useLayerRange();
+    this.set({});
+  }
+
+  // Top of the sliders: the largest value of the map, with room.
+  scaleTop() {
+    const layer = LAYERS[this.settings.layer], map = this.volumes[this.settings.layer];
+    const top = Math.max(Math.abs(map.low), Math.abs(map.high), layer.least), grain = 10 ** -layer.digits;
+    return Math.ceil(top / grain) * grain;
+  }
+
+  useLayerRange() {
+    const layer = LAYERS[this.settings.layer];
+    if (!layer || layer.labels) return;
+    Object.assign(this.settings, { threshold: layer.threshold, maximum: Math.max(layer.least, Math.min(this.scaleTop(), layer.least * 3)) });
+  }
+
+  presets() {
+    const { scan } = this.volumes, isCt = scan.low < -500 && scan.high > 500;
+    return [["Auto", autoWindow(scan)], ...(isCt ? CT_PRESETS : []), ["Full range", [scan.low, scan.high]]];
+  }
+
+  setWindow({ width, level }) {
+    const [low, high] = this.settings.window;
+    const half = (width ?? high - low) / 2, middle = level ?? (low + high) / 2;
+    this.set({ window: [middle - half, middle + half] });
+  }
+
+  dragWindow(wider, higher) {
+    const [low, high] = this.settings.window, span = this.volumes.scan.high - this.volumes.scan.low;
+    this.setWindow({ width: Math.max(span / 500, high - low + wider * span), level: (low + high) / 2 - higher * span });
+  }
+
+  save() {
+    savePicture(this, this.shownText || "");
+  }
+}

@@ -1,0 +1,99 @@
+// One volume in the browser: int16 voxels on an axis-aligned RAS+ grid, sampled in world millimetres.
+
+const MAGIC = "MEDSYMV1";
+export const NO_DATA = -32768;
+
+export class Volume {
+  constructor(about, stored) {
+    Object.assign(this, about); // shape, spacing, origin, slope, intercept, low, high
+    this.stored = stored;
+  }
+
+  // Voxel index (fractional) of a world point.
+  index(mm) {
+    return mm.map((value, axis) => (value - this.origin[axis]) / this.spacing);
+  }
+
+  value(stored) {
+    return stored === NO_DATA ? NaN : stored * this.slope + this.intercept;
+  }
+
+  // Linear interpolation at a world point; NaN outside or where there is no data.
+  linear(mm) {
+    const [i, j, k] = this.index(mm);
+    return this.value(linearAt(this, i, j, k));
+  }
+
+  nearest(mm) {
+    const [i, j, k] = this.index(mm);
+    return this.value(nearestAt(this, i, j, k));
+  }
+
+  centre() {
+    return this.origin.map((start, axis) => start + ((this.shape[axis] - 1) * this.spacing) / 2);
+  }
+
+  clamp(mm) {
+    return mm.map((value, axis) => {
+      const end = this.origin[axis] + (this.shape[axis] - 1) * this.spacing;
+      return Math.min(Math.max(value, this.origin[axis]), end);
+    });
+  }
+}
+
+export function nearestAt(volume, i, j, k) {
+  const [nx, ny, nz] = volume.shape;
+  const a = Math.round(i), b = Math.round(j), c = Math.round(k);
+  if (a < 0 || b < 0 || c < 0 || a >= nx || b >= ny || c >= nz) return NO_DATA;
+  return volume.stored[a + nx * (b + ny * c)];
+}
+
+// Trilinear value in stored units; the nearest voxel where a neighbour has no data.
+export function linearAt(volume, i, j, k) {
+  const [nx, ny, nz] = volume.shape;
+  if (!(i > -0.5 && j > -0.5 && k > -0.5 && i < nx - 0.5 && j < ny - 0.5 && k < nz - 0.5)) return NO_DATA;
+  const x = Math.min(Math.max(i, 0), nx - 1), y = Math.min(Math.max(j, 0), ny - 1);
+  const z = Math.min(Math.max(k, 0), nz - 1);
+  const a = Math.min(x | 0, nx - 2), b = Math.min(y | 0, ny - 2), c = Math.min(z | 0, nz - 2);
+  if (a < 0 || b < 0 || c < 0) return nearestAt(volume, i, j, k);
+  const u = x - a, v = y - b, w = z - c;
+  const s = volume.stored, p = a + nx * (b + ny * c), q = p + nx * ny;
+  const v000 = s[p], v100 = s[p + 1], v010 = s[p + nx], v110 = s[p + nx + 1];
+  const v001 = s[q], v101 = s[q + 1], v011 = s[q + nx], v111 = s[q + nx + 1];
+  if (Math.min(v000, v100, v010, v110, v001, v101, v011, v111) === NO_DATA) return nearestAt(volume, i, j, k);
+  const front = (v000 + u * (v100 - v000)) * (1 - v) + (v010 + u * (v110 - v010)) * v;
+  const back = (v001 + u * (v101 - v001)) * (1 - v) + (v011 + u * (v111 - v011)) * v;
+  return front * (1 - w) + back * w;
+}
+
+export async function loadVolume(about) {
+  const answer = await fetch(about.url, { cache: "no-store", credentials: "same-origin" });
+  if (!answer.ok) throw new Error(`volume not available (${answer.status}); reload the page`);
+  const bytes = await answer.arrayBuffer();
+  const count = about.shape[0] * about.shape[1] * about.shape[2];
+  const magic = new TextDecoder("latin1").decode(bytes.slice(0, MAGIC.length));
+  if (magic !== MAGIC || bytes.byteLength !== MAGIC.length + 2 * count) {
+    throw new Error("the server did not answer with a volume");
+  }
+  return new Volume(about, new Int16Array(bytes.slice(MAGIC.length)));
+}
+
+// Window of a scan: low and high percentile of what is not background.
+export function autoWindow(volume) {
+  const bins = new Uint32Array(1024), step = Math.max(1, Math.floor(volume.stored.length / 200000));
+  for (let n = 0; n < volume.stored.length; n += step) {
+    if (volume.stored[n] !== NO_DATA) bins[(volume.stored[n] + 32768) >> 6] += 1;
+  }
+  bins[bins.indexOf(Math.max(...bins))] = 0; // the background's bin
+  const total = bins.reduce((sum, count) => sum + count, 0);
+  const at = (share) => {
+    let seen = 0;
+    for (let bin = 0; bin < bins.length; bin += 1) {
+      seen += bins[bin];
+      if (seen >= share * total) return volume.value((bin << 6) - 32768 + 32);
+    }
+    return volume.high;
+  };
+  const low = at(0.02), high = at(0.995);
+  return high > low ? [low, high] : [volume.low, volume.high > volume.low ? volume.high : volume.low + 1];
+}

@@ -1,0 +1,169 @@
+"""Builds a small result folder of `medsym screen`: heads with a marker on a known side."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+
+MARKER_MM = (42.0, 10.0, 20.0)  # the patient's right
+WITHIN_MM = (30.0, -40.0, 0.0)  # a deviation that the model may have made itself
+MIRROR = np.diag([-1.0, 1.0, 1.0, 1.0])
+LAS = np.array([[-2.0, 0, 0, 95], [0, 2, 0, -111], [0, 0, 2, -95], [0, 0, 0, 1]])
+SHAPE = (96, 112, 96)
+HEADER = (
+    "case\tfile\tassessable\tdeviation_max\tdeviation_side\tpathology_ml\tshare_beyond_bound\t"
+    "bound_max\tmeasured_defect_max\tsymmetric_score\tmidplane_score\tseconds\treasons\n"
+)
+
+
+def oblique_affine(*, degrees: float = 15.0) -> np.ndarray:
+    """Voxel to world of 6 mm slices turned about z, centred on the origin."""
+    turn = np.radians(degrees)
+    axes = np.array([[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]])
+    affine = np.eye(4)
+    affine[:3, :3] = axes @ np.diag([1.5, 1.5, 6.0])
+    affine[:3, 3] = -affine[:3, :3] @ ((np.array((128, 150, 32)) - 1) / 2)
+    return affine
+
+
+def world_points(shape: tuple[int, ...], affine: np.ndarray) -> np.ndarray:
+    """World position of every voxel centre, (x, y, z, 3), mm."""
+    index = np.stack(np.meshgrid(*(np.arange(n) for n in shape), indexing="ij"), axis=-1)
+    return index @ affine[:3, :3].T + affine[:3, 3]
+
+
+def ball(points: np.ndarray, centre: tuple[float, ...], radius_mm: float) -> np.ndarray:
+    """True within a radius of a point."""
+    return np.linalg.norm(points - np.asarray(centre), axis=-1) <= radius_mm
+
+
+def mirrored(point: tuple[float, ...]) -> tuple[float, float, float]:
+    """The point on the other side of the plane x = 0."""
+    return (-point[0], point[1], point[2])
+
+
+def head(points: np.ndarray) -> np.ndarray:
+    """A symmetric head in a dark background, with a bright ball at the marker."""
+    radius = np.linalg.norm(points / np.array([70.0, 90.0, 75.0]), axis=-1)
+    image = np.where(radius < 1, 300 + 60 * np.cos(points[..., 1] / 7), 0.0)
+    image[ball(points, MARKER_MM, 6)] = 1000
+    return image.astype(np.float32)
+
+
+def case_maps(points: np.ndarray) -> dict[str, np.ndarray]:
+    """Maps with one finding beyond the bound at the marker, one within it at WITHIN_MM."""
+    brain = np.linalg.norm(points / np.array([60.0, 80.0, 65.0]), axis=-1) < 1
+    signed = np.zeros(points.shape[:3], np.float32)
+    for centre, size in ((MARKER_MM, 8.0), (WITHIN_MM, 5.0)):
+        signed[ball(points, centre, 8)] = size
+        signed[ball(points, mirrored(centre), 8)] = -size
+    bound = np.where(brain, 0.2, 0.0).astype(np.float32)
+    for centre in (WITHIN_MM, mirrored(WITHIN_MM)):
+        bound[ball(points, centre, 12)] = 3.0
+    return {
+        "deviation": signed,
+        "asymmetry": signed / 4,
+        "bound": bound,
+        "pathology": np.where(ball(points, MARKER_MM, 7), 0.9, 0).astype(np.float32),
+        "anatomy": (brain * np.where(points[..., 0] > 0, 2, 1)).astype(np.int16),
+    }
+
+
+def build_folder(root: Path) -> Path:
+    """Write a whole result folder: two cases, one of them oblique, one not assessable, one refused."""
+    out = root / "out"
+    rows, sources = [HEADER], {}
+    plans: list[tuple[str, tuple[int, ...], np.ndarray, bool]] = [
+        ("sub-01_T1w", SHAPE, LAS, True),
+        ("sub-02_FLAIR", (128, 150, 32), oblique_affine(), True),
+        ("sub-03_T1w", SHAPE, LAS, False),
+    ]
+    for place, (name, shape, affine, assessable) in enumerate(plans):
+        scan = root / "scans" / f"{name}.nii.gz"
+        write_case(out, scan, shape=shape, affine=affine, assessable=assessable)
+        sources[name] = str(scan)
+        rows.append(
+            f"{name}\t{scan.name}\t{assessable}\t{8.0 + place}\tright\t1.4\t0.5\t3.0\t0.1\t0.2\t0.93"
+            f"\t12\t{'' if assessable else 'coverage too small'}\n"
+        )
+    (out / "logs").mkdir()
+    (out / "logs" / "sources.json").write_text(json.dumps(sources))
+    (out / "screening.tsv").write_text("".join(rows))
+    refusal = "<b>bad</b>.nii.gz\tMS-101\ttruncated, 10 of 20 bytes\tcopy the file again\n"
+    (out / "failures.tsv").write_text(f"file\tcode\tcause\tfix\n{refusal}")
+    return out
+
+
+def write_case(
+    out: Path, scan: Path, *, shape: tuple[int, ...], affine: np.ndarray, assessable: bool
+) -> None:
+    """Write the scan, the maps and case.json of one case."""
+    name = scan.name.removesuffix(".nii.gz")
+    folder = out / name.split("_")[0] / "anat"
+    points = world_points(shape, affine)
+    scan_hash = write_image(scan, head(points), affine)
+    files = {}
+    for kind, values in case_maps(points).items() if assessable else ():
+        path = folder / f"{name}_desc-{kind}.nii.gz"
+        files[kind] = {"path": f"anat/{path.name}", "sha256": write_image(path, values, affine)}
+    folder.mkdir(parents=True, exist_ok=True)
+    table = folder / f"{name}_desc-anatomy_dseg.tsv"
+    table.write_text("index\tname\n1\tLeft-Cerebrum\n2\tRight-Cerebrum\n")
+    files["anatomy_table"] = {"path": f"anat/{table.name}", "sha256": digest(table)}
+    record = case_record(name, scan_hash=scan_hash, assessable=assessable, files=files)
+    (folder / f"{name}_case.json").write_text(json.dumps(record, sort_keys=True))
+
+
+def case_record(
+    name: str, *, scan_hash: str, assessable: bool, files: dict[str, Any]
+) -> dict[str, Any]:
+    """case.json as `medsym screen` writes it."""
+    findings = [
+        {"rank": 1, "side": "right", "structure": "Right-Cerebrum", "volume_ml": 1.4}
+        | {"peak_mm": list(MARKER_MM), "mirror_mm": list(mirrored(MARKER_MM))}
+        | {"deviation": 8.0, "asymmetry": 2.0, "bound": 0.2},
+        {"rank": 2, "side": "right", "structure": "Right-Cerebrum", "volume_ml": 0.9}
+        | {"peak_mm": list(WITHIN_MM), "mirror_mm": list(mirrored(WITHIN_MM))}
+        | {"deviation": 5.0, "asymmetry": 1.25, "bound": 3.0},
+    ]
+    return {
+        "schema": 1,
+        "case": name,
+        "subject": name[4:6],
+        "session": None,
+        "scan": {"file": f"{name}.nii.gz", "sha256": scan_hash, "axcodes": ["L", "A", "S"]}
+        | {"shape": list(SHAPE), "spacing_mm": [2, 2, 2], "affine_source": "sform", "notes": []},
+        "assessable": assessable,
+        "reasons": [] if assessable else ["coverage too small"],
+        "midplane": {"normal": [1, 0, 0], "offset_mm": 0, "score": 0.93}
+        | {"yaw_deg": 0.4, "roll_deg": -1.2},
+        "mirror_world": MIRROR.tolist(),
+        "summary": {"pathology_ml": 1.4, "deviation_max": 8.0, "deviation_side": "right"}
+        | {"bound_max": 3.0, "measured_defect_max": 0.1, "share_beyond_bound": 0.5}
+        | {"symmetric_score": 0.2, "brain_ml": 1300.0, "tolerance_mean": 0.05},
+        "structures": [],
+        "findings": findings if assessable else [],
+        "files": files,
+        "model": {"name": "asymmetry_net", "version": "0.1.0", "sha256": "ab" * 32},
+        "software": {"medsym": "0.1.0", "torch": "2.13.0", "python": "3.11.7"},
+        "seconds": {"total": 12},
+        "research_use_only": "Research use only. Not a medical device.",
+    }
+
+
+def write_image(path: Path, values: np.ndarray, affine: np.ndarray) -> str:
+    """Write a NIfTI file with the affine in both header forms; returns its SHA-256."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = nibabel.nifti1.Nifti1Image(values, affine)
+    image.set_sform(affine, 1)
+    image.set_qform(affine, 1)
+    image.to_filename(path)
+    return digest(path)
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
