@@ -15,8 +15,6 @@ IMPORT_NAMES = {
     "pyyaml": "yaml",
     "scikit-learn": "sklearn",
 }
-# Packages that another package needs at run time without our importing them by name.
-INDIRECT = {"pytorch-ignite": "monai.engines"}
 FLOORS = {"torch": "2.10", "monai": "1.6.1", "streamlit": "1.54"}  # known advisories below
 
 
@@ -36,7 +34,7 @@ def test_imported_packages_are_the_declared_ones() -> None:
     used = set().union(*(imported_packages(p) for p in python_files("medsym", "app")))
     used_modules = set(sys.stdlib_module_names) | {"medsym", "app"}
     third_party = used - used_modules
-    names = {IMPORT_NAMES.get(name, name) for name in declared() if name not in INDIRECT}
+    names = {IMPORT_NAMES.get(name, name) for name in declared()}
     assert third_party - names == set(), "imported but not declared"
     assert names - third_party == set(), "declared but not imported"
 

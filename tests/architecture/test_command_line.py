@@ -1,0 +1,59 @@
+"""The command line is a promise: a new, renamed or lost option has to change this list."""
+
+import argparse
+
+from medsym import RESEARCH_USE_ONLY
+from medsym.cli import build_parser
+
+FROZEN = {
+    "demo": {"--out", "--no-view", "--port", "--model"},
+    "screen": {
+        "scans",
+        "--out",
+        "--assume-orientation",
+        "--volume",
+        "--max-gib",
+        "--allow-shear",
+        "--overwrite",
+        "--single-pass",
+        "--model",
+    },
+    "view": {"folder", "--port"},
+    "train": {"config", "--out", "--resume"},
+    "samples": {"--out"},
+    "bench": {"what", "--json"},
+    "evaluate": {"--cases", "--json", "--model"},
+    "verify": {"folder"},
+}
+EVERYWHERE = {"--debug", "--help"}
+
+
+def subcommands() -> dict[str, argparse.ArgumentParser]:
+    for action in build_parser()._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            return dict(action.choices)
+    raise AssertionError("no subcommands")
+
+
+def names_of(parser: argparse.ArgumentParser) -> set[str]:
+    return {
+        action.option_strings[-1] if action.option_strings else action.dest
+        for action in parser._actions
+    }
+
+
+def test_commands_and_their_options_are_the_promised_ones() -> None:
+    found = {name: names_of(parser) - EVERYWHERE for name, parser in subcommands().items()}
+    assert found == FROZEN
+
+
+def test_every_command_has_debug_help_and_the_research_notice() -> None:
+    for parser in subcommands().values():
+        assert names_of(parser) >= EVERYWHERE
+        assert RESEARCH_USE_ONLY in (parser.epilog or "")
+        assert parser.description
+
+
+def test_every_command_knows_what_to_run() -> None:
+    for parser in subcommands().values():
+        assert callable(parser.get_default("run"))
