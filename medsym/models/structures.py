@@ -90,7 +90,7 @@ def structure_of_label(label: int) -> int:
     """Channel of a FreeSurfer label; cortical parcels count as cortex, unknown labels as 0.
 
     Args:
-        label: FreeSurfer number, for instance 17 (left hippocampus) or 1028 (a left cortical parcel).
+        label: FreeSurfer number, for instance 17 (left hippocampus) or 1028 (left cortical parcel).
 
     Returns:
         Index into STRUCTURES.

@@ -1,7 +1,7 @@
 """Anatomies to synthesise from: folders of label maps, brought onto the symmetric frame once.
 
-Left and right come from the map's affine and from its left and right labels; the two must agree, or
-the map is refused. The frame is the one of the symmetric grid: x grows to the patient's right, x = 0
+Left and right come from the map's affine and from its left and right labels; the two must agree,
+or the map is refused. The frame is the one of the symmetric grid: x grows to the patient's right, x = 0
 is the mid-sagittal plane, mm.
 """
 
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 FINE_MM = 1.5  # lattice of the stored classes; half the network's spacing
 LATTICE = (144, 176, 160)  # 216 x 264 x 240 mm: the network's grid and room to move
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,8 +32,8 @@ class Anatomy:
 
     Attributes:
         name: file name without its extension, or the template's name.
-        classes: (144, 176, 160) uint8, positions in `tissues.CLASS_LABELS`; 1.5 mm, the frame's origin
-            at the centre of the array.
+        classes: (144, 176, 160) uint8, positions in `tissues.CLASS_LABELS`; 1.5 mm, the
+            frame's origin at the centre of the array.
         missing: titles of the structures that this anatomy does not know.
     """
 

@@ -1,4 +1,4 @@
-"""How a lesion looks: any shift against the tissue, from barely visible to brighter than everything."""
+"""How a lesion looks: any shift against the tissue, from barely visible to brightest of all."""
 
 from dataclasses import dataclass
 

@@ -1,8 +1,8 @@
 """Random contrast: how bright each tissue is, drawn anew for every image.
 
 A Gaussian per label as in Billot et al., "SynthSeg", arXiv:2107.09559, section 3.3, with one
-difference: left and right structures share their Gaussian, so that a side never has a contrast of its
-own unless a lesion or the bias field gives it one.
+difference: left and right structures share their Gaussian, so that a side never has a contrast of
+its own unless a lesion or the bias field gives it one.
 """
 
 from dataclasses import dataclass
@@ -104,7 +104,7 @@ def paint(classes: Tensor, *, contrast: Contrast, generator: torch.Generator) ->
 
 
 def _periventricular(classes: Tensor, *, generator: torch.Generator) -> Tensor:
-    """White matter that lies close to a ventricle, 0..1; alike on both sides but for its texture."""
+    """White matter close to a ventricle, 0..1; alike on both sides but for its texture."""
     device = classes.device
     white = classes_named("white").to(torch.float32).to(device)
     fluid = classes_named("ventricle").to(torch.float32).to(device)
@@ -117,7 +117,7 @@ def _periventricular(classes: Tensor, *, generator: torch.Generator) -> Tensor:
 
 
 def majority(values: Tensor, *, count: int) -> Tensor:
-    """Most frequent value among the 2 x 2 x 2 fine voxels of every grid voxel; ties go to the lower.
+    """Most frequent value of the 2 x 2 x 2 fine voxels of each grid voxel; ties go to the lower.
 
     Args:
         values: (128, 160, 128) int64 below count.
@@ -134,4 +134,4 @@ def majority(values: Tensor, *, count: int) -> Tensor:
     return votes.view(*GRID, count).argmax(dim=-1)
 
 
-assert FINE == tuple(2 * n for n in GRID)  # the pooling above relies on it
+assert tuple(2 * n for n in GRID) == FINE  # the pooling above relies on it

@@ -15,7 +15,7 @@ from medsym.synthesis.shapes import LesionShape, load_shapes
 
 logger = logging.getLogger(__name__)
 
-SPLITS = ("train", "test")
+SPLITS = ("train", "reference", "test")
 _STRIDE = 1_000_003  # between the seeds of neighbouring cases; prime, so that streams do not meet
 
 
@@ -32,7 +32,7 @@ def load_sources(config: SynthesisConfig, *, split: str) -> Sources:
 
     Args:
         config: folders and lists of subjects.
-        split: "train" or "test".
+        split: "train", "reference" or "test".
 
     Raises:
         ConfigError: on another split, or when the split has no anatomy.
@@ -40,7 +40,10 @@ def load_sources(config: SynthesisConfig, *, split: str) -> Sources:
     """
     if split not in SPLITS:
         raise ConfigError(
-            code="MS-180", subject="split", cause=f"{split!r} is no split", fix="Use train or test"
+            code="MS-180",
+            subject="split",
+            cause=f"{split!r} is no split",
+            fix="Use train, reference or test",
         )
     source = config.source
     if source.label_maps is None:
@@ -48,7 +51,11 @@ def load_sources(config: SynthesisConfig, *, split: str) -> Sources:
 
         anatomies: tuple[Anatomy, ...] = (template_anatomy(),)
     else:
-        subjects = source.train_subjects if split == "train" else source.test_subjects
+        subjects = {
+            "train": source.train_subjects,
+            "reference": source.reference_subjects,
+            "test": source.test_subjects,
+        }[split]
         anatomies = load_folder(source.label_maps, subjects=subjects, cache=source.cache)
     if not anatomies:
         raise ConfigError(
@@ -97,7 +104,7 @@ class SyntheticStream(IterableDataset[SyntheticCase]):
     Args:
         config: every range.
         seed: of the stream.
-        split: "train" or "test".
+        split: "train", "reference" or "test".
         start: first case, for resuming.
     """
 

@@ -1,8 +1,8 @@
 """Random anatomy: where each point of the drawn head comes from in the source anatomy.
 
-A deformation is a field of source positions (mm, frame coordinates) on a coarse lattice of 6 mm that
-spans the fine lattice from its first to its last voxel centre; enlarging it linearly gives the
-position of every fine voxel. Everything is therefore one field, and labels and image cannot part.
+A deformation is a field of source positions (mm, frame coordinates) on a coarse lattice of 6 mm
+that spans the fine lattice from its first to its last voxel centre; enlarging it linearly gives
+the position of every fine voxel. Everything is therefore one field, and labels and image agree.
 """
 
 import math
@@ -91,7 +91,7 @@ def draw_sources(
 
 
 def _torque(points: Tensor, *, size: float) -> Tensor:
-    """Forward displacement of the right front and backward displacement of the left back, mm.
+    """Forward displacement of the right front, backward displacement of the left back, mm.
 
     The direction is that of most heads (Toga and Thompson, "Mapping brain asymmetry", Nature Reviews
     Neuroscience 4, 2003); it is drawn on top of what the source anatomy shows already.

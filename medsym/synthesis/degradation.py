@@ -1,4 +1,4 @@
-"""What scanner and preprocessing do to an image: bias, blur, slices, noise, masks, field of view."""
+"""What scanner and preprocessing do to an image: bias, blur, slices, noise, masks, cropping."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,6 @@ from torch.nn import functional
 from medsym.synthesis.deformation import GRID, GRID_MM, grid_mm
 from medsym.synthesis.randomness import chance, smooth_field, uniform, whole
 from medsym.synthesis.settings import DegradationConfig
-
 
 DEPTH_PER_MM = 0.065  # slope at the border of a mask smoothed four times
 

@@ -1,8 +1,8 @@
 """Where the mid-sagittal plane of a label map lies, found from its paired structures.
 
-A map with left and right labels shows its own mirror: the plane is the one whose reflection carries
-each left structure best onto its right partner. That is a least-squares problem in two angles and an
-offset, solved from the line that joins the centroids of the two sides.
+A map with left and right labels shows its own mirror: the plane is the one whose reflection
+carries each left structure best onto its right partner. That is a least-squares problem in two
+angles and an offset, solved from the line that joins the centroids of the two sides.
 """
 
 import numpy as np
@@ -29,8 +29,8 @@ def _side_map(labels: NDArray[np.int32]) -> NDArray[np.float32]:
 def label_frame(labels: NDArray[np.int32], *, affine: NDArray[np.float64]) -> NDArray[np.float64]:
     """Rigid map from frame mm to world mm, (4, 4), with x = 0 on the mid-sagittal plane.
 
-    The frame's origin is the middle of the extent of the cerebrum and cerebellum; its y axis is the
-    world's front direction made orthogonal to the plane's normal.
+    The frame's origin is the centroid of the paired structures, close to that of the brain on which
+    scans are centred; its y axis is the world's front direction made orthogonal to the normal.
 
     Args:
         labels: (x, y, z) FreeSurfer-style labels, in any storage order.
@@ -51,20 +51,26 @@ def label_frame(labels: NDArray[np.int32], *, affine: NDArray[np.float64]) -> ND
     left, right = points[values > 0].mean(0), points[values < 0].mean(0)
     normal = (right - left) / np.linalg.norm(right - left)
     middle = 0.5 * (left + right)
-    normal, offset = _refine(side, points, values, to_world, normal, float(normal @ middle))
-    low, high = np.percentile(points, [1, 99], axis=0)
-    return _rigid(normal, offset=offset, centre=0.5 * (low + high))
+    normal, offset = _refine(
+        side,
+        points,
+        values=values,
+        to_world=to_world,
+        start=(normal, float(normal @ middle)),
+    )
+    return _rigid(normal, offset=offset, centre=points.mean(0))
 
 
 def _refine(
     side: NDArray[np.float32],
     points: NDArray[np.float64],
+    *,
     values: NDArray[np.float32],
     to_world: NDArray[np.float64],
-    normal: NDArray[np.float64],
-    offset: float,
+    start: tuple[NDArray[np.float64], float],
 ) -> tuple[NDArray[np.float64], float]:
-    """Minimise the mean of (d(p) + d(S p))^2 over the plane; d is antisymmetric under its own mirror."""
+    """Minimise the mean of (d(p) + d(S p))^2 over planes; d is the side map."""
+    normal, offset = start
     front = np.cross([0.0, 0.0, 1.0], normal)
     front /= np.linalg.norm(front)
     up = np.cross(normal, front)

@@ -1,7 +1,7 @@
 """Random lesions: where they lie, how they are shaped, what they push away.
 
-Shapes come from real masks or are ellipsoids with a rough surface. Left and right are drawn with equal
-chance, and a real mask of the other side is mirrored, so that no side is learned as diseased.
+Shapes come from real masks or are ellipsoids with a rough surface. Left and right are drawn with
+equal chance, and a real mask of the other side is mirrored, so that no side is learned as diseased.
 """
 
 from dataclasses import dataclass

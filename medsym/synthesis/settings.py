@@ -32,12 +32,14 @@ class SourceConfig(_Settings):
     """Where anatomies and lesion shapes come from.
 
     Without a label-map folder the symmetric template is the only anatomy. Subjects are file names
-    without their extension; no subject may stand in both lists.
+    without their extension; no subject may stand in two lists. The reference subjects give the
+    healthy cases that calibrate a trained network: they are neither trained nor tested on.
     """
 
     label_maps: Path | None = None
     train_subjects: tuple[str, ...] = ()
     test_subjects: tuple[str, ...] = ()
+    reference_subjects: tuple[str, ...] = ()
     lesion_folders: tuple[Path, ...] = ()
     test_lesion_share: Chance = 0.2  # of the lesion files, by a hash of the file's name
     cache: Path | None = None
@@ -45,9 +47,11 @@ class SourceConfig(_Settings):
     @model_validator(mode="after")
     def _disjoint(self) -> Self:
         """A test anatomy that is also trained on would make every test number optimistic."""
-        both = sorted(set(self.train_subjects) & set(self.test_subjects))
+        lists = (self.train_subjects, self.test_subjects, self.reference_subjects)
+        named = [name for names in lists for name in set(names)]
+        both = sorted({name for name in named if named.count(name) > 1})
         if both:
-            msg = f"subjects in both the train and the test list: {both}"
+            msg = f"subjects in two of the train, test and reference lists: {both}"
             raise ValueError(msg)
         if self.label_maps is not None and not self.train_subjects:
             msg = "label_maps needs train_subjects: name the files that training may use"

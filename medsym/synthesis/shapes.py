@@ -1,8 +1,8 @@
 """Lesion shapes: masks of real lesions in MNI space, and random blobs.
 
 A mask is kept as the fraction of each 2 mm voxel in its own bounding box. It is placed by matching
-the bounding box of the drawn brain to that of the MNI brain, which is rough on purpose: the shape is
-real, the exact position is not claimed.
+the bounding box of the drawn brain to that of the MNI brain, which is rough on purpose: the shape
+is real, the exact position is not claimed.
 """
 
 import hashlib
