@@ -1,8 +1,8 @@
 """Anatomies to synthesise from: folders of label maps, brought onto the symmetric frame once.
 
 Left and right come from the map's affine and from its left and right labels; the two must agree,
-or the map is refused. The frame is the one of the symmetric grid: x grows to the patient's right, x = 0
-is the mid-sagittal plane, mm.
+or the map is refused. The frame is the one of the symmetric grid: x grows to the patient's right,
+x = 0 is the mid-sagittal plane, mm.
 """
 
 import logging
@@ -44,7 +44,7 @@ class Anatomy:
 
 def lattice_points() -> tuple[NDArray[np.float64], ...]:
     """Frame coordinates (mm) of the lattice's planes along x, y and z."""
-    return tuple((np.arange(n) - 0.5 * (n - 1)) * FINE_MM for n in LATTICE)
+    return tuple((np.arange(n, dtype=np.float64) - 0.5 * (n - 1)) * FINE_MM for n in LATTICE)
 
 
 def classes_on_frame(
@@ -91,7 +91,7 @@ def classes_on_frame(
 
 
 def _fold(labels: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Replace cortical parcels by cortex and unsided white matter by that of the side it lies on."""
+    """Replace cortical parcels by cortex, unsided white matter by that of the side it is on."""
     folded = labels.copy()
     folded[((labels >= 1000) & (labels < 2000)) | ((labels >= 11000) & (labels < 12000))] = 3
     folded[((labels >= 2000) & (labels < 3000)) | ((labels >= 12000) & (labels < 13000))] = 42

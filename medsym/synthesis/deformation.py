@@ -93,8 +93,8 @@ def draw_sources(
 def _torque(points: Tensor, *, size: float) -> Tensor:
     """Forward displacement of the right front, backward displacement of the left back, mm.
 
-    The direction is that of most heads (Toga and Thompson, "Mapping brain asymmetry", Nature Reviews
-    Neuroscience 4, 2003); it is drawn on top of what the source anatomy shows already.
+    The direction is that of most heads (Toga and Thompson, "Mapping brain asymmetry", Nature
+    Reviews Neuroscience 4, 2003); it is drawn on top of what the source anatomy shows already.
     """
     x, y = points[0], points[1]
     right, left = torch.sigmoid(x / 10.0), torch.sigmoid(-x / 10.0)

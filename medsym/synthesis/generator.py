@@ -43,10 +43,10 @@ _BOX_STRUCTURES = ("cerebral-white-matter", "cerebral-cortex", "cerebellum")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LesionRecord:
-    """What was drawn: origin of the shape, side ("left", "right", "both"), volume (ml), contrast.
+    """What was drawn: origin of the shape, side ("left", "right", "both"), volume, contrast.
 
-    The contrast is the mean difference from the healthy image inside the label, in SD of the brain's
-    intensities; positive is brighter.
+    The volume is in ml. The contrast is the mean difference from the healthy image inside the
+    label, in SD of the brain's intensities; positive is brighter.
     """
 
     origin: str

@@ -1,10 +1,10 @@
 """The symmetric MNI template as an anatomy, for use without any label map.
 
-The template and its grey and white matter maps come with nilearn (Fonov et al., "Unbiased average
-age-appropriate brain templates from birth to adulthood", NeuroImage 47 Suppl. 1, 2009; ICBM152 2009a,
-nonlinear, symmetric). They say which tissue a voxel holds, not which structure: sides come from the
-sign of x, fluid deep inside the brain is taken for the lateral ventricles, and every other structure
-is missing and said to be. Skull and scalp are shells of constant thickness round the brain.
+The template and its grey and white matter maps come with nilearn (Fonov et al., "Unbiased nonlinear
+average age-appropriate brain templates from birth to adulthood", NeuroImage 47 Suppl. 1, 2009;
+ICBM152 2009a, nonlinear, symmetric). They tell the tissue of a voxel, not the structure: sides come
+from the sign of x, fluid deep inside the brain is taken for the lateral ventricles, and every other
+structure is missing and said to be. Skull and scalp are shells of constant thickness.
 """
 
 from dataclasses import dataclass
