@@ -15,13 +15,14 @@ Where ``|A|`` is larger than that, the scan differs from its mirror. In floating
 ``passes.py``) and is widened by the rounding of its own evaluation.
 """
 
-import torch
+import math
+
 from torch import Tensor
 from torch.nn.functional import softplus
 
 #: Log odds of a voxel to be pathological before looking: 1 in 100 brain voxels. Origin: stroke
 #: masks of tens of millilitres in brains of 1100 to 1500 ml. A model's manifest overrides it.
-DEFAULT_PRIOR_LOGIT = -4.595
+DEFAULT_PRIOR_LOGIT = math.log(0.01 / 0.99)
 
 #: Relative widening for the float64 evaluation of the bound and its storage as float32: one
 #: rounding to float32 (2^-24) and a few hundred ulps of float64 for softplus and differences.
@@ -50,6 +51,7 @@ def evidence(logit: Tensor, *, prior_logit: float = DEFAULT_PRIOR_LOGIT) -> Tens
         Values >= 0, monotone in the logit; about 0 below the prior, linear above it.
 
     Example:
+        >>> import torch
         >>> evidence(torch.tensor([0.0]), prior_logit=0.0)
         tensor([0.6931])
     """

@@ -1,0 +1,172 @@
+"""A whole case: the side of a lesion, the gate, and the promises of the maps."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from medsym.errors import ModelError
+from medsym.inference.brain import brain_from_anatomy, dice, largest_component
+from medsym.inference.case import CaseResult, Options, analyse_scan
+from medsym.inference.findings import beyond_bound
+from medsym.inference.gate import GateValues, reasons_not_assessable
+from medsym.inference.structures import laterality_index
+from medsym.volumes.volume import Volume
+from tests.builders_case import fake_model, flat_reference, head_phantom
+
+
+def analyse(scan: Volume, folder: Path, **changes: object) -> CaseResult:
+    return analyse_scan(
+        scan, fake_model(folder), reference=flat_reference(), options=Options(**changes)
+    )
+
+
+@pytest.mark.parametrize(
+    ("x_mm", "side", "codes"),
+    [(40, "right", "RAS"), (-40, "left", "RAS"), (40, "right", "LPI"), (-40, "left", "ASL")],
+)
+def test_lesion_is_found_on_its_side_of_the_patient(tmp_path, x_mm, side, codes) -> None:
+    result = analyse(head_phantom(lesion_mm=(x_mm, 10, 10), codes=codes), tmp_path)
+    assert result.is_assessable, result.reasons
+    assert [f.side for f in result.findings] == [side]
+    finding = result.findings[0]
+    assert np.linalg.norm(np.array(finding.peak_mm) - (x_mm, 10, 10)) < 12
+    assert np.linalg.norm(np.array(finding.mirror_mm) - (-x_mm, 10, 10)) < 13
+    assert finding.asymmetry > finding.bound
+    assert result.summary.deviation_side == side
+
+
+def test_symmetric_head_has_no_finding_although_the_model_leans(tmp_path) -> None:
+    result = analyse(head_phantom(lesion_mm=None), tmp_path)
+    assert result.is_assessable, result.reasons
+    assert result.findings == ()
+    assert np.abs(result.maps.asymmetry).max() > 1e-3
+    assert result.summary.share_beyond_bound < 0.001
+
+
+def test_maps_keep_their_promises(tmp_path) -> None:
+    result = analyse(head_phantom(), tmp_path)
+    maps = result.maps
+    assert np.array_equal(maps.asymmetry, -maps.asymmetry[::-1])
+    assert np.array_equal(maps.deviation, -maps.deviation[::-1])
+    assert (np.abs(maps.defect) <= maps.bound).all()
+    assert result.summary.measured_defect_max <= result.summary.bound_max
+    for values in (maps.pathology, maps.asymmetry, maps.deviation, maps.bound, maps.tolerance):
+        assert np.isfinite(values).all()
+        assert not values[~(maps.domain | maps.brain)].any()
+    assert set(result.seconds) == {"prepare", "anatomy", "refine", "compare", "judge"}
+
+
+def test_a_larger_left_structure_has_a_positive_laterality(tmp_path) -> None:
+    scan = head_phantom(lesion_mm=None)
+    x = (scan.affine[0, 0] * np.arange(scan.shape[0]) + scan.affine[0, 3])[:, None, None]
+    right_cut = np.where(x > 45, 0.0, scan.voxels).astype(np.float32)
+    table = analyse(Volume(voxels=right_cut, affine=scan.affine), tmp_path).structures
+    outer = [row for row in table if row.left_ml + row.right_ml > 50]
+    assert sum(row.left_ml for row in outer) > sum(row.right_ml for row in outer)
+    assert max(row.laterality for row in outer) > 0.1
+    assert laterality_index(3.0, 1.0) == 0.5
+    assert laterality_index(0.0, 0.0) is None
+
+
+def test_bilateral_disease_shows_in_the_symmetric_score_only() -> None:
+    from medsym.inference.maps import MapRequest, compute_maps
+    from medsym.inference.summary import symmetric_score
+    from medsym.models.structures import mirror_permutation
+    from tests.builders_case import FakeNetwork
+
+    class Both(FakeNetwork):
+        def forward(self, scan):
+            output = super().forward(scan)
+            even = 12.0 * (scan > 0.9).float() - 6.0
+            return type(output)(
+                anatomy_logits=output.anatomy_logits,
+                pathology=type(output.pathology)(
+                    even=even, odd=output.pathology.odd, tolerance=output.pathology.tolerance
+                ),
+            )
+
+    image = np.full((16, 12, 10), 0.5, dtype=np.float32)
+    everywhere = np.ones(image.shape, dtype=bool)
+    request = MapRequest(
+        brain=everywhere, coverage=everywhere, mirror_classes=mirror_permutation()
+    )
+    clean, _ = compute_maps(Both(), image, request=request)
+    image[2:6, 3:8, 3:8] = image[10:14, 3:8, 3:8] = 1.0
+    image[7:9, 8:10] = 1.0
+    both, _ = compute_maps(Both(), image, request=request)
+    assert symmetric_score(clean, voxel_ml=0.027) < 0.01
+    assert symmetric_score(both, voxel_ml=0.027) > 0.95
+    assert not beyond_bound(both).any()
+
+
+def test_single_pass_says_so(tmp_path) -> None:
+    result = analyse(head_phantom(), tmp_path, measure_defect=False)
+    assert result.summary.measured_defect_max is None
+    assert any("not measured" in note for note in result.notes)
+    assert [f.side for f in result.findings] == ["right"]
+
+
+def test_missing_reference_is_a_named_error(tmp_path) -> None:
+    with pytest.raises(ModelError, match="MS-305"):
+        analyse_scan(head_phantom(), fake_model(tmp_path))
+
+
+def test_a_head_that_is_too_small_is_not_assessable(tmp_path) -> None:
+    result = analyse(head_phantom(scale=0.7), tmp_path)
+    assert not result.is_assessable
+    assert "brain measures" in result.reasons[0]
+    assert result.findings == ()
+
+
+def test_a_cropped_hemisphere_is_not_assessable_or_not_compared(tmp_path) -> None:
+    scan = head_phantom(lesion_mm=(40.0, 10.0, 10.0))
+    cut = Volume(voxels=scan.voxels[:42], affine=scan.affine)  # world x up to about +37 mm
+    result = analyse(cut, tmp_path)
+    assert result.maps.domain.mean() < analyse(scan, tmp_path).maps.domain.mean()
+    assert all(abs(f.peak_mm[0]) < 40 for f in result.findings)
+
+
+GOOD = {
+    "brain_ml": 1300.0,
+    "coverage": 1.0,
+    "brain_dice": 0.9,
+    "hemisphere_ratio": 1.02,
+    "structures_found": 1.0,
+    "plane_score": 0.8,
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("brain_ml", 400.0, "400 ml"),
+        ("brain_ml", 3000.0, "3000 ml"),
+        ("coverage", 0.4, "40%"),
+        ("brain_dice", 0.1, "0.10"),
+        ("hemisphere_ratio", float("inf"), "hemisphere"),
+        ("structures_found", 0.2, "20%"),
+        ("plane_score", 0.05, "mid-plane"),
+    ],
+)
+def test_each_unfit_value_gives_its_reason(key: str, value: float, words: str) -> None:
+    assert reasons_not_assessable(GateValues(**GOOD)) == ()
+    (reason,) = reasons_not_assessable(GateValues(**{**GOOD, key: value}))
+    assert words in reason
+
+
+def test_brain_joins_network_and_rule() -> None:
+    anatomy = np.zeros((20, 20, 20), dtype=int)
+    anatomy[5:15, 5:15, 5:15] = 2
+    anatomy[8:11, 8:11, 8:11] = 0  # a hole
+    anatomy[1, 1, 1] = 2  # a stray voxel
+    rule = np.zeros(anatomy.shape, dtype=bool)
+    rule[5:19, 5:15, 5:15] = True
+    found = brain_from_anatomy(anatomy, rule=rule)
+    assert found.voxels[9, 9, 9]
+    assert not found.voxels[1, 1, 1]
+    assert found.voxels[16, 9, 9]  # the rule extends a little ...
+    assert not found.voxels[18, 9, 9]  # ... but not far
+    assert 0.7 < found.dice < 1.0
+    assert dice(rule, ~rule) == 0.0
+    assert not largest_component(np.zeros((3, 3, 3), dtype=bool)).any()
