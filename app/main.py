@@ -12,29 +12,39 @@ from app.viewer.payload import RESEARCH_ONLY  # noqa: E402
 
 STYLE = """
 <style>
-.stMainBlockContainer { padding: 3.4rem 1.4rem 1rem 1.4rem; max-width: none; }
+.stMainBlockContainer { padding: 3.9rem 1.2rem .5rem 1.2rem; max-width: none; }
+.stMainBlockContainer > .stVerticalBlock { gap: .7rem; }
+.stMainBlockContainer .stMarkdown [data-testid="stMarkdownContainer"] { margin-bottom: 0; }
+.stMarkdown { margin-bottom: 0 !important; }
 .medsym-strip { background: #3a2a08; color: #ffd48a; border-left: 4px solid #f2a33a;
-  padding: .25rem .8rem; border-radius: 3px; font-size: .85rem; font-weight: 600; }
-.medsym-facts { display: flex; flex-wrap: wrap; gap: .3rem 2.2rem; }
+  padding: .2rem .8rem; border-radius: 3px; font-size: .85rem; font-weight: 600; }
+@media (min-width: 900px) {  /* beside the navigation, so that the planes keep the height */
+  .medsym-strip { position: fixed; top: 15px; left: 330px; z-index: 999991; }
+  .stMainBlockContainer > .stVerticalBlock > .stElementContainer:has(.medsym-strip) { height: 0; margin-bottom: -.7rem; }
+}
+.medsym-refusal { background: #4a1e1e; color: #ffc9c2; padding: .35rem .8rem; border-radius: 3px; }
+.medsym-card dt { font-size: .8rem; color: #9aa4b1; }
+.medsym-card dd { margin: 0 0 .5rem 0; overflow-wrap: anywhere; }
+.medsym-facts { display: flex; flex-wrap: wrap; gap: .2rem 1.3rem; margin: 0; }
+.medsym-facts > div { white-space: nowrap; }
 .medsym-facts dt { font-size: .72rem; color: #9aa4b1; margin: 0; }
-.medsym-facts dd { font-size: 1.05rem; margin: 0; font-variant-numeric: tabular-nums; }
+.medsym-facts dd { font-size: .98rem; margin: 0; font-variant-numeric: tabular-nums; }
 </style>
 """
 
 st.set_page_config(page_title="medsym", page_icon="\N{BRAIN}", layout="wide")
 
-REVIEW = st.Page(review.page, title="Review", icon="\N{LEFT-POINTING MAGNIFYING GLASS}", url_path="review")
+REVIEW = st.Page(review.page, title="Review", url_path="review")
 page = st.navigation(
     [
         st.Page(
             lambda: worklist.page(REVIEW),
             title="Work list",
-            icon="\N{CLIPBOARD}",
             url_path="worklist",
             default=True,
         ),
         REVIEW,
-        st.Page(about.page, title="About", icon="\N{OPEN BOOK}", url_path="about"),
+        st.Page(about.page, title="About", url_path="about"),
     ],
     position="top",
 )

@@ -28,6 +28,7 @@ NUMBERS = (
     "midplane_score",
     "seconds",
 )
+ABOUT_THE_RUN = ("midplane_score", "seconds")  # all that is said of a scan that is not assessable
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -163,12 +164,13 @@ def _read_table(path: Path) -> list[dict[str, str]]:
 
 def _assessed_row(record: Mapping[str, str]) -> WorklistRow:
     assessable = record.get("assessable", "").strip().lower() in {"true", "1", "yes"}
+    shown = NUMBERS if assessable else ABOUT_THE_RUN
     return WorklistRow(
         case=record.get("case", ""),
         file=record.get("file", ""),
         status="assessed" if assessable else "not assessable",
-        side=record.get("deviation_side", ""),
-        numbers={name: _number(record.get(name, "")) for name in NUMBERS},
+        side=record.get("deviation_side", "") if assessable else "",
+        numbers={name: _number(record.get(name, "") if name in shown else "") for name in NUMBERS},
         reason=record.get("reasons", ""),
     )
 

@@ -1,5 +1,7 @@
 """About: intended use, what the method cannot see, and the model that made the results."""
 
+import html
+
 import streamlit as st
 
 from app import state
@@ -58,6 +60,10 @@ def _provenance() -> None:
         for key, value in record.get(group, {}).items()
         if isinstance(value, str | int | float)
     }
-    st.table([{"": key, "value": str(value)} for key, value in facts.items()])
+    cells = "".join(
+        f"<dt>{html.escape(key)}</dt><dd>{html.escape(str(value))}</dd>"
+        for key, value in facts.items()
+    )
+    st.markdown(f'<dl class="medsym-card">{cells}</dl>', unsafe_allow_html=True)
     if record.get("research_use_only"):
         st.text(str(record["research_use_only"]))

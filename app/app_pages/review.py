@@ -33,45 +33,50 @@ def page() -> None:
         return
     try:
         rows = [row for row in read_worklist(folder) if row.case]
-        name = _choose(rows)
-        if name is None:
+        if not rows:
             st.info("No scan of this folder could be screened. The work list gives the reasons.")
             return
-        case = read_case(folder, name)
-        _summary(case)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            case = read_case(folder, _choose(rows))
+            _summary(case)
         _view(case)
     except MedsymError as error:
         st.error("This case cannot be shown.")
         st.text(str(error))
 
 
-def _choose(rows: list[WorklistRow]) -> str | None:
+def _choose(rows: list[WorklistRow]) -> str:
     """Case selector with previous and next; returns the chosen case."""
     names = [row.case for row in rows]
-    if not names:
-        return None
     wanted = state.chosen_case()
     position = names.index(wanted) if wanted in names else 0
-    back, box, forward, _ = st.columns([1, 4, 1, 8], vertical_alignment="bottom")
-    if back.button("\u25c0 Previous", key="previous", disabled=position == 0, width="stretch"):
+    back, box, forward = st.empty(), st.empty(), st.empty()
+    if back.button("Previous", key="previous", disabled=position == 0):
         position -= 1
-    if forward.button("Next \u25b6", key="next", disabled=position == len(names) - 1, width="stretch"):
+    if forward.button("Next", key="next", disabled=position == len(names) - 1):
         position += 1
-    chosen = box.selectbox("Case", names, index=position, key=f"case_box_{names[position]}")
+    chosen = box.selectbox(
+        "Case",
+        names,
+        index=position,
+        key=f"case_box_{names[position]}",
+        label_visibility="collapsed",
+        width=240,
+    )
     state.choose_case(chosen)
     return chosen
 
 
 def _summary(case: Case) -> None:
     if not case.assessable:
-        st.warning("Not assessable: no deviation map is shown.")
-        for reason in case.record.get("reasons", []):
-            st.text(str(reason))
+        reasons = "; ".join(str(reason) for reason in case.record.get("reasons", []))
+        text = html.escape(f"Not assessable, no map is shown: {reasons or 'no reason was recorded'}")
+        st.markdown(f'<div class="medsym-refusal">{text}</div>', unsafe_allow_html=True)
         return
     cells = "".join(
         f"<div><dt>{label}</dt><dd>{text}</dd></div>" for label, text in _facts(case.record)
     )
-    st.markdown(f'<dl class="medsym-facts">{cells}</dl>', unsafe_allow_html=True)
+    st.markdown(f'<dl class="medsym-facts">{cells}</dl>', unsafe_allow_html=True, width="stretch")
 
 
 def _facts(record: Mapping[str, Any]) -> list[tuple[str, str]]:

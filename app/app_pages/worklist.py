@@ -73,6 +73,7 @@ def _table(rows: list[WorklistRow], review: StreamlitPage) -> None:
         on_select="rerun",
         selection_mode="single-row",
         height=min(620, 38 + 35 * len(rows)),
+        placeholder="\u2013",
         column_config={
             title: st.column_config.NumberColumn(title, format=pattern)
             for title, pattern in COLUMNS.values()

@@ -6,8 +6,6 @@ from typing import Any
 
 import streamlit as st
 
-HEIGHT_PX = 830
-
 _STYLE = (Path(__file__).parent / "web" / "viewer.css").read_text(encoding="utf-8")
 
 # The engine is imported by address, so that it stays a set of ordinary modules; this glue only
@@ -26,7 +24,7 @@ export default function (component) {
 
 _COMPONENT = st.components.v2.component(
     "medsym.review",
-    html='<div class="medsym" role="application" aria-label="Scan review"></div>',
+    html='<div class="medsym" role="region" aria-label="Scan review"></div>',
     css=_STYLE,
     js=_GLUE,
 )
@@ -39,4 +37,4 @@ def review_viewer(payload: Mapping[str, Any], *, key: str) -> None:
         payload: what `case_payload` returns.
         key: identity of the viewer; the same key keeps crosshair and sliders over reruns.
     """
-    _COMPONENT(data=dict(payload), key=key, height=HEIGHT_PX)
+    _COMPONENT(data=dict(payload), key=key)

@@ -25,7 +25,7 @@ export function composePicture(viewer, shownText) {
   const lines = captionLines(viewer, shownText);
   const canvas = document.createElement("canvas");
   canvas.width = wide;
-  canvas.height = strip + tall + lines.length * line + 12 * ratio;
+  canvas.height = strip + tall + lines.length * line + 14 * ratio;
   const context = canvas.getContext("2d");
   context.fillStyle = "#14171c";
   context.fillRect(0, 0, canvas.width, canvas.height);
@@ -38,8 +38,15 @@ export function composePicture(viewer, shownText) {
   panes.forEach((pane, n) => context.drawImage(pane.canvas, Math.round((boxes[n].left - left) * ratio), strip + Math.round((boxes[n].top - top) * ratio)));
   context.fillStyle = "#e8ebef";
   context.font = `${12 * ratio}px system-ui, sans-serif`;
-  lines.forEach((text, n) => context.fillText(text, 10 * ratio, strip + tall + (n + 0.8) * line, wide - 20 * ratio));
+  lines.forEach((text, n) => context.fillText(text, 10 * ratio, strip + tall + (n + 0.9) * line, wide - 350 * ratio));
+  drawColourBar(context, viewer, { right: wide - 10 * ratio, top: strip + tall + 8 * ratio });
   return canvas;
+}
+
+function drawColourBar(context, viewer, { right, top }) {
+  const { legend } = viewer.panel;
+  const shown = viewer.display.overlay && LAYERS[viewer.settings.layer] && !LAYERS[viewer.settings.layer].labels;
+  if (shown) context.drawImage(legend, right - legend.width, top);
 }
 
 export function savePicture(viewer, shownText) {

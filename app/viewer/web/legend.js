@@ -2,7 +2,7 @@
 
 import { LAYERS, RAMPS } from "./colours.js";
 
-const HIDDEN = 0.22; // share of the bar for what is below the threshold
+const HIDDEN = 0.25; // share of the bar for what is below the threshold
 
 export function legendText(settings, shown) {
   const layer = LAYERS[settings.layer];
@@ -17,7 +17,7 @@ export function legendText(settings, shown) {
 
 export function drawLegend(canvas, settings, { zones }) {
   const ratio = window.devicePixelRatio || 1, layer = LAYERS[settings.layer];
-  const wide = 296, tall = (layer.signed ? 2 : 1) * 14 + (zones ? 18 : 0) + 18;
+  const wide = canvas.clientWidth || 296, tall = (layer.signed ? 2 : 1) * 14 + (zones ? 18 : 0) + 18;
   canvas.width = wide * ratio;
   canvas.height = tall * ratio;
   canvas.style.height = `${tall}px`;
@@ -28,10 +28,10 @@ export function drawLegend(canvas, settings, { zones }) {
   let below = ramps.length * 14;
   if (zones) {
     drawHatch(context, 0, below + 4, wide * HIDDEN, 10, settings.showWithin);
-    label(context, `within the bound: ${settings.showWithin ? "hatched" : "hidden"}, may be the model`, wide * HIDDEN + 6, below + 9, "left");
+    label(context, `within the bound: may be the model${settings.showWithin ? "" : " (hidden)"}`, wide * HIDDEN + 6, below + 9, "left");
     below += 18;
   }
-  label(context, "not shown", (wide * HIDDEN) / 2, below + 9, "center");
+  label(context, "0", 0, below + 9, "left");
   label(context, settings.threshold.toFixed(layer.digits), wide * HIDDEN, below + 9, "center");
   label(context, `${settings.maximum.toFixed(layer.digits)} ${layer.unit}`, wide, below + 9, "right");
   canvas.setAttribute("aria-label", `${layer.title}: not shown below ${settings.threshold.toFixed(layer.digits)}, full colour at ${settings.maximum.toFixed(layer.digits)} ${layer.unit}`);
@@ -41,6 +41,7 @@ function drawRamp(context, table, words, top, wide) {
   const start = Math.round(wide * HIDDEN);
   context.fillStyle = "#0d0f13";
   context.fillRect(0, top, start, 12);
+  label(context, "not shown", start / 2, top + 6, "center");
   for (let x = start; x < wide; x += 1) {
     const entry = 3 * Math.round((255 * (x - start)) / (wide - start - 1));
     context.fillStyle = `rgb(${table[entry]}, ${table[entry + 1]}, ${table[entry + 2]})`;

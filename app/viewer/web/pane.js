@@ -3,6 +3,7 @@
 import { AXIS_NAMES, PLANES, View, conventionText, edgeLetters, mirrorFrame, rasterFrame } from "./geometry.js";
 import { layerVolumes, paintLabels, paintMap, paintScan, samplePlane } from "./raster.js";
 import { LAYERS } from "./colours.js";
+import { number } from "./readout.js";
 
 const GAP_PX = 7; // hole in the middle of the crosshair, so that it hides nothing
 
@@ -13,7 +14,8 @@ export class Pane {
     this.canvas = document.createElement("canvas");
     this.canvas.dataset.plane = mirrored ? "mirror" : plane;
     this.canvas.tabIndex = 0;
-    this.canvas.setAttribute("role", "img");
+    this.canvas.setAttribute("role", "application");
+    this.canvas.setAttribute("aria-roledescription", "image plane");
     this.raster = document.createElement("canvas");
     this.samples = { key: "" };
   }
@@ -108,9 +110,9 @@ export class Pane {
     word(letters.top, width / 2, edge, 15, "center", "top", "#cfd6de");
     word(letters.bottom, width / 2, height - edge, 15, "center", "bottom", "#cfd6de");
     const { through, title } = PLANES[this.plane];
-    const heading = this.mirrored ? `MIRRORED ${title.toLowerCase()}: other side of the mid-plane` : `${title}  ${AXIS_NAMES[through]} ${crosshair[through].toFixed(1)} mm`;
+    const heading = this.mirrored ? `MIRRORED ${title.toLowerCase()}` : `${title}  ${AXIS_NAMES[through]} ${number(crosshair[through], 1)} mm`;
     word(heading, edge, edge, 13, "left", "top", this.mirrored ? "#ffe678" : "#cfd6de");
-    const note = this.mirrored ? "sides exchanged" : PLANES[this.plane].across === 0 ? conventionText(display) : display.noseLeft ? "Nose on left" : "Nose on right";
+    const note = this.mirrored ? "The other side of the mid-plane" : PLANES[this.plane].across === 0 ? conventionText(display) : display.noseLeft ? "Nose on left" : "Nose on right";
     word(note, edge, height - edge, 12, "left", "bottom", this.mirrored ? "#ffe678" : "#cfd6de");
     this.drawScaleBar(context, word, edge);
   }

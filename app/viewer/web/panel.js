@@ -19,6 +19,12 @@ function section(title, children) {
   return element("section", { "aria-label": title }, [element("h3", { text: title }), ...children]);
 }
 
+// Structure names of the table carry their side already, as a rule.
+function findingTitle({ side, structure }) {
+  const name = String(structure || "outside named structures").replaceAll("-", " ").toLowerCase();
+  return name.includes(side) ? name : `${side}, ${name}`;
+}
+
 export class Panel {
   constructor(viewer) {
     this.viewer = viewer;
@@ -58,9 +64,9 @@ export class Panel {
     const { viewer } = this;
     const findings = viewer.findings;
     if (!findings.length) return section("Findings", [element("p", { class: "quiet", text: viewer.assessable ? "None above the reporting threshold. This does not mean normal." : "Not assessable." })]);
-    const head = element("tr", {}, ["", "Side, structure", "SD", "ml"].map((text) => element("th", { text, scope: "col" })));
+    const head = element("tr", {}, ["", "Place", "SD", "ml"].map((text) => element("th", { text, scope: "col" })));
     this.rows = findings.map((found, place) => {
-      const button = element("button", { type: "button", class: "jump", "data-finding": String(found.rank), text: `${found.side}, ${found.structure || "no structure"}` });
+      const button = element("button", { type: "button", class: "jump", "data-finding": String(found.rank), text: findingTitle(found) });
       button.addEventListener("click", () => viewer.goToFinding(place));
       const zone = Math.abs(found.asymmetry) > found.bound ? "beyond" : "within";
       const mark = element("span", { class: `dot ${zone}`, title: zoneText(zone) });
@@ -110,7 +116,8 @@ export class Panel {
   showFacts(facts) {
     const { viewer } = this, zone = viewer.assessable ? zoneOf(facts) : null;
     this.readout.replaceChildren(...words(facts, viewer.volumes).flatMap(([label, text, name]) => [element("dt", { text: label }), element("dd", { text, "data-value": name })]));
-    this.zone.textContent = viewer.assessable ? zoneText(zone) : "Not assessable: no map";
+    const text = viewer.assessable ? zoneText(zone) : "Not assessable: no map";
+    if (this.zone.textContent !== text) this.zone.textContent = text; // announced only when it changes
     this.zone.dataset.zone = zone || "none";
   }
 

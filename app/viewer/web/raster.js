@@ -3,10 +3,10 @@
 import { LAYERS, RAMPS, structureColour } from "./colours.js";
 import { linearAt, nearestAt } from "./volume.js";
 
-const HATCH_PERIOD = 5; // raster pixels between two stripes of the zone within the bound
-const WITHIN_FILL = 0.18; // share of the opacity between the stripes
-const WITHIN_STRIPE = 0.6; // share of the opacity on a stripe
-const STRIPE = [190, 196, 204];
+const HATCH_PERIOD = 6; // raster pixels between two stripes of the zone within the bound
+const WITHIN_FILL = 0.12; // share of the opacity between the stripes
+const WITHIN_STRIPE = 0.75; // share of the opacity on a stripe
+const STRIPES = [[28, 32, 38], [205, 210, 217]]; // dark beside light, to be seen on any grey
 
 // Values of a volume over a raster frame.
 export function samplePlane(volume, frame, { linear }) {
@@ -61,8 +61,8 @@ export function paintMap(pixels, samples, width, settings) {
     if (beyond) {
       blend(pixels, 4 * n, table[entry], table[entry + 1], table[entry + 2], settings.opacity);
     } else if (settings.showWithin) {
-      const stripe = ((n % width) + Math.floor(n / width)) % HATCH_PERIOD === 0;
-      if (stripe) blend(pixels, 4 * n, ...STRIPE, WITHIN_STRIPE * settings.opacity);
+      const stripe = STRIPES[((n % width) + Math.floor(n / width)) % HATCH_PERIOD];
+      if (stripe) blend(pixels, 4 * n, ...stripe, WITHIN_STRIPE * settings.opacity);
       else blend(pixels, 4 * n, table[entry], table[entry + 1], table[entry + 2], WITHIN_FILL * settings.opacity);
     }
   }

@@ -5,10 +5,10 @@ import { distanceToMidplane, transform } from "./geometry.js";
 import { isBeyondBound } from "./raster.js";
 
 export function formatMm(mm) {
-  return mm.map((value) => value.toFixed(1).replace("-", "\u2212")).join("   ");
+  return mm.map((value) => number(value, 1)).join("   ");
 }
 
-function number(value, digits, unit = "") {
+export function number(value, digits, unit = "") {
   if (!Number.isFinite(value)) return "\u2013";
   const text = Math.abs(value).toFixed(digits);
   return `${value < 0 && Number(text) !== 0 ? "\u2212" : ""}${text}${unit ? ` ${unit}` : ""}`;
@@ -35,7 +35,7 @@ export function factsAt(mm, { volumes, mirrorWorld, structures }) {
     asymmetry: at("asymmetry"),
     bound: at("bound"),
     pathology: at("pathology"),
-    structure: label > 0 ? structures[label] || `structure ${label}` : null,
+    structure: label > 0 ? (structures[label] || `structure ${label}`).replaceAll("-", " ").toLowerCase() : null,
   };
 }
 
@@ -47,11 +47,11 @@ export function zoneOf({ asymmetry, bound }) {
 
 export function words(facts, volumes) {
   const digits = scanDigits(volumes.scan), side = facts.distance > 0 ? "right" : "left";
-  const apart = Number.isFinite(facts.distance) ? `${Math.abs(facts.distance).toFixed(1)} mm ${side} of the mid-plane` : "";
+  const apart = Math.abs(facts.distance) < 0.05 ? "on it" : Number.isFinite(facts.distance) ? `${side}, ${Math.abs(facts.distance).toFixed(1)} mm` : "";
   const rows = [
     ["World x y z (mm)", formatMm(facts.mm), "mm"],
     ["Structure", facts.structure || (volumes.anatomy ? "none" : "\u2013"), "structure"],
-    ["Side", apart || "\u2013", "side"],
+    ["Side of mid-plane", apart || "\u2013", "side"],
     ["Scan", Number.isFinite(facts.scan) ? number(facts.scan, digits) : "outside the scan", "scan"],
     ["Scan, mirror point", facts.mirror && Number.isFinite(facts.mirrorScan) ? number(facts.mirrorScan, digits) : "outside the scan", "mirrorScan"],
   ];
