@@ -7,7 +7,6 @@ import streamlit as st
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))  # `import app` from a plain checkout
 
-from app.app_pages import about, review, worklist  # noqa: E402
 from app.viewer.payload import RESEARCH_ONLY  # noqa: E402
 
 STYLE = """
@@ -34,20 +33,12 @@ STYLE = """
 
 st.set_page_config(page_title="medsym", page_icon="\N{BRAIN}", layout="wide")
 
-REVIEW = st.Page(review.page, title="Review", url_path="review")
-page = st.navigation(
-    [
-        st.Page(
-            lambda: worklist.page(REVIEW),
-            title="Work list",
-            url_path="worklist",
-            default=True,
-        ),
-        REVIEW,
-        st.Page(about.page, title="About", url_path="about"),
-    ],
-    position="top",
-)
+PAGES = [
+    st.Page("app_pages/worklist.py", title="Work list", url_path="worklist", default=True),
+    st.Page("app_pages/review.py", title="Review", url_path="review"),
+    st.Page("app_pages/about.py", title="About", url_path="about"),
+]
+page = st.navigation(PAGES, position="top")
 st.markdown(
     STYLE + f'<div class="medsym-strip" role="note">{RESEARCH_ONLY}</div>', unsafe_allow_html=True
 )

@@ -67,3 +67,6 @@ def _provenance() -> None:
     st.markdown(f'<dl class="medsym-card">{cells}</dl>', unsafe_allow_html=True)
     if record.get("research_use_only"):
         st.text(str(record["research_use_only"]))
+
+
+page()

@@ -115,3 +115,6 @@ def _view(case: Case) -> None:
         case, volumes=volumes, web=web_url(base_path=base), finding=state.linked_finding()
     )
     review_viewer(payload, key=f"viewer_{case.name}")
+
+
+page()

@@ -2,7 +2,6 @@
 
 import pandas as pd
 import streamlit as st
-from streamlit.navigation.page import StreamlitPage
 
 from app import state
 from app.results import WorklistRow, read_worklist
@@ -20,12 +19,8 @@ COLUMNS = {
 }
 
 
-def page(review: StreamlitPage) -> None:
-    """Draw the page.
-
-    Args:
-        review: the page that opens a case.
-    """
+def page() -> None:
+    """Draw the page."""
     folder = state.result_folder()
     if folder is None:
         st.info("No result folder was given. Start the viewer with: medsym view FOLDER")
@@ -38,7 +33,7 @@ def page(review: StreamlitPage) -> None:
         return
     _counts(rows)
     if rows:
-        _table(rows, review)
+        _table(rows)
 
 
 def _counts(rows: list[WorklistRow]) -> None:
@@ -54,7 +49,7 @@ def _counts(rows: list[WorklistRow]) -> None:
     st.markdown(f'<dl class="medsym-facts">{cells}</dl>', unsafe_allow_html=True)
 
 
-def _table(rows: list[WorklistRow], review: StreamlitPage) -> None:
+def _table(rows: list[WorklistRow]) -> None:
     frame = pd.DataFrame(
         {
             "Case": [row.case or row.file for row in rows],
@@ -85,8 +80,11 @@ def _table(rows: list[WorklistRow], review: StreamlitPage) -> None:
     open_label = f"Open {row.case}" if row.case else "This scan was refused"
     if st.button(open_label, key="open", type="primary", disabled=not row.case):
         state.choose_case(row.case)
-        st.switch_page(review)
+        st.switch_page("app_pages/review.py")
     st.caption(
         "Select a row to open another case. Deviation compares with healthy people and with the"
         " own mirror side; disease that is equal on both sides shows only in the symmetric score."
     )
+
+
+page()

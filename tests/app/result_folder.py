@@ -11,8 +11,9 @@ import numpy as np
 MARKER_MM = (42.0, 10.0, 20.0)  # the patient's right
 WITHIN_MM = (30.0, -40.0, 0.0)  # a deviation that the model may have made itself
 MIRROR = np.diag([-1.0, 1.0, 1.0, 1.0])
-LAS = np.array([[-2.0, 0, 0, 95], [0, 2, 0, -111], [0, 0, 2, -95], [0, 0, 0, 1]])
-SHAPE = (96, 112, 96)
+LAS = np.array([[-4.0, 0, 0, 94], [0, 4, 0, -110], [0, 0, 4, -94], [0, 0, 0, 1]])
+SHAPE = (48, 56, 48)
+OBLIQUE_SHAPE = (64, 75, 32)
 HEADER = (
     "case\tfile\tassessable\tdeviation_max\tdeviation_side\tpathology_ml\tshare_beyond_bound\t"
     "bound_max\tmeasured_defect_max\tsymmetric_score\tmidplane_score\tseconds\treasons\n"
@@ -24,8 +25,8 @@ def oblique_affine(*, degrees: float = 15.0) -> np.ndarray:
     turn = np.radians(degrees)
     axes = np.array([[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]])
     affine = np.eye(4)
-    affine[:3, :3] = axes @ np.diag([1.5, 1.5, 6.0])
-    affine[:3, 3] = -affine[:3, :3] @ ((np.array((128, 150, 32)) - 1) / 2)
+    affine[:3, :3] = axes @ np.diag([3.0, 3.0, 6.0])
+    affine[:3, 3] = -affine[:3, :3] @ ((np.array(OBLIQUE_SHAPE) - 1) / 2)
     return affine
 
 
@@ -65,7 +66,7 @@ def case_maps(points: np.ndarray) -> dict[str, np.ndarray]:
         bound[ball(points, centre, 12)] = 3.0
     return {
         "deviation": signed,
-        "asymmetry": signed / 4,
+        "asymmetry": signed / 4 + np.where(brain, 0.01 * np.sign(points[..., 0]), 0).astype(np.float32),
         "bound": bound,
         "pathology": np.where(ball(points, MARKER_MM, 7), 0.9, 0).astype(np.float32),
         "anatomy": (brain * np.where(points[..., 0] > 0, 2, 1)).astype(np.int16),
@@ -78,7 +79,7 @@ def build_folder(root: Path) -> Path:
     rows, sources = [HEADER], {}
     plans: list[tuple[str, tuple[int, ...], np.ndarray, bool]] = [
         ("sub-01_T1w", SHAPE, LAS, True),
-        ("sub-02_FLAIR", (128, 150, 32), oblique_affine(), True),
+        ("sub-02_FLAIR", OBLIQUE_SHAPE, oblique_affine(), True),
         ("sub-03_T1w", SHAPE, LAS, False),
     ]
     for place, (name, shape, affine, assessable) in enumerate(plans):

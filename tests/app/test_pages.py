@@ -1,0 +1,124 @@
+"""The pages run without a browser: no exception, the research-use strip, the right payload."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.app.result_folder import MARKER_MM, WITHIN_MM, build_folder
+
+MAIN = Path(__file__).parents[2] / "app" / "main.py"
+STRIP = "Research use only. Not a medical device."
+
+# Streamlit and its dependencies warn about themselves; the pages are what is tested here.
+pytestmark = pytest.mark.filterwarnings("default")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_folder(tmp_path_factory.mktemp("pages"))
+
+
+@pytest.fixture
+def pages(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    monkeypatch.setattr(sys, "argv", ["main.py", str(folder)])
+    return AppTest.from_file(str(MAIN), default_timeout=60)
+
+
+def texts(pages: AppTest) -> str:
+    return "\n".join(str(item.value) for item in (*pages.markdown, *pages.text, *pages.error))
+
+
+def payload(pages: AppTest) -> dict[str, Any]:
+    (component,) = pages.get("bidi_component")
+    data: dict[str, Any] = json.loads(component.proto.json)
+    return data
+
+
+def open_page(pages: AppTest, name: str, **query: str) -> AppTest:
+    """A page, opened by its address."""
+    pages.run()
+    for key, value in query.items():
+        pages.query_params[key] = value
+    return pages.switch_page(f"app_pages/{name}.py").run()
+
+
+def test_worklist_lists_every_scan_and_carries_the_strip(pages: AppTest) -> None:
+    pages.run()
+    assert not pages.exception
+    assert STRIP in texts(pages)
+    frame = pages.dataframe[0].value
+    assert list(frame["Case"]) == ["sub-02_FLAIR", "sub-01_T1w", "sub-03_T1w", "<b>bad</b>.nii.gz"]
+    assert frame["Largest deviation (SD)"].isna().tolist() == [False, False, True, True]
+    assert "MS-101" in frame["Reason"].iloc[-1]
+
+
+def test_open_button_shows_the_first_case_with_all_its_volumes(pages: AppTest) -> None:
+    pages.run()
+    pages.button("open").click().run()
+    assert not pages.exception
+    assert STRIP in texts(pages)
+    data = payload(pages)
+    assert data["case"] == "sub-02_FLAIR"
+    assert data["crosshair_mm"] == list(MARKER_MM)
+    urls = [about["url"] for about in data["volumes"].values()]
+    assert len(set(urls)) == len(urls) == 6
+    assert all(url.startswith("/medsym/volumes/") and len(url) > 55 for url in urls)
+
+
+def test_a_link_to_a_finding_jumps_there_and_stays_there(pages: AppTest) -> None:
+    open_page(pages, "review", case="sub-01_T1w", finding="2")
+    assert not pages.exception
+    assert payload(pages)["case"] == "sub-01_T1w"
+    assert payload(pages)["crosshair_mm"] == list(WITHIN_MM)
+    assert payload(pages.run())["crosshair_mm"] == list(WITHIN_MM)
+
+
+def test_next_case_leaves_the_link_behind(pages: AppTest) -> None:
+    open_page(pages, "review", case="sub-02_FLAIR", finding="2")
+    pages.button("next").click().run()
+    assert payload(pages)["case"] == "sub-01_T1w"
+    assert payload(pages)["crosshair_mm"] == list(MARKER_MM)
+    assert payload(pages.run())["case"] == "sub-01_T1w"
+
+
+def test_case_that_is_not_assessable_says_why_and_shows_only_the_scan(pages: AppTest) -> None:
+    open_page(pages, "review", case="sub-03_T1w")
+    assert "Not assessable, no map is shown: coverage too small" in texts(pages)
+    assert set(payload(pages)["volumes"]) == {"scan"}
+    assert "SD" not in texts(pages).split("</style>")[1]
+
+
+def test_about_names_the_blind_spots_and_the_model(pages: AppTest) -> None:
+    open_page(pages, "about")
+    assert not pages.exception
+    for part in (STRIP, "equal on both sides", "not a medical device", "asymmetry_net", "ab" * 32):
+        assert part in texts(pages)
+
+
+def test_without_a_folder_the_pages_say_how_to_start(
+    pages: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["main.py"])
+    for name in ("worklist", "review"):
+        open_page(pages, name)
+        assert not pages.exception
+        assert "medsym view FOLDER" in pages.info[0].value
+        assert STRIP in texts(pages)
+
+
+def test_damaged_result_is_an_error_text_and_not_a_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = build_folder(tmp_path)
+    next(root.glob("sub-01/anat/*deviation*")).write_bytes(b"x")
+    monkeypatch.setattr(sys, "argv", ["main.py", str(root)])
+    pages = open_page(
+        AppTest.from_file(str(MAIN), default_timeout=60), "review", case="sub-01_T1w"
+    )
+    assert not pages.exception
+    assert "MS-163" in texts(pages)
+    assert not pages.get("bidi_component")
