@@ -76,7 +76,9 @@ def _add_screening(menu: _Menu) -> None:
         help="half the time: assumed rounding, defect not measured",
     )
     _add_model(screen)
-    verify = menu.add("verify", screening.verify, "hash the files of a result or model folder again")
+    verify = menu.add(
+        "verify", screening.verify, "hash the files of a result or model folder again"
+    )
     verify.add_argument("folder", type=Path, metavar="DIR")
 
 
@@ -129,7 +131,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = 130
     except Exception as error:  # noqa: BLE001 - the last resort before a person's terminal
         _trace(error, shown=arguments.debug)
-        complain(f"MS-199 medsym: unexpected {type(error).__name__}. Fix: run with --debug, report.")
+        complain(
+            f"MS-199 medsym: unexpected {type(error).__name__}. Fix: run with --debug, report."
+        )
         code = EXIT_USAGE
     return code
 

@@ -10,9 +10,7 @@ def train(arguments: argparse.Namespace) -> int:
     """Train a model as a configuration says."""
     from medsym.training.run import train as train_model
 
-    folder = train_model(
-        arguments.config, out=arguments.out, resume=arguments.resume, report=say
-    )
+    folder = train_model(arguments.config, out=arguments.out, resume=arguments.resume, report=say)
     say(f"model folder: {folder}")
     return EXIT_OK
 

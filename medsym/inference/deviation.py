@@ -105,9 +105,7 @@ def _to_reference(values: NDArray[np.float64], brain: BoolMap) -> NDArray[np.flo
     return map_coordinates(values, at, order=1, mode="constant", cval=0.0)
 
 
-def spread_from_moments(
-    squares: NDArray[np.float64], weights: NDArray[np.float64]
-) -> FloatMap:
+def spread_from_moments(squares: NDArray[np.float64], weights: NDArray[np.float64]) -> FloatMap:
     """Smoothed, floored, mirror-symmetric spread from summed squares and summed weights.
 
     Args:
@@ -165,9 +163,7 @@ def build_reference(
     return _reference(spread, maxima=maxima, num_spread=num_spread)
 
 
-def _reference(
-    spread: FloatMap, *, maxima: Sequence[float], num_spread: int
-) -> DeviationReference:
+def _reference(spread: FloatMap, *, maxima: Sequence[float], num_spread: int) -> DeviationReference:
     ordered = np.sort(np.asarray(maxima, dtype=np.float32))
     return DeviationReference(spread=spread, maxima=ordered, num_spread=num_spread)
 

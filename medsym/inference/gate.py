@@ -89,13 +89,9 @@ def reasons_not_assessable(values: GateValues) -> tuple[str, ...]:
             f"two ways of finding the brain overlap by only {values.brain_dice:.2f} (Dice)"
         )
     if values.hemisphere_ratio > MAX_HEMISPHERE_RATIO:
-        reasons.append(
-            f"one hemisphere measures {values.hemisphere_ratio:.1f} times the other"
-        )
+        reasons.append(f"one hemisphere measures {values.hemisphere_ratio:.1f} times the other")
     if values.structures_found < MIN_STRUCTURES:
-        reasons.append(
-            f"only {values.structures_found:.0%} of the expected structures were found"
-        )
+        reasons.append(f"only {values.structures_found:.0%} of the expected structures were found")
     if values.plane_score < MIN_PLANE_SCORE:
         reasons.append(f"no clear mid-plane was found (score {values.plane_score:.2f})")
     return tuple(reasons)

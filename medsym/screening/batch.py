@@ -65,6 +65,7 @@ def screen(
     options = options or ScreenOptions()
     names = name_cases(scans)
     _make_folder(out)
+    out = out.resolve()
     with output_lock(out) as lock:
         run = ScanRunner(
             out=out,
@@ -107,9 +108,7 @@ def _remember_source(out: Path, *, name: CaseName, path: Path) -> None:
     write_json(sources, {**known, name.case: str(path.absolute())})
 
 
-def finish(
-    out: Path, *, failures: Sequence[dict[str, str]], attempted: set[str]
-) -> list[Row]:
+def finish(out: Path, *, failures: Sequence[dict[str, str]], attempted: set[str]) -> list[Row]:
     """Write tables and index from every case in the folder.
 
     Args:

@@ -22,7 +22,7 @@ def _number(value: float | None, decimals: int = 2) -> str:
     return "-" if value is None else f"{value:.{decimals}f}"
 
 
-def _place(point_mm: Sequence[float]) -> str:
+def place_words(point_mm: Sequence[float]) -> str:
     """World coordinates with their directions in words."""
     x, y, z = (round(float(v)) for v in point_mm)
     words = (
@@ -42,7 +42,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["number"] = _number
-    environment.filters["place"] = _place
+    environment.filters["place"] = place_words
     environment.globals["research_use_only"] = RESEARCH_USE_ONLY
     environment.globals["version"] = __version__
     return environment
@@ -98,9 +98,7 @@ def write_index(
     out: Path, *, records: Sequence[dict[str, Any]], failures: Sequence[dict[str, str]]
 ) -> None:
     """Write the page that lists every case, largest deviation first, and every refused scan."""
-    rows = [
-        {**screening_row(record), "page": report_name(record["case"])} for record in records
-    ]
+    rows = [{**screening_row(record), "page": report_name(record["case"])} for record in records]
     rows.sort(key=lambda row: -(row["deviation_max"] or 0.0))
     page = _environment().get_template("index.html.j2").render(rows=rows, failures=failures)
     write_text(out / "index.html", page)

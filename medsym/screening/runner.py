@@ -97,9 +97,7 @@ class ScanRunner:
     reference: DeviationReference
     tell: Callable[[Progress], None]
 
-    def one(
-        self, path: Path, name: CaseName, *, number: int, total: int
-    ) -> str | dict[str, str]:
+    def one(self, path: Path, name: CaseName, *, number: int, total: int) -> str | dict[str, str]:
         """Screen one scan; returns its final stage, or its row of failures.tsv."""
         begun = time.perf_counter()
         here = Progress(number=number, total=total, name=name.case, stage="", seconds=0.0)
@@ -121,9 +119,7 @@ class ScanRunner:
         values = (path.name, refused.code, refused.cause, refused.fix)
         return dict(zip(FAILURE_COLUMNS, values, strict=True))
 
-    def _process(
-        self, path: Path, name: CaseName, *, tell: Callable[[str], None]
-    ) -> str:
+    def _process(self, path: Path, name: CaseName, *, tell: Callable[[str], None]) -> str:
         writer = CaseWriter(out=self.out, name=name, model=self.model)
         if self._is_done(path, writer):
             return "resumed"
@@ -159,9 +155,10 @@ class ScanRunner:
             record = read_record(writer.record_path)
         except OutputError:
             return False
-        if damaged_files(record, out=self.out) or not (
-            self.out / report_name(record["case"])
-        ).is_file():
+        if (
+            damaged_files(record, out=self.out)
+            or not (self.out / report_name(record["case"])).is_file()
+        ):
             return False
         same = (
             path.is_file()

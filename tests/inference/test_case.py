@@ -88,9 +88,7 @@ def test_bilateral_disease_shows_in_the_symmetric_score_only() -> None:
 
     image = np.full((16, 12, 10), 0.5, dtype=np.float32)
     everywhere = np.ones(image.shape, dtype=bool)
-    request = MapRequest(
-        brain=everywhere, coverage=everywhere, mirror_classes=mirror_permutation()
-    )
+    request = MapRequest(brain=everywhere, coverage=everywhere, mirror_classes=mirror_permutation())
     clean, _ = compute_maps(Both(), image, request=request)
     image[2:6, 3:8, 3:8] = image[10:14, 3:8, 3:8] = 1.0
     image[7:9, 8:10] = 1.0

@@ -1,0 +1,128 @@
+"""The pixel test: a marker on the patient's right is drawn under the letter R, in both conventions."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from medsym.screening.figures import (
+    LESS,
+    LETTER_SIZE,
+    MORE,
+    PIXELS,
+    Picture,
+    colour_slice,
+    labelled_slice,
+    letter_image,
+    picture_of,
+    side_letters,
+    three_planes,
+)
+from tests.builders_case import fake_model, flat_reference, head_phantom
+
+SHAPE = (128, 160, 128)  # 1.5 mm, the origin in the centre
+MARKER = (63 + 28, 90, 70)  # world x = +42 mm: 28 voxels right of the mid-plane
+
+
+def marked() -> Picture:
+    x, y, z = np.meshgrid(*(np.arange(n) for n in SHAPE), indexing="ij")
+    brain = (
+        sum(
+            ((v - (n - 1) / 2) / r) ** 2
+            for v, n, r in zip((x, y, z), SHAPE, (45, 55, 42), strict=True)
+        )
+        < 1
+    )
+    deviation = np.zeros(SHAPE, dtype=np.float32)
+    near = np.s_[
+        MARKER[0] - 2 : MARKER[0] + 3, MARKER[1] - 2 : MARKER[1] + 3, MARKER[2] - 2 : MARKER[2] + 3
+    ]
+    deviation[near] = 8.0
+    deviation -= deviation[::-1]
+    return Picture(
+        scan=np.where(brain, 0.4, 0.0).astype(np.float32),
+        deviation=deviation,
+        visible=deviation != 0,
+        full_scale=8.0,
+    )
+
+
+def centroid(picture: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
+    reddish = picture[..., 0].astype(int) - picture[..., 2]
+    mask = reddish > 40 if colour == MORE else reddish < -40
+    assert mask.any()
+    return np.argwhere(mask).mean(0)
+
+
+@pytest.mark.parametrize("plane", ["axial", "coronal"])
+@pytest.mark.parametrize("radiological", [True, False])
+def test_marker_on_the_right_is_drawn_under_the_letter_r(plane: str, radiological: bool) -> None:
+    index = MARKER[2] if plane == "axial" else MARKER[1]
+    image = np.asarray(
+        labelled_slice(marked(), plane=plane, index=index, radiological=radiological)
+    )
+    middle = (image.shape[1] - 1) / 2
+    column = centroid(image, MORE)[1]
+    assert (column < middle) == radiological
+    assert (centroid(image, LESS)[1] > middle) == radiological
+    top = (image.shape[0] - LETTER_SIZE) // 2
+    height = LETTER_SIZE + 4
+    edges = {
+        "left": image[top : top + height, 2 : 2 + LETTER_SIZE],
+        "right": image[top : top + height, -LETTER_SIZE - 2 : -2],
+    }
+    marker_edge = "left" if column < middle else "right"
+    other_edge = "right" if column < middle else "left"
+    assert np.array_equal(edges[marker_edge], np.asarray(letter_image("R")))
+    assert np.array_equal(edges[other_edge], np.asarray(letter_image("L")))
+
+
+def test_letters_differ_and_are_not_mirror_images_of_nothing() -> None:
+    r, left = (np.asarray(letter_image(letter)) for letter in "RL")
+    assert not np.array_equal(r, left)
+    assert r.max() > 200
+
+
+@pytest.mark.parametrize(("plane", "index"), [("axial", 70), ("coronal", 90), ("sagittal", 91)])
+def test_upright_and_nose_left(plane: str, index: int) -> None:
+    picture = marked()
+    found = centroid(colour_slice(picture, plane=plane, index=index), MORE)
+    x, y, z = MARKER
+    expected = {
+        "axial": (SHAPE[1] - 1 - y, SHAPE[0] - 1 - x),
+        "coronal": (SHAPE[2] - 1 - z, SHAPE[0] - 1 - x),
+        "sagittal": (SHAPE[2] - 1 - z, SHAPE[1] - 1 - y),
+    }[plane]
+    assert np.abs(found - expected).max() < 1
+    assert side_letters("sagittal") == ("A", "P")
+
+
+def test_places_within_the_bound_stay_uncoloured() -> None:
+    picture = marked()
+    hidden = Picture(
+        scan=picture.scan,
+        deviation=picture.deviation,
+        visible=np.zeros(SHAPE, dtype=bool),
+        full_scale=8.0,
+    )
+    plain = colour_slice(picture, plane="axial", index=70, overlay=False)
+    assert np.array_equal(colour_slice(hidden, plane="axial", index=70), plain)
+    assert not np.array_equal(colour_slice(picture, plane="axial", index=70), plain)
+
+
+def test_only_the_brain_is_drawn(tmp_path, known_plane) -> None:
+    from medsym.inference.case import analyse_scan
+
+    scan = head_phantom(lesion_mm=(40.0, 10.0, 10.0), codes="LAS")
+    result = analyse_scan(scan, fake_model(tmp_path), reference=flat_reference())
+    picture = picture_of(result)
+    brain = np.kron(result.maps.brain, np.ones((2, 2, 2), dtype=bool))
+    near = brain.copy()
+    for axis in range(3):
+        near |= np.roll(near, 1, axis) | np.roll(near, -1, axis)
+    assert not picture.scan[~near].any()
+    at = np.unravel_index(picture.deviation.argmax(), picture.deviation.shape)
+    assert at[0] > picture.scan.shape[0] // 2  # the lesion is on the patient's right
+    assert picture.scan[at] > 0.9  # and bright in the scan: both arrays share the frame
+    sheet = three_planes(picture, at=(int(at[0]), int(at[1]), int(at[2])))
+    assert sheet.size == (PIXELS * (128 + 128 + 160), PIXELS * 160)
+    assert isinstance(sheet, Image.Image)

@@ -1,0 +1,175 @@
+"""The command line: exit codes, one line per error, frozen flags, and a quick start."""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from medsym import RESEARCH_USE_ONLY
+from medsym.cli import build_parser, main
+from medsym.commands import viewing
+from medsym.commands.console import ProgressLine
+from medsym.errors import ScanError
+from medsym.inference.deviation import REFERENCE_FILE, save_reference
+from medsym.screening.lock import output_lock
+from medsym.screening.runner import Progress
+from tests.builders_case import FakeNetwork, fake_model, flat_reference
+from tests.screening.quick_run import patch_known_plane, store
+
+FLAGS = {
+    "demo": {"--out", "--no-view", "--port", "--model", "--debug"},
+    "screen": {
+        *("scans", "--out", "--assume-orientation", "--volume", "--max-gib", "--allow-shear"),
+        *("--overwrite", "--single-pass", "--model", "--debug"),
+    },
+    "verify": {"folder", "--debug"},
+    "view": {"folder", "--port", "--debug"},
+    "train": {"config", "--out", "--resume", "--debug"},
+    "samples": {"--out", "--debug"},
+    "bench": {"what", "--json", "--debug"},
+    "evaluate": {"--cases", "--json", "--model", "--debug"},
+}
+
+
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A shipped model that is the formula network, with a flat healthy reference."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    model = fake_model(folder)
+    save_reference(folder / REFERENCE_FILE, reference=flat_reference())
+    monkeypatch.setattr("medsym.models.store.load_model", lambda _=None: model)
+    patch_known_plane(monkeypatch)
+    assert isinstance(model.network, FakeNetwork)
+    return folder
+
+
+def test_flags_are_frozen() -> None:
+    (menu,) = (a for a in build_parser()._actions if isinstance(a, argparse._SubParsersAction))
+    found = {
+        name: {
+            (action.option_strings or [action.dest])[-1]
+            for action in parser._actions
+            if action.dest != "help"
+        }
+        for name, parser in menu.choices.items()
+    }
+    assert found == FLAGS
+
+
+def test_screen_succeeds_and_verify_agrees(shipped: Path, tmp_path: Path, capsys) -> None:
+    scan = store(tmp_path / "in" / "sub-01_T1w.nii.gz")
+    out = tmp_path / "out"
+    assert main(["screen", str(scan.parent), "--out", str(out)]) == 0
+    shown = capsys.readouterr()
+    assert "[1/1] sub-01_T1w  done" in shown.out
+    assert RESEARCH_USE_ONLY in shown.out
+    assert shown.err == ""
+    assert main(["verify", str(out)]) == 0
+    image = next(out.rglob("*desc-bound_statmap.nii.gz"))
+    image.write_bytes(image.read_bytes()[:-1] + b"x")
+    assert main(["verify", str(out)]) == 1
+    assert "desc-bound_statmap.nii.gz" in capsys.readouterr().err
+
+
+def test_a_refused_scan_gives_one_line_and_exit_code_1(shipped: Path, tmp_path, capsys) -> None:
+    good = store(tmp_path / "sub-01_T1w.nii.gz")
+    bad = tmp_path / "sub-02_T1w.nii.gz"
+    bad.write_text("<html>")
+    assert main(["screen", str(bad), str(good), "--out", str(tmp_path / "out")]) == 1
+    shown = capsys.readouterr()
+    assert shown.err.count("\n") == 1
+    assert "sub-02_T1w.nii.gz" in shown.err
+    assert "Fix:" in shown.err
+    assert "Traceback" not in shown.err + shown.out
+    assert "[2/2] sub-01_T1w  done" in shown.out
+
+
+def test_wrong_use_gives_exit_code_2(shipped: Path, tmp_path: Path, capsys) -> None:
+    assert main(["screen", str(tmp_path / "empty"), "--out", str(tmp_path / "out")]) in (1, 2)
+    (tmp_path / "nothing").mkdir()
+    assert main(["screen", str(tmp_path / "nothing"), "--out", str(tmp_path / "out")]) == 2
+    assert "MS-100" in capsys.readouterr().err
+    assert main(["verify", str(tmp_path / "nothing")]) == 2
+    assert main(["view", str(tmp_path / "nothing")]) == 2
+    with pytest.raises(SystemExit) as stop:
+        main(["screen"])
+    assert stop.value.code == 2
+
+
+def test_a_locked_folder_gives_exit_code_75(shipped: Path, tmp_path: Path, capsys) -> None:
+    scan = store(tmp_path / "sub-01_T1w.nii.gz")
+    out = tmp_path / "out"
+    out.mkdir()
+    with output_lock(out):
+        assert main(["screen", str(scan), "--out", str(out)]) == 75
+    assert "MS-151" in capsys.readouterr().err
+
+
+def test_an_unexpected_error_is_one_line_unless_debugging(monkeypatch, tmp_path, capsys) -> None:
+    monkeypatch.setattr("medsym.screening.naming.expand_scans", lambda _: 1 / 0)
+    command = ["screen", "x.nii", "--out", str(tmp_path)]
+    assert main(command) == 2
+    quiet = capsys.readouterr().err
+    assert quiet.count("\n") == 1
+    assert "ZeroDivisionError" in quiet
+    assert main([*command, "--debug"]) == 2
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_viewer_listens_on_this_machine_only(tmp_path: Path) -> None:
+    command = viewing.server_command(tmp_path, port=8599)
+    assert command[:4] == [sys.executable, "-m", "streamlit", "run"]
+    assert command[4].endswith("app/asgi.py")
+    assert "--server.address=127.0.0.1" in command
+    assert "--browser.gatherUsageStats=false" in command
+    assert command[-2:] == ["--", str(tmp_path.resolve())]
+
+
+def test_view_starts_the_server_without_a_shell(tmp_path: Path, monkeypatch, capsys) -> None:
+    (tmp_path / "screening.tsv").write_text("case\n")
+    started = []
+
+    def start(command, **options):
+        started.append((command, options))
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", start)
+    assert main(["view", str(tmp_path), "--port", "8600"]) == 0
+    (command, options) = started[0]
+    assert isinstance(command, list)
+    assert not options.get("shell")
+    assert "http://127.0.0.1:8600" in capsys.readouterr().out
+
+
+def test_progress_is_one_line_per_scan(capsys) -> None:
+    line = ProgressLine(terminal=False)
+    error = ScanError(code="MS-101", subject="b", cause="cut", fix="copy")
+    here = {"number": 1, "total": 2, "name": "sub-1", "seconds": 3.21}
+    line(Progress(stage="prepare", **here))
+    line(Progress(stage="done", **here))
+    line(Progress(stage="refused", error=error, **here))
+    shown = capsys.readouterr()
+    assert shown.out == "[1/2] sub-1  done  3.2 s\n[1/2] sub-1  refused  3.2 s\n"
+    assert shown.err == "MS-101 b: cut. Fix: copy.\n"
+
+
+def test_numbers_go_to_a_file(tmp_path: Path) -> None:
+    from medsym.commands.screening import write_numbers
+
+    write_numbers(tmp_path / "n.json", numbers={"b": 1, "a": [2.5]})
+    assert json.loads((tmp_path / "n.json").read_text()) == {"a": [2.5], "b": 1}
+
+
+def test_help_is_light_and_silent() -> None:
+    code = (
+        "import sys\nfrom medsym.cli import build_parser\nbuild_parser()\n"
+        "assert not {'torch', 'nibabel', 'monai', 'streamlit'} & set(sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
