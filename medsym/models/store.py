@@ -76,7 +76,7 @@ def save_model(folder: Path, network: AsymmetryNet, manifest: dict[str, Any]) ->
         manifest: Name, version, training configuration, versions, licences and the like.
     """
     network.eval()
-    tensors = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
+    tensors = {k: v.detach().cpu().clone().contiguous() for k, v in network.state_dict().items()}
     payload = tensors_to_bytes(tensors)
     complete = {
         **manifest,

@@ -40,7 +40,7 @@ def relative_defect(
 ) -> float:
     """|E(x)| / |f(x)| in the 2-norm; 0 is exact, 2 is the largest possible."""
     defect = measured_defect(function, volume, action_in=action_in, action_out=action_out)
-    return float(defect.norm() / function(volume).norm().clamp_min(1e-30))
+    return float((defect.norm() / function(volume).norm().clamp_min(1e-30)).detach())
 
 
 def layer_defect(layer: nn.Conv3d, volume: Tensor) -> Tensor:

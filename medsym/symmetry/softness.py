@@ -214,9 +214,21 @@ def fold(model: nn.Module) -> nn.Module:
     """Replace every parametrised weight by its value, in place: same function, plain speed."""
     for module in list(model.modules()):
         if parametrize.is_parametrized(module):
+            _own_class(module)
             for name in list(cast("nn.ModuleDict", module.parametrizations)):
                 parametrize.remove_parametrizations(module, name, leave_parametrized=True)
     return model
+
+
+def _own_class(module: nn.Module) -> None:
+    """Give a parametrised module a class of its own.
+
+    torch keeps the parametrised attribute as a property on a generated class that copies of the
+    module share: removing it from one copy would break all others.
+    """
+    shared = type(module)
+    content = {k: v for k, v in vars(shared).items() if k not in ("__dict__", "__weakref__")}
+    module.__class__ = type(shared.__name__, shared.__bases__, content)
 
 
 def parametrisation(layer: nn.Module, name: str) -> tuple[nn.Module, Tensor]:

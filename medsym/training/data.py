@@ -2,19 +2,18 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, get_worker_info
 
-from medsym.synthesis.dataset import SubjectSource, open_source
+from medsym.synthesis.dataset import Sources, draw_case, load_sources
 from medsym.synthesis.generator import SyntheticCase
 from medsym.synthesis.settings import SynthesisConfig
 from medsym.training.losses import Batch
 
 
 class SyntheticSubjects(Dataset[SyntheticCase]):
-    """Endless synthetic subjects; ``subjects[i]`` depends on (seed, split, i) alone.
+    """Synthetic subjects; ``subjects[i]`` depends on (config, seed, split, i) alone.
 
     Args:
         config: Ranges and sources of the synthesis.
@@ -32,21 +31,19 @@ class SyntheticSubjects(Dataset[SyntheticCase]):
         self.config = config
         self.seed = seed
         self.split = split
-        self._source: SubjectSource | None = None
+        self._sources: Sources | None = None
 
     def __getitem__(self, index: int) -> SyntheticCase:
         """Subject ``index``; opens the sources on first use, in the process that draws."""
-        torch.set_num_threads(1) if torch.utils.data.get_worker_info() else None
-        if self._source is None:
-            self._source = open_source(self.config, split=self.split)
-        stream = 0 if self.split == "train" else 1
-        return self._source.draw(np.random.SeedSequence([self.seed, stream, index]))
+        if self._sources is None:
+            if get_worker_info() is not None:
+                torch.set_num_threads(1)
+            self._sources = load_sources(self.config, split=self.split)
+        return draw_case(self._sources, config=self.config, seed=self.seed, index=index)
 
 
-def _stack(volumes: Sequence[np.ndarray], dtype: torch.dtype) -> Tensor:
-    return torch.stack([torch.as_tensor(np.ascontiguousarray(v)) for v in volumes])[:, None].to(
-        dtype
-    )
+def _stack(volumes: Sequence[Tensor], dtype: torch.dtype) -> Tensor:
+    return torch.stack(list(volumes))[:, None].to(dtype)
 
 
 def collate(cases: Sequence[SyntheticCase]) -> Batch:

@@ -52,6 +52,7 @@ def train(config: Path, *, out: Path, resume: bool = False, report: Report | Non
     say = report or logger.info
     say(f"training {settings.name} on {device}: {settings.optimiser.steps} steps, {done} done")
     _loop(settings, state, device, done=done, out=out, say=say)
+    assert isinstance(state.average, AveragedModel)
     return write_model(settings, state.average, out=out, say=say)
 
 
@@ -62,7 +63,7 @@ def build_state(settings: TrainSettings, device: torch.device) -> TrainingState:
         copy.deepcopy(network), multi_avg_fn=get_ema_multi_avg_fn(settings.optimiser.average)
     )
     for parameter in average.parameters():
-        parameter.requires_grad_(requires_grad=False)
+        parameter.requires_grad = False
     how = settings.optimiser
     softness = [p for n, p in network.named_parameters() if n.endswith("softness.logit")]
     known = {id(p) for p in softness}
@@ -168,7 +169,7 @@ def _step(
     ):
         output = state.network(batch.image)
     total, parts = loss(output, batch)
-    total.backward()  # type: ignore[no-untyped-call]
+    total.backward()
     torch.nn.utils.clip_grad_norm_(state.network.parameters(), settings.optimiser.clip)
     state.optimiser.step()
     state.schedule.step()

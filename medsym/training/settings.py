@@ -52,6 +52,12 @@ class TrainSettings(BaseModel):
     workers: int = Field(default=1, ge=0, description="processes that draw synthetic subjects")
     checkpoint_every: int = Field(default=200, ge=1, description="steps between checkpoints")
     validation_cases: int = Field(default=8, ge=1, description="unseen draws per checkpoint")
+    reference_cases: int = Field(
+        default=120, ge=4, description="healthy draws: half give the spread, half the threshold"
+    )
+    data_licences: tuple[str, ...] = Field(
+        default=(), description="sources of the training data with their licences, for the manifest"
+    )
     model: ModelSettings = ModelSettings()
     synthesis: SynthesisConfig = SynthesisConfig()
     loss: LossSettings = LossSettings()

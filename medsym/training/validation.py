@@ -62,14 +62,14 @@ def score_cases(network: nn.Module, cases: list[SyntheticCase], *, device: torch
         batch = collate([case]).to(device)
         with torch.inference_mode():
             output = network(batch.image)
-        inside = np.asarray(case.brain, dtype=bool)
+        inside = case.brain.numpy().astype(bool)
         logits = output.pathology_logits[0, 0].float().cpu().numpy()
         labels = output.anatomy_logits[0].argmax(0).cpu().numpy()
         pathology.append(logits[inside])
-        baseline.append(mirror_difference(case.image)[inside])
-        truth.append(np.asarray(case.lesion, dtype=bool)[inside])
+        baseline.append(mirror_difference(case.image.numpy())[inside])
+        truth.append(case.lesion.numpy().astype(bool)[inside])
         for structure in STRUCTURES[1:]:
-            wanted = np.asarray(case.structures) == structure.index
+            wanted = case.structures.numpy() == structure.index
             if wanted.any():
                 overlaps.append(dice(labels == structure.index, wanted))
     lesion = np.concatenate(truth)

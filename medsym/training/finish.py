@@ -1,0 +1,93 @@
+"""The end of a run: weights, manifest and healthy reference in one folder."""
+
+import platform
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from torch.optim.swa_utils import AveragedModel
+
+from medsym.inference.deviation import REFERENCE_FILE, build_reference, save_reference
+from medsym.inference.maps import BoolMap, FloatMap
+from medsym.models.asymmetry_net import AsymmetryNet
+from medsym.models.store import load_model, save_model
+from medsym.models.structures import mirror_permutation
+from medsym.synthesis.settings import SynthesisConfig
+from medsym.training.data import SyntheticSubjects
+from medsym.training.settings import TrainSettings
+from medsym.training.validation import validate
+
+_PACKAGES = ("torch", "monai", "escnn", "numpy", "nilearn")
+
+
+def write_model(
+    settings: TrainSettings,
+    average: AveragedModel,
+    *,
+    out: Path,
+    say: Callable[[str], None],
+) -> Path:
+    """Save the averaged network, score it, calibrate it on healthy draws; returns the folder."""
+    network = average.module
+    assert isinstance(network, AsymmetryNet)
+    network = network.to("cpu").eval()
+    scores = validate(network, settings, device=torch.device("cpu"))
+    folder = out / "model"
+    manifest = {
+        "name": settings.name,
+        "version": version("medsym"),
+        "created": datetime.now(UTC).date().isoformat(),
+        "intended_use": "research only; not a medical device",
+        "licence": "Apache-2.0",
+        "training": portable(settings),
+        "training_data": list(settings.data_licences),
+        "packages": {name: version(name) for name in _PACKAGES},
+        "python": platform.python_version(),
+        "unseen_synthetic": {
+            "auprc": scores.pathology,
+            "auprc_mirror_difference": scores.baseline,
+            "prevalence": scores.prevalence,
+            "structure_dice": scores.structures,
+            "cases": settings.validation_cases,
+        },
+    }
+    save_model(folder, network, manifest)
+    say(f"healthy reference from {settings.reference_cases} synthetic subjects")
+    reference = build_reference(
+        load_model(folder).network,
+        healthy_images(settings),
+        mirror_classes=mirror_permutation(),
+        num_spread=settings.reference_cases // 2,
+    )
+    save_reference(folder / REFERENCE_FILE, reference=reference)
+    say(f"model in {folder}: {scores.line()}")
+    return folder
+
+
+def portable(settings: TrainSettings) -> dict[str, object]:
+    """The configuration as JSON without folders of the machine that trained."""
+    content: dict[str, object] = settings.model_dump(mode="json")
+    synthesis = content["synthesis"]
+    assert isinstance(synthesis, dict)
+    source = synthesis["source"]
+    for key in ("label_maps", "cache"):
+        source[key] = Path(source[key]).name if source[key] else None
+    source["lesion_folders"] = [Path(folder).name for folder in source["lesion_folders"]]
+    return content
+
+
+def healthy_images(settings: TrainSettings) -> Iterator[tuple[FloatMap, BoolMap]]:
+    """Healthy stripped draws from the reference subjects, as ``analyse_scan`` feeds scans."""
+    config = _always_stripped(settings.synthesis)
+    split = "reference" if config.source.reference_subjects else "train"
+    subjects = SyntheticSubjects(config, seed=settings.seed + 1, split=split, healthy=True)
+    for index in range(settings.reference_cases):
+        case = subjects[index]
+        yield case.image.numpy(), case.brain.numpy()
+
+
+def _always_stripped(config: SynthesisConfig) -> SynthesisConfig:
+    degradation = config.degradation.model_copy(update={"stripped": 1.0, "cropped": 0.0})
+    return config.model_copy(update={"degradation": degradation})

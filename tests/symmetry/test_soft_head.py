@@ -1,0 +1,88 @@
+"""The soft head's guarantee: the defect is known from one pass and never exceeds the bound."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from medsym.symmetry import (
+    ChannelAction,
+    SoftEquivariant,
+    defect_bound,
+    measured_defect,
+    mirror,
+    one_pass_defect,
+    rounding_slack,
+    soft_odd,
+    split_function,
+)
+from tests.builders_symmetry import ACTIONS, random_volume
+
+
+def random_parts(seed: int, scale: float) -> tuple[nn.Module, torch.Tensor]:
+    torch.manual_seed(seed)
+    network = nn.Sequential(nn.Conv3d(1, 4, 3, padding=1), nn.LeakyReLU(), nn.Conv3d(4, 1, 3, padding=1))
+    return network.double(), scale * random_volume(ACTIONS["trivial"], seed=seed, dtype=torch.float64)[:, :1]
+
+
+@given(seed=st.integers(0, 10_000), scale=st.floats(0.1, 30.0), sharp=st.floats(0.1, 20.0))
+def test_theorem_one_pass_defect_is_the_measured_defect_and_below_the_bound(
+    seed: int, scale: float, sharp: float
+) -> None:
+    network, volume = random_parts(seed, scale)
+
+    def parts(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        even, odd = split_function(network, x)
+        tolerance = 0.3 * (1.0 + torch.tanh(even))
+        return even, soft_odd(sharp * odd, tolerance), tolerance
+
+    for readout in (lambda v: v, torch.sigmoid, torch.nn.functional.softplus):
+        even, odd, tolerance = parts(volume)
+        even_m, odd_m, _ = parts(mirror(volume))
+        measured = readout(even_m + odd_m) - mirror(readout(even + odd))
+        predicted = one_pass_defect(even, odd, readout=readout)
+        torch.testing.assert_close(predicted, measured, atol=1e-11, rtol=1e-9)
+        bound = defect_bound(even, tolerance, readout=readout)
+        assert (measured.abs() <= bound).all()
+
+
+def test_the_bound_is_reached_so_it_is_not_vacuous() -> None:
+    network, volume = random_parts(3, 1.0)
+    even, odd = split_function(network, volume)
+    tolerance = torch.full_like(even, 0.5)
+    limited = soft_odd(100.0 * odd, tolerance)
+    ratio = one_pass_defect(even, limited).abs() / defect_bound(even, tolerance)
+    assert ratio.max() > 0.99
+
+
+def test_symmetric_scan_has_no_asymmetry_beyond_the_bound() -> None:
+    """The identity A = [f(x) - f(Sx)] + E: on a symmetric scan A = E, so |A| <= bound."""
+    network, volume = random_parts(4, 1.0)
+    volume = volume + mirror(volume)
+    even, odd = split_function(network, volume)
+    tolerance = torch.full_like(even, 0.2)
+    value = even + soft_odd(5.0 * odd, tolerance)
+    asymmetry = value - mirror(value)
+    assert asymmetry.abs().max() > 1e-3  # the model does make asymmetry of its own
+    assert (asymmetry.abs() <= defect_bound(even, tolerance)).all()
+
+
+@pytest.mark.parametrize("tolerance", [0.0, 0.05, 1.0])
+@pytest.mark.parametrize("kind", ["trivial", "sign", "labels"])
+def test_output_space_softness_bounds_any_network(tolerance: float, kind: str) -> None:
+    action = ACTIONS[kind]
+    torch.manual_seed(1)
+    free = nn.Sequential(nn.Conv3d(1, 5, 3, padding=1), nn.GELU(), nn.Conv3d(5, action.channels, 3, padding=1))
+    soft = SoftEquivariant(free.double(), tolerance=tolerance, action_out=action)
+    volume = random_volume(ChannelAction.trivial(1), seed=11, dtype=torch.float64)
+    out = soft(volume)
+    measured = measured_defect(lambda x: soft(x).value, volume, action_out=action)
+    torch.testing.assert_close(out.defect, measured, atol=1e-12, rtol=1e-9)
+    assert (measured.abs() <= out.bound + 1e-12).all()
+    raw = measured_defect(free, volume, action_out=action)
+    assert raw.abs().max() > 0.05  # negative control: the free network is not equivariant
+
+
+def test_rounding_slack_covers_the_residue() -> None:
+    assert rounding_slack(torch.tensor([1e-6, -2e-6])) >= 2e-6
