@@ -1,0 +1,221 @@
+"""What a reader sees in a real browser: sides, letters, zones, numbers. Pixels, not calls."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlparse
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.app.browser_page import (
+    FLAGS,
+    ViewerPage,
+    find_chromium,
+    is_blue,
+    is_orange,
+    is_white,
+    share_across,
+    start_server,
+)
+from tests.app.result_folder import MARKER_MM, WITHIN_MM, build_folder
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.filterwarnings("default")]
+CASES = ["sub-01_T1w", "sub-02_FLAIR"]  # LAS; oblique with 6 mm slices
+RADIOLOGICAL = "Radiological: R on left"
+NEUROLOGICAL = "Neurological: L on left"
+REQUESTS: list[str] = []
+
+
+@pytest.fixture(scope="module")
+def viewer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ViewerPage]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = find_chromium()
+    if chromium is None:
+        pytest.skip("no Chromium on this machine")
+    root = tmp_path_factory.mktemp("browser")
+    process, address = start_server(build_folder(root), log=root / "server.log")
+    try:
+        with playwright.sync_playwright() as driver:
+            context = driver.chromium.launch_persistent_context(
+                str(root / "profile"),
+                executable_path=chromium,
+                args=FLAGS,
+                viewport={"width": 1400, "height": 900},
+            )
+            context.on("request", lambda request: REQUESTS.append(request.url))
+            yield ViewerPage(context.new_page(), address)
+            context.close()
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def show_scan_alone(viewer: ViewerPage, case: str) -> None:
+    viewer.open(case)
+    viewer.press("Full range")
+    viewer.press("Heatmap")
+    viewer.press("Crosshair")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_marker_on_the_patients_right_is_on_the_side_of_the_letter_r(
+    viewer: ViewerPage, case: str
+) -> None:
+    show_scan_alone(viewer, case)
+    for plane in ("axial", "coronal"):
+        assert share_across(is_white(viewer.inner(plane))) < 0.45
+    assert share_across(is_white(viewer.inner("mirror"))) > 0.55
+    viewer.press(RADIOLOGICAL)
+    for plane in ("axial", "coronal"):
+        assert share_across(is_white(viewer.inner(plane))) > 0.55
+    assert share_across(is_white(viewer.inner("mirror"))) < 0.45
+    viewer.press(NEUROLOGICAL)
+    assert share_across(is_white(viewer.inner("axial"))) < 0.45
+
+
+def letter_ink(viewer: ViewerPage, plane: str) -> tuple[int, int]:
+    """White pixels of the letters at the left and at the right edge."""
+    image = is_white(viewer.pixels(plane))
+    middle = image.shape[0] // 2
+    band = image[middle - 12 : middle + 12]
+    return int(band[:, 5:30].sum()), int(band[:, -30:-5].sum())
+
+
+def test_letters_change_sides_with_the_convention(viewer: ViewerPage) -> None:
+    show_scan_alone(viewer, CASES[0])
+    for plane in ("axial", "coronal"):
+        left, right = letter_ink(viewer, plane)
+        assert left > 1.25 * right > 10, "an R has more ink than an L"
+    viewer.press(RADIOLOGICAL)
+    for plane in ("axial", "coronal"):
+        left, right = letter_ink(viewer, plane)
+        assert right > 1.25 * left > 10
+
+
+def test_sagittal_direction_is_a_setting_of_its_own(viewer: ViewerPage) -> None:
+    show_scan_alone(viewer, CASES[0])
+    assert share_across(is_white(viewer.inner("sagittal"))) < 0.5  # y = +10, nose on the left
+    viewer.press(RADIOLOGICAL)
+    assert share_across(is_white(viewer.inner("sagittal"))) < 0.5
+    viewer.press("Nose on left")
+    assert share_across(is_white(viewer.inner("sagittal"))) > 0.5
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_more_than_the_mirror_side_is_orange_on_its_own_side(viewer: ViewerPage, case: str) -> None:
+    viewer.open(case)
+    viewer.press("Crosshair")
+    for plane in ("axial", "coronal"):
+        image = viewer.inner(plane)
+        assert share_across(is_orange(image)) < 0.45
+        assert share_across(is_blue(image)) > 0.55
+
+
+def test_threshold_acts_in_the_browser_alone(viewer: ViewerPage) -> None:
+    viewer.open(CASES[0])
+    viewer.press("Crosshair")
+    before = is_orange(viewer.inner("axial")).sum()
+    sent = len(viewer.frames)
+    assert sent > 0
+    viewer.slide("maximum", 12.0)
+    viewer.slide("threshold", 7.9)
+    at_edge = is_orange(viewer.inner("axial")).sum()
+    viewer.slide("opacity", 0)
+    hidden = is_orange(viewer.inner("axial")).sum()
+    assert before > 100
+    assert 0 < at_edge < before
+    assert hidden == 0
+    assert len(viewer.frames) == sent, "a slider must not make the server run"
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_click_reads_the_point_that_was_clicked(viewer: ViewerPage, case: str) -> None:
+    show_scan_alone(viewer, case)
+    row, column = np.argwhere(is_white(viewer.inner("axial"))).mean(axis=0)
+    viewer.canvas("axial").click(position={"x": 200, "y": 150})
+    viewer.settle()
+    assert viewer.position_mm() != pytest.approx(MARKER_MM, abs=4)
+    viewer.canvas("axial").click(position={"x": float(column), "y": float(row)})
+    viewer.settle()
+    assert viewer.position_mm() == pytest.approx(MARKER_MM, abs=1.5)
+    assert float(viewer.value("scan")) > 900
+    assert float(viewer.value("mirrorScan")) < 400
+    assert viewer.position_mm("mirror") == pytest.approx([-MARKER_MM[0], *MARKER_MM[1:]], abs=1.5)
+    assert viewer.value("side").startswith("right, 4")
+
+
+def test_arrow_keys_move_the_way_they_point(viewer: ViewerPage) -> None:
+    viewer.open(CASES[0])
+    x, y, z = viewer.position_mm()
+    viewer.key("axial", "ArrowLeft")
+    assert viewer.position_mm() == pytest.approx([x + 2, y, z])  # towards the patient's right
+    viewer.key("axial", "c")
+    viewer.key("axial", "ArrowLeft")
+    assert viewer.position_mm() == pytest.approx([x, y, z])
+    viewer.key("sagittal", "ArrowUp")
+    viewer.key("coronal", "PageUp")
+    assert viewer.position_mm() == pytest.approx([x, y + 2, z + 2])
+
+
+def test_finding_row_and_mirror_button_jump(viewer: ViewerPage) -> None:
+    viewer.open(CASES[0])
+    assert viewer.position_mm() == pytest.approx(MARKER_MM)
+    viewer.tab.locator('button[data-finding="2"]').click()
+    viewer.settle()
+    assert viewer.position_mm() == pytest.approx(WITHIN_MM)
+    viewer.press("Jump to mirror point")
+    assert viewer.position_mm() == pytest.approx([-WITHIN_MM[0], *WITHIN_MM[1:]])
+    assert float(viewer.value("deviation").split()[0]) == pytest.approx(-5, abs=0.3)
+
+
+def test_what_is_within_the_bound_is_hatched_and_can_be_hidden(viewer: ViewerPage) -> None:
+    viewer.open(CASES[0])
+    viewer.press("Crosshair")
+    zone = viewer.tab.locator(".zone")
+    assert zone.inner_text().startswith("Beyond the bound")
+    solid = is_orange(viewer.inner("coronal")).sum()
+    viewer.tab.locator('button[data-finding="2"]').click()
+    viewer.settle()
+    assert zone.inner_text().startswith("Within the bound")
+    hatched = viewer.inner("coronal")
+    assert is_orange(hatched).sum() < 0.2 * solid
+    viewer.tab.get_by_label("Show what is within the bound").click()
+    viewer.settle()
+    assert (viewer.inner("coronal") != hatched).any(axis=-1).sum() > 50
+    assert "hidden" in viewer.tab.locator(".shown").inner_text()
+
+
+def test_saved_picture_carries_notice_and_sides(viewer: ViewerPage, tmp_path: Path) -> None:
+    viewer.open(CASES[0])
+    with viewer.tab.expect_download() as download:
+        viewer.press("Save PNG")
+    assert download.value.suggested_filename == "medsym_sub-01_T1w.png"
+    download.value.save_as(tmp_path / "picture.png")
+    image = np.asarray(Image.open(io.BytesIO((tmp_path / "picture.png").read_bytes())).convert("RGB"))
+    strip = image[4:26].reshape(-1, 3)
+    assert ((strip - np.array([58, 42, 8])) == 0).all(axis=1).mean() > 0.5, "strip background"
+    assert (strip.min(axis=1) > 120).sum() > 200, "strip words"
+    assert (image[-55:].min(axis=-1) > 200).sum() > 300, "caption words"
+    assert image.shape[1] > 800
+
+
+def test_controls_have_names_and_states(viewer: ViewerPage) -> None:
+    viewer.open(CASES[0])
+    tree = viewer.tab.locator(".medsym").aria_snapshot()
+    for part in (
+        f'button "{RADIOLOGICAL}" [pressed]',
+        'slider "Threshold"',
+        'slider "Window"',
+        'combobox "Layer"',
+        "Axial plane at x 42, y 10, z 20 millimetres",
+    ):
+        assert part in tree
+    assert viewer.tab.get_by_role("note").inner_text().startswith("Research use only")
+
+
+def test_nothing_was_asked_of_another_machine(viewer: ViewerPage) -> None:
+    viewer.open(CASES[0])
+    hosts = {urlparse(url).hostname for url in REQUESTS if urlparse(url).scheme.startswith("http")}
+    assert hosts == {"127.0.0.1"}
