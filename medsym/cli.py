@@ -99,7 +99,14 @@ def _add_research(menu: _Menu) -> None:
     bench.add_argument("what", choices=("alignment", "layers"))
     bench.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to a file")
     evaluate = menu.add("evaluate", research.evaluate, "score a model on cases with known lesions")
-    evaluate.add_argument("--cases", type=Path, metavar="DIR", help="folder of cases")
+    subjects = evaluate.add_mutually_exclusive_group(required=True)
+    subjects.add_argument(
+        "--cases", type=Path, metavar="TABLE", help="CSV with columns case, scan, mask"
+    )
+    subjects.add_argument(
+        "--synthetic", type=Path, metavar="CONFIG", help="training configuration to draw from"
+    )
+    evaluate.add_argument("--number", type=int, default=20, help="synthetic subjects to score")
     evaluate.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to a file")
     _add_model(evaluate)
 
@@ -129,7 +136,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         complain("stopped; finished cases are kept, run the same command again to go on")
         code = 130
-    except Exception as error:  # noqa: BLE001 - the last resort before a person's terminal
+    except Exception as error:
         _trace(error, shown=arguments.debug)
         complain(
             f"MS-199 medsym: unexpected {type(error).__name__}. Fix: run with --debug, report."

@@ -30,7 +30,7 @@ FLAGS = {
     "train": {"config", "--out", "--resume", "--debug"},
     "samples": {"--out", "--debug"},
     "bench": {"what", "--json", "--debug"},
-    "evaluate": {"--cases", "--json", "--model", "--debug"},
+    "evaluate": {"--cases", "--synthetic", "--number", "--json", "--model", "--debug"},
 }
 
 
@@ -60,7 +60,8 @@ def test_flags_are_frozen() -> None:
     assert found == FLAGS
 
 
-def test_screen_succeeds_and_verify_agrees(shipped: Path, tmp_path: Path, capsys) -> None:
+@pytest.mark.usefixtures("shipped")
+def test_screen_succeeds_and_verify_agrees(tmp_path: Path, capsys) -> None:
     scan = store(tmp_path / "in" / "sub-01_T1w.nii.gz")
     out = tmp_path / "out"
     assert main(["screen", str(scan.parent), "--out", str(out)]) == 0
@@ -75,7 +76,8 @@ def test_screen_succeeds_and_verify_agrees(shipped: Path, tmp_path: Path, capsys
     assert "desc-bound_statmap.nii.gz" in capsys.readouterr().err
 
 
-def test_a_refused_scan_gives_one_line_and_exit_code_1(shipped: Path, tmp_path, capsys) -> None:
+@pytest.mark.usefixtures("shipped")
+def test_a_refused_scan_gives_one_line_and_exit_code_1(tmp_path, capsys) -> None:
     good = store(tmp_path / "sub-01_T1w.nii.gz")
     bad = tmp_path / "sub-02_T1w.nii.gz"
     bad.write_text("<html>")
@@ -88,7 +90,8 @@ def test_a_refused_scan_gives_one_line_and_exit_code_1(shipped: Path, tmp_path, 
     assert "[2/2] sub-01_T1w  done" in shown.out
 
 
-def test_wrong_use_gives_exit_code_2(shipped: Path, tmp_path: Path, capsys) -> None:
+@pytest.mark.usefixtures("shipped")
+def test_wrong_use_gives_exit_code_2(tmp_path: Path, capsys) -> None:
     assert main(["screen", str(tmp_path / "empty"), "--out", str(tmp_path / "out")]) in (1, 2)
     (tmp_path / "nothing").mkdir()
     assert main(["screen", str(tmp_path / "nothing"), "--out", str(tmp_path / "out")]) == 2
@@ -100,7 +103,8 @@ def test_wrong_use_gives_exit_code_2(shipped: Path, tmp_path: Path, capsys) -> N
     assert stop.value.code == 2
 
 
-def test_a_locked_folder_gives_exit_code_75(shipped: Path, tmp_path: Path, capsys) -> None:
+@pytest.mark.usefixtures("shipped")
+def test_a_locked_folder_gives_exit_code_75(tmp_path: Path, capsys) -> None:
     scan = store(tmp_path / "sub-01_T1w.nii.gz")
     out = tmp_path / "out"
     out.mkdir()

@@ -5,6 +5,9 @@ import argparse
 from medsym.commands.console import EXIT_OK, say
 from medsym.commands.screening import write_numbers
 
+#: Added to the training seed, so that no evaluation draw was seen in training or validation.
+EVALUATION_SEED_STEP = 1000
+
 
 def train(arguments: argparse.Namespace) -> int:
     """Train a model as a configuration says."""
@@ -35,9 +38,22 @@ def bench(arguments: argparse.Namespace) -> int:
 
 
 def evaluate(arguments: argparse.Namespace) -> int:
-    """Score a model on cases with known lesions."""
-    from medsym.training.evaluate import evaluate_cases
+    """Score a model on real scans with expert masks, or on synthesised test subjects."""
+    from medsym.training.evaluate import evaluate_cases, evaluate_synthetic
 
-    numbers = evaluate_cases(arguments.cases, model_folder=arguments.model)
+    if arguments.cases is not None:
+        numbers = evaluate_cases(arguments.cases, model_folder=arguments.model, report=say)
+    else:
+        from medsym.config import read_config
+        from medsym.training.settings import TrainSettings
+
+        settings = read_config(arguments.synthetic, TrainSettings)
+        numbers = evaluate_synthetic(
+            settings.synthesis,
+            number=arguments.number,
+            seed=settings.seed + EVALUATION_SEED_STEP,
+            model_folder=arguments.model,
+            report=say,
+        )
     write_numbers(arguments.json, numbers=numbers)
     return EXIT_OK

@@ -34,15 +34,12 @@ def demo(arguments: argparse.Namespace) -> int:
     from medsym.screening.runner import ScreenOptions
 
     scans = sorted(SAMPLES.glob("*.nii.gz"))
-    scans = [path for path in scans if not path.name.endswith("_dseg.nii.gz")]
-    folder = SAMPLES
     if not scans:
         from medsym.synthesis.samples import write_samples
 
-        folder = arguments.out / "samples"
         say("making the synthetic samples")
-        write_samples(folder)
-    code = _run([folder], arguments.out, model=arguments.model, options=ScreenOptions())
+        scans = list(write_samples(arguments.out / "logs" / "samples"))
+    code = _run(scans, arguments.out, model=arguments.model, options=ScreenOptions())
     if code == EXIT_OK and not arguments.no_view:
         return show(arguments.out, port=arguments.port)
     return code
@@ -69,8 +66,8 @@ def _run(inputs: list[Path], out: Path, *, model: Path | None, options: object) 
     )
     withheld = sum(1 for record in outcome.records if not record["assessable"])
     say(
-        f"{len(outcome.records)} cases in {out} ({outcome.resumed} kept from before, {withheld} not "
-        f"assessable), {len(outcome.failures)} scans refused; open {out / 'index.html'}"
+        f"{len(outcome.records)} cases in {out} ({outcome.resumed} kept from before, {withheld} "
+        f"not assessable), {len(outcome.failures)} scans refused; open {out / 'index.html'}"
     )
     return EXIT_REFUSED if outcome.failures else EXIT_OK
 

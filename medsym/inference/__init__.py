@@ -1,1 +1,1 @@
-"""One scan in, one case out: evidence, asymmetry, bound, deviation, findings and reasons to abstain."""
+"""One scan in, one case out: evidence, bound, deviation, findings, reasons to abstain."""

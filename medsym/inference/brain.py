@@ -1,8 +1,8 @@
 """The brain of a scan: the network's anatomy joined with the rule that needs no weights.
 
 Either alone fails in its own way: a network can miss a large lesion, a rule can keep the neck. The
-network decides; the rule adds what touches the network's brain within a few voxels, so that a lesion
-on the rim is not cut away. Their overlap (Dice) is reported with the case.
+network decides; the rule adds what touches the network's brain within a few voxels, so that a
+lesion on the rim is not cut away. Their overlap (Dice) is reported with the case.
 """
 
 from dataclasses import dataclass

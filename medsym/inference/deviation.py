@@ -5,8 +5,8 @@ x from the mid-plane outwards, y and z from the middle of the brain, each divide
 of the brain. So heads of different size share one reference. The largest deviation of healthy cases
 that did not enter the spread gives a family-wise threshold: with n of them, the finite-sample
 (split-conformal) quantile at level alpha is the ceil((n + 1)(1 - alpha))-th smallest maximum, and a
-new exchangeable healthy case exceeds it anywhere with probability at most alpha (Vovk, Gammerman and
-Shafer, Algorithmic Learning in a Random World, 2005). Healthy here means the cases given to
+new exchangeable healthy case exceeds it anywhere with probability at most alpha (Vovk, Gammerman
+and Shafer, Algorithmic Learning in a Random World, 2005). Healthy here means the cases given to
 ``build_reference``; the promise does not carry over to scans unlike them.
 """
 
@@ -14,6 +14,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -172,7 +173,7 @@ def save_reference(path: Path, *, reference: DeviationReference) -> None:
     """Write a reference as a safetensors file (tensors only, no code)."""
     from safetensors.numpy import save_file
 
-    tensors = {
+    tensors: dict[str, NDArray[Any]] = {
         "spread": reference.spread,
         "maxima": reference.maxima,
         "num_spread": np.array([reference.num_spread], dtype=np.int64),

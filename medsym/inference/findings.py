@@ -1,4 +1,4 @@
-"""Findings: connected places that deviate from healthy and that the model cannot have made itself."""
+"""Findings: connected places that deviate from healthy and that the model cannot have made."""
 
 from dataclasses import asdict, dataclass
 

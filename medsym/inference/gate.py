@@ -15,8 +15,8 @@ BRAIN_ML = (600.0, 2200.0)
 MIN_COVERAGE = 0.7
 #: Least overlap (Dice) of the network's brain with the weight-free rule's.
 MIN_BRAIN_DICE = 0.5
-#: Largest ratio of the two hemispheres' volumes. Hemispherectomy and worse is beyond the method, and
-#: noise read as anatomy is rarely balanced.
+#: Largest ratio of the two hemispheres' volumes. Hemispherectomy and worse is beyond the method,
+#: and noise read as anatomy is rarely balanced.
 MAX_HEMISPHERE_RATIO = 1.8
 #: Least share of the structures of the table that must have been found.
 MIN_STRUCTURES = 0.5

@@ -1,4 +1,4 @@
-"""The voxel maps of one case on the symmetric grid, computed in one place for scans and references."""
+"""The voxel maps of one case on the symmetric grid, for scans and references alike."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

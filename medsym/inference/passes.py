@@ -2,9 +2,10 @@ r"""Run the network on a scan and on its mirror image, and make the symmetry exa
 
 In real arithmetic the parts of the network are equivariant by construction; as executed in float32
 they agree only up to rounding. With both passes the parts are averaged over the group, for example
-``e = (e(x) + S e(Sx)) / 2``. Floating-point addition commutes, so the averaged parts are equivariant
-to the last bit, and the interval between ``e(x)`` and ``S e(Sx)`` is the rounding of this scan,
-measured rather than assumed. With one pass an assumed margin takes its place, and the case says so.
+``e = (e(x) + S e(Sx)) / 2``. Floating-point addition commutes, so the averaged parts are
+equivariant to the last bit, and the interval between ``e(x)`` and ``S e(Sx)`` is the rounding of
+this scan, measured rather than assumed. With one pass an assumed margin takes its place, and the
+case says so.
 """
 
 from collections.abc import Sequence

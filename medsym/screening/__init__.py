@@ -1,1 +1,1 @@
-"""Many scans in, one folder out: names, files, tables, reports; resumable and never half-written."""
+"""Many scans in, one folder out: names, files, tables, pages; resumable, never half-written."""

@@ -56,8 +56,9 @@ def picture_of(result: CaseResult) -> Picture:
     finer = np.diag([1.0 / REFINEMENT] * 3 + [1.0])
     finer[:3, 3] = (1.0 / REFINEMENT - 1.0) / 2.0
     affine = prepared.grid_to_world @ finer
-    values = resample(
-        prepared.scan, to_shape=(shape[0], shape[1], shape[2]), affine_to=affine, order=1
+    values = np.asarray(
+        resample(prepared.scan, to_shape=(shape[0], shape[1], shape[2]), affine_to=affine),
+        dtype=np.float32,
     )
     brain = _refined(maps.brain.astype(np.float32)) > 0.5
     inside = values[brain]

@@ -1,10 +1,10 @@
-"""Screen one scan: resume or refuse what exists, analyse, write; every error stays with its scan."""
+"""Screen one scan: keep or refuse what exists, analyse, write; errors stay with their scan."""
 
 import logging
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ class ScreenOptions:
     max_gib: float = 2.0
     allow_shear: bool = False
     overwrite: bool = False
-    analysis: Options = Options()
+    analysis: Options = field(default_factory=Options)
 
     def fingerprint(self) -> dict[str, Any]:
         """What decides the result, kept in case.json."""
@@ -110,7 +110,7 @@ class ScanRunner:
             stage = self._process(path, name, tell=tell)
         except MedsymError as error:
             refused = error
-        except Exception as error:  # noqa: BLE001 - any failure is kept to its own scan
+        except Exception as error:
             refused = self._unexpected(error, path=path, name=name)
         else:
             tell(stage)

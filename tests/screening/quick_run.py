@@ -21,7 +21,7 @@ def known_plane(monkeypatch: pytest.MonkeyPatch) -> None:
 def patch_known_plane(monkeypatch: pytest.MonkeyPatch) -> None:
     plane = MidPlane(normal=np.array([1.0, 0.0, 0.0]), offset_mm=0.0, score=0.9)
     monkeypatch.setattr(case, "prepare_scan", partial(prepare_scan, plane=plane))
-    monkeypatch.setattr(case, "refine", lambda prepared, brain: prepared)
+    monkeypatch.setattr(case, "refine", lambda prepared, _brain: prepared)
 
 
 def store(path: Path, **phantom: object) -> Path:

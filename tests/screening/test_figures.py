@@ -1,4 +1,4 @@
-"""The pixel test: a marker on the patient's right is drawn under the letter R, in both conventions."""
+"""The pixel test: a marker on the patient's right is drawn under the letter R, always."""
 
 import numpy as np
 import pytest
@@ -109,7 +109,8 @@ def test_places_within_the_bound_stay_uncoloured() -> None:
     assert not np.array_equal(colour_slice(picture, plane="axial", index=70), plain)
 
 
-def test_only_the_brain_is_drawn(tmp_path, known_plane) -> None:
+@pytest.mark.usefixtures("known_plane")
+def test_only_the_brain_is_drawn(tmp_path) -> None:
     from medsym.inference.case import analyse_scan
 
     scan = head_phantom(lesion_mm=(40.0, 10.0, 10.0), codes="LAS")
