@@ -60,6 +60,7 @@ def classes_on_frame(
     Raises:
         AnatomyError: on labels that no tissue claims, or when left and right contradict the affine.
     """
+    _refuse_unknown(labels, name=name)
     try:
         frame = label_frame(labels, affine=affine)
     except ValueError as error:
@@ -90,6 +91,21 @@ def classes_on_frame(
     return _number(_fold(sampled), name=name)
 
 
+def _refuse_unknown(labels: NDArray[np.int32], *, name: str) -> None:
+    """Refuse labels that no tissue claims."""
+    present = np.unique(labels)
+    parcels = (present >= 1000) & (present < 3000) | (present >= 11000) & (present < 13000)
+    known = {*CLASS_LABELS, *UNSIDED_WHITE}
+    unknown = sorted(set(present[~parcels].tolist()) - known)
+    if unknown:
+        raise AnatomyError(
+            code="MS-171",
+            subject=name,
+            cause=f"labels {unknown[:8]} belong to no tissue class.",
+            fix="Use FreeSurfer or SynthSeg label numbers, or set these voxels to 0.",
+        )
+
+
 def _fold(labels: NDArray[np.int32]) -> NDArray[np.int32]:
     """Replace cortical parcels by cortex, unsided white matter by that of the side it is on."""
     folded = labels.copy()
@@ -103,15 +119,7 @@ def _fold(labels: NDArray[np.int32]) -> NDArray[np.int32]:
 
 
 def _number(labels: NDArray[np.int32], *, name: str) -> NDArray[np.uint8]:
-    """Class numbers of labels; refuses labels without a tissue and swapped sides."""
-    unknown = sorted(set(np.unique(labels).tolist()) - set(CLASS_LABELS))
-    if unknown:
-        raise AnatomyError(
-            code="MS-171",
-            subject=name,
-            cause=f"labels {unknown[:8]} belong to no tissue class.",
-            fix="Use FreeSurfer or SynthSeg label numbers, or set these voxels to 0.",
-        )
+    """Class numbers of labels; refuses swapped sides."""
     table = np.zeros(max(CLASS_LABELS) + 1, dtype=np.uint8)
     table[list(CLASS_LABELS)] = np.arange(len(CLASS_LABELS), dtype=np.uint8)
     classes = table[labels]

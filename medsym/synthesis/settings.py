@@ -5,7 +5,7 @@ widened for scans that were already aligned on their mid-sagittal plane. An unkn
 """
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -45,7 +45,7 @@ class SourceConfig(_Settings):
     cache: Path | None = None
 
     @model_validator(mode="after")
-    def _disjoint(self) -> Self:
+    def _disjoint(self) -> "SourceConfig":
         """A test anatomy that is also trained on would make every test number optimistic."""
         lists = (self.train_subjects, self.test_subjects, self.reference_subjects)
         named = [name for names in lists for name in set(names)]
