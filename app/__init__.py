@@ -1,1 +1,1 @@
-"""The viewer: a Streamlit application that reads results of ``medsym screen`` and writes nothing."""
+"""The viewer: a Streamlit application that reads results of `medsym screen`; it writes nothing."""

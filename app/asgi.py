@@ -11,8 +11,8 @@ from starlette.middleware import Middleware
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))  # `import app` from a plain checkout
 
-from app import state  # noqa: E402
-from app.viewer.routes import LoopbackOnly, PrivateHeaders, viewer_routes  # noqa: E402
+from app import state
+from app.viewer.routes import LoopbackOnly, PrivateHeaders, viewer_routes
 
 app = st.App(
     Path(__file__).with_name("main.py"),

@@ -7,7 +7,7 @@ import streamlit as st
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))  # `import app` from a plain checkout
 
-from app.viewer.payload import RESEARCH_ONLY  # noqa: E402
+from medsym import RESEARCH_USE_ONLY
 
 STYLE = """
 <style>
@@ -19,7 +19,8 @@ STYLE = """
   padding: .2rem .8rem; border-radius: 3px; font-size: .85rem; font-weight: 600; }
 @media (min-width: 900px) {  /* beside the navigation, so that the planes keep the height */
   .medsym-strip { position: fixed; top: 15px; left: 330px; z-index: 999991; }
-  .stMainBlockContainer > .stVerticalBlock > .stElementContainer:has(.medsym-strip) { height: 0; margin-bottom: -.7rem; }
+  .stMainBlockContainer > .stVerticalBlock > .stElementContainer:has(.medsym-strip) {
+    height: 0; margin-bottom: -.7rem; }
 }
 .medsym-refusal { background: #4a1e1e; color: #ffc9c2; padding: .35rem .8rem; border-radius: 3px; }
 .medsym-card dt { font-size: .8rem; color: #9aa4b1; }
@@ -40,6 +41,7 @@ PAGES = [
 ]
 page = st.navigation(PAGES, position="top")
 st.markdown(
-    STYLE + f'<div class="medsym-strip" role="note">{RESEARCH_ONLY}</div>', unsafe_allow_html=True
+    STYLE + f'<div class="medsym-strip" role="note">{RESEARCH_USE_ONLY}</div>',
+    unsafe_allow_html=True,
 )
 page.run()

@@ -18,6 +18,7 @@ from medsym.errors import OutputError
 
 CASE_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,254}$")
 CASE_SUFFIX = "_case.json"
+NOTHING = "n/a"  # an empty cell of a BIDS table
 NUMBERS = (
     "deviation_max",
     "pathology_ml",
@@ -49,7 +50,6 @@ class Case:
 
     name: str
     record: Mapping[str, Any]
-    folder: Path
     root: Path
     scan_path: Path | None = None
     structures: Mapping[int, str] = field(default_factory=dict)
@@ -103,10 +103,9 @@ def read_case(root: Path, name: str) -> Case:
             return Case(
                 name=name,
                 record=record,
-                folder=path.parent,
                 root=root,
                 scan_path=_scan_path(root, name),
-                structures=_structures(root, path.parent, record),
+                structures=_structures(root, record),
             )
     raise OutputError(
         code="MS-161",
@@ -125,7 +124,7 @@ def map_path(case: Case, kind: str) -> Path | None:
     entry = case.record.get("files", {}).get(kind)
     if entry is None:
         return None
-    path = _locate(case.root, case.folder, str(entry["path"]))
+    path = _locate(case.root, str(entry["path"]))
     if hashlib.sha256(path.read_bytes()).hexdigest() != entry.get("sha256"):
         raise OutputError(
             code="MS-163",
@@ -141,11 +140,10 @@ def is_inside(path: Path, root: Path) -> bool:
     return path.resolve().is_relative_to(root.resolve())
 
 
-def _locate(root: Path, folder: Path, relative: str) -> Path:
-    for base in (folder, folder.parent, folder.parent.parent, root):
-        path = base / relative
-        if is_inside(path, root) and path.is_file():
-            return path
+def _locate(root: Path, relative: str) -> Path:
+    path = root / relative
+    if is_inside(path, root) and path.is_file():
+        return path
     raise OutputError(
         code="MS-162",
         subject=Path(relative).name,
@@ -159,7 +157,10 @@ def _read_table(path: Path) -> list[dict[str, str]]:
         return []
     with path.open(encoding="utf-8", newline="") as stream:
         table = csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE)
-        return [{key: value or "" for key, value in row.items() if key} for row in table]
+        return [
+            {key: "" if value in (None, NOTHING) else value for key, value in row.items() if key}
+            for row in table
+        ]
 
 
 def _assessed_row(record: Mapping[str, str]) -> WorklistRow:
@@ -219,11 +220,11 @@ def _scan_path(root: Path, name: str) -> Path | None:
     return Path(text) if isinstance(text, str) and Path(text).is_file() else None
 
 
-def _structures(root: Path, folder: Path, record: Mapping[str, Any]) -> dict[int, str]:
+def _structures(root: Path, record: Mapping[str, Any]) -> dict[int, str]:
     entry = record.get("files", {}).get("anatomy_table")
     if entry is None:
         return {}
-    table = _read_table(_locate(root, folder, str(entry["path"])))
+    table = _read_table(_locate(root, str(entry["path"])))
     return {
         int(row["index"]): row["name"]
         for row in table

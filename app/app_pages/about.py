@@ -10,22 +10,31 @@ from medsym.errors import MedsymError
 
 INTENDED_USE = """
 #### Intended use
-medsym helps **researchers and clinicians in research** to look at left-right asymmetry of the brain on MRI or CT.
-It is **not a medical device**: its output must not decide on diagnosis or treatment, and no scan is "normal" because medsym shows nothing.
+medsym helps **researchers, and clinicians in research**, to look at left-right asymmetry of the
+brain on MRI or CT. It is **not a medical device**: its output must not decide on diagnosis, triage
+or treatment, and no scan is "normal" because medsym shows nothing.
 """
 
 READING = """
 #### How to read the picture
-- **Deviation**: asymmetry against the own mirror side, in standard deviations of healthy people. Orange is more than the mirror side, blue is less. Every one-sided change therefore appears twice, once in each colour; the findings list names it once.
-- **Bound**: the most asymmetry that the model could make by itself at this place, whatever the scan. Where the asymmetry is larger than the bound, the *scan* differs from its mirror. Where it is not, the deviation is hatched: the model may have made it.
-- **Not covered by the bound**: errors of the mid-plane, the natural asymmetry of healthy brains, coil shading.
+- **Deviation**: asymmetry against the own mirror side, in standard deviations of healthy people.
+  Orange is more than the mirror side, blue is less. Every one-sided change therefore appears twice,
+  once in each colour; the findings list names it once.
+- **Bound**: the most asymmetry that the model could make by itself at this place, whatever the
+  scan. Where the asymmetry is larger than the bound, the *scan* differs from its mirror. Where it
+  is not, the deviation is hatched: the model may have made it.
+- **Not covered by the bound**: errors of the mid-plane, the natural asymmetry of healthy brains,
+  coil shading.
 - **Pathology**: probability of a lesion at this place.
-- **Sides** are always the patient's. The picture starts in radiological convention, patient's right on the left of the screen.
+- **Symmetric score**: pathology that both sides share, which the mirror comparison cannot see.
+- **Sides** are always the patient's. The picture starts in radiological convention: the patient's
+  right is on the left of the screen.
 """
 
 BLIND_SPOTS = """
 #### Blind spots
-- Disease that is **equal on both sides**, or **in the midline**, is invisible to a mirror comparison. The symmetric score is the only hint at it.
+- Disease that is **equal on both sides**, or **in the midline**, is invisible to a mirror
+  comparison. The symmetric score is the only hint at it.
 - Changes smaller than the 3 mm grid, and changes outside the brain.
 - Scans whose other side is cut off: there is no mirror to compare with, so nothing is shown there.
 - Thick slices: a map is no finer than the slices that it comes from.

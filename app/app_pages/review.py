@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
 from app import state
@@ -23,6 +24,14 @@ FACTS = (
     ("symmetric_score", "Symmetric score", "{:.2f}"),
     ("brain_ml", "Brain", "{:.0f} ml"),
 )
+STRUCTURE_COLUMNS = {
+    "name": ("Structure", None),
+    "left_ml": ("Left (ml)", "%.1f"),
+    "right_ml": ("Right (ml)", "%.1f"),
+    "laterality": ("Laterality", "%.3f"),
+    "deviation_mean_left": ("Mean deviation left (SD)", "%.2f"),
+    "deviation_mean_right": ("Mean deviation right (SD)", "%.2f"),
+}
 
 
 def page() -> None:
@@ -40,6 +49,7 @@ def page() -> None:
             case = read_case(folder, _choose(rows))
             _summary(case)
         _view(case)
+        _structures(case)
     except MedsymError as error:
         st.error("This case cannot be shown.")
         st.text(str(error))
@@ -70,7 +80,9 @@ def _choose(rows: list[WorklistRow]) -> str:
 def _summary(case: Case) -> None:
     if not case.assessable:
         reasons = "; ".join(str(reason) for reason in case.record.get("reasons", []))
-        text = html.escape(f"Not assessable, no map is shown: {reasons or 'no reason was recorded'}")
+        text = html.escape(
+            f"Not assessable, no map is shown: {reasons or 'no reason was recorded'}"
+        )
         st.markdown(f'<div class="medsym-refusal">{text}</div>', unsafe_allow_html=True)
         return
     cells = "".join(
@@ -115,6 +127,27 @@ def _view(case: Case) -> None:
         case, volumes=volumes, web=web_url(base_path=base), finding=state.linked_finding()
     )
     review_viewer(payload, key=f"viewer_{case.name}")
+
+
+def _structures(case: Case) -> None:
+    """Volumes of the structures on the left and on the right, in the order of the table."""
+    rows = case.record.get("structures", []) if case.assessable else []
+    if not rows:
+        return
+    with st.expander("Structures: left and right volumes"):
+        frame = pd.DataFrame([{key: row.get(key) for key in STRUCTURE_COLUMNS} for row in rows])
+        st.dataframe(
+            frame,
+            hide_index=True,
+            placeholder="\u2013",
+            column_config={
+                key: st.column_config.NumberColumn(title, format=pattern)
+                if pattern
+                else st.column_config.TextColumn(title)
+                for key, (title, pattern) in STRUCTURE_COLUMNS.items()
+            },
+        )
+        st.caption("Laterality is (left - right) / (left + right): above 0, the left is larger.")
 
 
 page()

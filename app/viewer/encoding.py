@@ -47,7 +47,9 @@ class EncodedVolume:
         }
 
 
-def encode(values: FloatArray, *, grid: DisplayGrid, symmetric: bool, level: int = 1) -> EncodedVolume:
+def encode(
+    values: FloatArray, *, grid: DisplayGrid, symmetric: bool, level: int = 1
+) -> EncodedVolume:
     """Quantise to 16 bits and compress.
 
     Args:
@@ -62,8 +64,9 @@ def encode(values: FloatArray, *, grid: DisplayGrid, symmetric: bool, level: int
     """
     known = np.isfinite(values)
     if known.any():
-        low, high = float(np.min(values, where=known, initial=np.inf)), float(
-            np.max(values, where=known, initial=-np.inf)
+        low, high = (
+            float(np.min(values, where=known, initial=np.inf)),
+            float(np.max(values, where=known, initial=-np.inf)),
         )
     else:
         low, high = 0.0, 0.0

@@ -46,7 +46,9 @@ def world_box(
     affine: FloatArray, *, low: tuple[int, ...], high: tuple[int, ...]
 ) -> tuple[FloatArray, FloatArray]:
     """World-aligned box around the voxel centres low..high (inclusive) of a grid, mm."""
-    corners = np.array([(*corner, 1.0) for corner in itertools.product(*zip(low, high, strict=True))])
+    corners = np.array(
+        [(*corner, 1.0) for corner in itertools.product(*zip(low, high, strict=True))]
+    )
     points = (corners @ np.asarray(affine, dtype=np.float64).T)[:, :3]
     return points.min(axis=0), points.max(axis=0)
 
@@ -90,7 +92,9 @@ def scan_grid(affine: FloatArray, shape: tuple[int, ...]) -> DisplayGrid:
     return fit_grid(low, high, spacing_mm=spacing_for(affine))
 
 
-def content_grid(affine: FloatArray, content: npt.NDArray[np.bool_], *, spacing_mm: float) -> DisplayGrid:
+def content_grid(
+    affine: FloatArray, content: npt.NDArray[np.bool_], *, spacing_mm: float
+) -> DisplayGrid:
     """Display grid over the box of the true voxels of `content`, one source voxel wider."""
     if not content.any():
         low_index: tuple[int, ...] = (0, 0, 0)

@@ -1,4 +1,4 @@
-"""What the browser gets for one case: addresses of the volumes and the facts to print beside them."""
+"""What the browser gets for one case: addresses of the volumes and the facts to print with them."""
 
 import functools
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ import numpy as np
 from app.results import Case, map_path
 from app.viewer.encoding import EncodedVolume, encode, encode_labels
 from app.viewer.grid import DisplayGrid, content_grid, resample, scan_grid
+from medsym import RESEARCH_USE_ONLY
 from medsym.errors import OutputError, ScanError
 from medsym.volumes.nifti import read_label_map, read_scan
 from medsym.volumes.volume import Volume
@@ -20,7 +21,6 @@ MAP_SPACING_MM = 1.5  # half of the 3 mm grid the network works on
 CACHED_CASES = 3
 CONSTANT_IMAGE = "MS-121"
 MAX_GIB = 8.0  # whatever limit the screening ran under, the scan was accepted there
-RESEARCH_ONLY = "Research use only. Not a medical device. Not for diagnosis or treatment."
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class _Files:
     scan_hash: str
     assume_orientation: str | None
     volume_index: int | None
+    allow_shear: bool
     maps: tuple[tuple[str, Path, int], ...]
 
 
@@ -48,15 +49,15 @@ def case_volumes(case: Case) -> Mapping[str, EncodedVolume]:
         return {}
     wanted = (*MAPS, "anatomy") if case.assessable else ()
     paths = [(kind, map_path(case, kind)) for kind in wanted]
-    scan = case.record.get("scan", {})
-    assumed = scan.get("affine_source") == "assumed"
+    options = case.record.get("options", {})
     return _load(
         _Files(
             scan=case.scan_path,
             scan_stamp=case.scan_path.stat().st_mtime_ns,
-            scan_hash=str(scan.get("sha256", "")),
-            assume_orientation="".join(scan.get("axcodes", [])) if assumed else None,
-            volume_index=scan.get("volume_index"),
+            scan_hash=str(case.record.get("scan", {}).get("sha256", "")),
+            assume_orientation=options.get("assume_orientation"),
+            volume_index=options.get("volume_index"),
+            allow_shear=bool(options.get("allow_shear")),
             maps=tuple((kind, path, path.stat().st_mtime_ns) for kind, path in paths if path),
         )
     )
@@ -88,13 +89,13 @@ def _load(files: _Files) -> Mapping[str, EncodedVolume]:
 
 
 def _read_source(files: _Files) -> Volume:
-    """The scan, read by the rules under which it was screened, and only if it is still that scan."""
+    """The scan, read as it was when it was screened, and only if it is still that scan."""
     scan = read_scan(
         files.scan,
         max_gib=MAX_GIB,
         assume_orientation=files.assume_orientation,
         volume_index=files.volume_index,
-        allow_shear=True,
+        allow_shear=files.allow_shear,
     )
     if scan.sha256 != files.scan_hash:
         raise OutputError(
@@ -107,7 +108,7 @@ def _read_source(files: _Files) -> Volume:
 
 
 def _read_map(path: Path) -> Volume:
-    """A map of the case; one that is zero everywhere is a result, where a zero scan is a mistake."""
+    """A map of the case; zero everywhere is a result, where a zero scan would be a mistake."""
     try:
         return read_scan(path, max_gib=MAX_GIB, allow_shear=True)
     except ScanError as error:
@@ -149,11 +150,14 @@ def case_payload(
         "mirror_world": record.get("mirror_world"),
         "structures": {str(index): name for index, name in case.structures.items()},
         "findings": findings,
+        "threshold": record.get("threshold", {}),
         "crosshair_mm": _start(findings, finding),
-        "scan": {key: record.get("scan", {}).get(key) for key in ("shape", "spacing_mm", "axcodes")},
+        "scan": {
+            key: record.get("scan", {}).get(key) for key in ("shape", "spacing_mm", "axcodes")
+        },
         "model": record.get("model", {}),
         "software": record.get("software", {}),
-        "research_use_only": record.get("research_use_only") or RESEARCH_ONLY,
+        "research_use_only": record.get("research_use_only") or RESEARCH_USE_ONLY,
     }
 
 

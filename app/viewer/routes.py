@@ -1,4 +1,4 @@
-"""HTTP side of the viewer: volumes behind tokens, the browser modules, and a loopback-only guard."""
+"""HTTP side of the viewer: volumes behind tokens, the browser modules, a loopback-only guard."""
 
 import hashlib
 import ipaddress
@@ -63,7 +63,10 @@ def viewer_routes(store: VolumeStore, *, base_path: str = "") -> list[Route]:
         return Response(
             found[0],
             media_type=found[1],
-            headers={"Cache-Control": "private, max-age=86400", "X-Content-Type-Options": "nosniff"},
+            headers={
+                "Cache-Control": "private, max-age=86400",
+                "X-Content-Type-Options": "nosniff",
+            },
         )
 
     base = _base(base_path)

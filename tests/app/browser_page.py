@@ -57,7 +57,13 @@ class ViewerPage:
         self.tab = tab
         self.address = address
         self.frames: list[Any] = []
-        tab.on("websocket", lambda socket: socket.on("framesent", lambda frame: self.frames.append(frame)))
+        tab.on("websocket", self._watch)
+
+    def _watch(self, connection: Any) -> None:
+        def remember(frame: Any) -> None:
+            self.frames.append(frame)
+
+        connection.on("framesent", remember)
 
     def open(self, case: str, **query: object) -> "ViewerPage":
         """Open a case and wait until its planes are drawn."""
@@ -68,8 +74,10 @@ class ViewerPage:
         return self
 
     def settle(self) -> None:
-        """Wait until what was asked for is drawn and counted: two frames, and the counting pause."""
-        frame = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        """Wait until what was asked for is drawn and counted: frames and the counting pause."""
+        frame = (
+            "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        )
         self.tab.evaluate(frame)
         self.tab.wait_for_timeout(120)
         self.tab.evaluate(frame)

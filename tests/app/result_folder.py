@@ -66,7 +66,8 @@ def case_maps(points: np.ndarray) -> dict[str, np.ndarray]:
         bound[ball(points, centre, 12)] = 3.0
     return {
         "deviation": signed,
-        "asymmetry": signed / 4 + np.where(brain, 0.01 * np.sign(points[..., 0]), 0).astype(np.float32),
+        "asymmetry": signed / 4
+        + np.where(brain, 0.01 * np.sign(points[..., 0]), 0).astype(np.float32),
         "bound": bound,
         "pathology": np.where(ball(points, MARKER_MM, 7), 0.9, 0).astype(np.float32),
         "anatomy": (brain * np.where(points[..., 0] > 0, 2, 1)).astype(np.int16),
@@ -74,7 +75,7 @@ def case_maps(points: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def build_folder(root: Path) -> Path:
-    """Write a whole result folder: two cases, one of them oblique, one not assessable, one refused."""
+    """Write a result folder: two cases, one of them oblique, one not assessable, one refused."""
     out = root / "out"
     rows, sources = [HEADER], {}
     plans: list[tuple[str, tuple[int, ...], np.ndarray, bool]] = [
@@ -87,8 +88,9 @@ def build_folder(root: Path) -> Path:
         write_case(out, scan, shape=shape, affine=affine, assessable=assessable)
         sources[name] = str(scan)
         rows.append(
-            f"{name}\t{scan.name}\t{assessable}\t{8.0 + place}\tright\t1.4\t0.5\t3.0\t0.1\t0.2\t0.93"
-            f"\t12\t{'' if assessable else 'coverage too small'}\n"
+            f"{name}\t{scan.name}\t{str(assessable).lower()}\t{8.0 + place}"
+            "\tright\t1.4\t0.5\t3.0\t0.1\t0.2\t0.93"
+            f"\t12\t{'n/a' if assessable else 'coverage too small'}\n"
         )
     (out / "logs").mkdir()
     (out / "logs" / "sources.json").write_text(json.dumps(sources))
@@ -109,13 +111,18 @@ def write_case(
     files = {}
     for kind, values in case_maps(points).items() if assessable else ():
         path = folder / f"{name}_desc-{kind}.nii.gz"
-        files[kind] = {"path": f"anat/{path.name}", "sha256": write_image(path, values, affine)}
+        files[kind] = entry(out, path, write_image(path, values, affine))
     folder.mkdir(parents=True, exist_ok=True)
     table = folder / f"{name}_desc-anatomy_dseg.tsv"
     table.write_text("index\tname\n1\tLeft-Cerebrum\n2\tRight-Cerebrum\n")
-    files["anatomy_table"] = {"path": f"anat/{table.name}", "sha256": digest(table)}
+    files["anatomy_table"] = entry(out, table, digest(table))
     record = case_record(name, scan_hash=scan_hash, assessable=assessable, files=files)
     (folder / f"{name}_case.json").write_text(json.dumps(record, sort_keys=True))
+
+
+def entry(out: Path, path: Path, sha256: str) -> dict[str, str]:
+    """A file as case.json names it."""
+    return {"path": path.relative_to(out).as_posix(), "sha256": sha256}
 
 
 def case_record(
@@ -135,7 +142,7 @@ def case_record(
         "case": name,
         "subject": name[4:6],
         "session": None,
-        "scan": {"file": f"{name}.nii.gz", "sha256": scan_hash, "axcodes": ["L", "A", "S"]}
+        "scan": {"file": f"{name}.nii.gz", "sha256": scan_hash, "axcodes": "LAS"}
         | {"shape": list(SHAPE), "spacing_mm": [2, 2, 2], "affine_source": "sform", "notes": []},
         "assessable": assessable,
         "reasons": [] if assessable else ["coverage too small"],
@@ -145,7 +152,12 @@ def case_record(
         "summary": {"pathology_ml": 1.4, "deviation_max": 8.0, "deviation_side": "right"}
         | {"bound_max": 3.0, "measured_defect_max": 0.1, "share_beyond_bound": 0.5}
         | {"symmetric_score": 0.2, "brain_ml": 1300.0, "tolerance_mean": 0.05},
-        "structures": [],
+        "threshold": {"peak_sd": 4.0, "false_alarm_rate": 0.05},
+        "options": {"assume_orientation": None, "volume_index": None, "allow_shear": False},
+        "structures": [
+            {"name": "cerebrum", "left_ml": 600.0, "right_ml": 610.0, "laterality": -0.008}
+            | {"deviation_mean_left": 0.1, "deviation_mean_right": -0.1}
+        ],
         "findings": findings if assessable else [],
         "files": files,
         "model": {"name": "asymmetry_net", "version": "0.1.0", "sha256": "ab" * 32},

@@ -193,7 +193,9 @@ def test_saved_picture_carries_notice_and_sides(viewer: ViewerPage, tmp_path: Pa
         viewer.press("Save PNG")
     assert download.value.suggested_filename == "medsym_sub-01_T1w.png"
     download.value.save_as(tmp_path / "picture.png")
-    image = np.asarray(Image.open(io.BytesIO((tmp_path / "picture.png").read_bytes())).convert("RGB"))
+    image = np.asarray(
+        Image.open(io.BytesIO((tmp_path / "picture.png").read_bytes())).convert("RGB")
+    )
     strip = image[4:26].reshape(-1, 3)
     assert ((strip - np.array([58, 42, 8])) == 0).all(axis=1).mean() > 0.5, "strip background"
     assert (strip.min(axis=1) > 120).sum() > 200, "strip words"

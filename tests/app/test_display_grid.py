@@ -8,7 +8,15 @@ from scipy import ndimage
 
 from app.viewer.encoding import MAGIC, NO_DATA, EncodedVolume, encode, encode_labels
 from app.viewer.grid import DisplayGrid, content_grid, fit_grid, resample, scan_grid
-from tests.app.result_folder import LAS, MARKER_MM, OBLIQUE_SHAPE, SHAPE, head, oblique_affine, world_points
+from tests.app.result_folder import (
+    LAS,
+    MARKER_MM,
+    OBLIQUE_SHAPE,
+    SHAPE,
+    head,
+    oblique_affine,
+    world_points,
+)
 
 GEOMETRIES = {
     "LAS 4 mm": (SHAPE, LAS),
@@ -47,7 +55,9 @@ def test_value_at_a_world_point_equals_the_source(source: tuple[np.ndarray, np.n
     for place in places:
         if np.isfinite(shown[tuple(place)]):
             point = (grid.affine @ [*place, 1])[:3]
-            assert shown[tuple(place)] == pytest.approx(source_value(voxels, affine, point), abs=0.005)
+            assert shown[tuple(place)] == pytest.approx(
+                source_value(voxels, affine, point), abs=0.005
+            )
             checked += 1
     assert checked > 100
 
@@ -64,7 +74,13 @@ def test_marker_on_the_patients_right_stays_at_positive_x() -> None:
 def test_outside_the_field_of_view_there_is_no_data_and_not_a_zero() -> None:
     shape, affine = GEOMETRIES["oblique 6 mm slices"]
     grid = scan_grid(affine, shape)
-    shown = decoded(encode(resample(np.ones(shape, np.float32), affine=affine, grid=grid, order=1), grid=grid, symmetric=True))
+    shown = decoded(
+        encode(
+            resample(np.ones(shape, np.float32), affine=affine, grid=grid, order=1),
+            grid=grid,
+            symmetric=True,
+        )
+    )
     assert np.isnan(shown[0, 0, 0])
     assert shown[tuple(n // 2 for n in grid.shape)] == pytest.approx(1)
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from medsym import RESEARCH_USE_ONLY
 from tests.app.result_folder import MARKER_MM, WITHIN_MM, build_folder
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
-STRIP = "Research use only. Not a medical device."
 
 # Streamlit and its dependencies warn about themselves; the pages are what is tested here.
 pytestmark = pytest.mark.filterwarnings("default")
@@ -49,7 +49,7 @@ def open_page(pages: AppTest, name: str, **query: str) -> AppTest:
 def test_worklist_lists_every_scan_and_carries_the_strip(pages: AppTest) -> None:
     pages.run()
     assert not pages.exception
-    assert STRIP in texts(pages)
+    assert RESEARCH_USE_ONLY in texts(pages)
     frame = pages.dataframe[0].value
     assert list(frame["Case"]) == ["sub-02_FLAIR", "sub-01_T1w", "sub-03_T1w", "<b>bad</b>.nii.gz"]
     assert frame["Largest deviation (SD)"].isna().tolist() == [False, False, True, True]
@@ -60,9 +60,10 @@ def test_open_button_shows_the_first_case_with_all_its_volumes(pages: AppTest) -
     pages.run()
     pages.button("open").click().run()
     assert not pages.exception
-    assert STRIP in texts(pages)
+    assert RESEARCH_USE_ONLY in texts(pages)
     data = payload(pages)
     assert data["case"] == "sub-02_FLAIR"
+    assert data["threshold"] == {"peak_sd": 4.0, "false_alarm_rate": 0.05}
     assert data["crosshair_mm"] == list(MARKER_MM)
     urls = [about["url"] for about in data["volumes"].values()]
     assert len(set(urls)) == len(urls) == 6
@@ -95,7 +96,13 @@ def test_case_that_is_not_assessable_says_why_and_shows_only_the_scan(pages: App
 def test_about_names_the_blind_spots_and_the_model(pages: AppTest) -> None:
     open_page(pages, "about")
     assert not pages.exception
-    for part in (STRIP, "equal on both sides", "not a medical device", "asymmetry_net", "ab" * 32):
+    for part in (
+        RESEARCH_USE_ONLY,
+        "equal on both sides",
+        "not a medical device",
+        "asymmetry_net",
+        "ab" * 32,
+    ):
         assert part in texts(pages)
 
 
@@ -107,7 +114,7 @@ def test_without_a_folder_the_pages_say_how_to_start(
         open_page(pages, name)
         assert not pages.exception
         assert "medsym view FOLDER" in pages.info[0].value
-        assert STRIP in texts(pages)
+        assert RESEARCH_USE_ONLY in texts(pages)
 
 
 def test_damaged_result_is_an_error_text_and_not_a_traceback(
@@ -116,9 +123,7 @@ def test_damaged_result_is_an_error_text_and_not_a_traceback(
     root = build_folder(tmp_path)
     next(root.glob("sub-01/anat/*deviation*")).write_bytes(b"x")
     monkeypatch.setattr(sys, "argv", ["main.py", str(root)])
-    pages = open_page(
-        AppTest.from_file(str(MAIN), default_timeout=60), "review", case="sub-01_T1w"
-    )
+    pages = open_page(AppTest.from_file(str(MAIN), default_timeout=60), "review", case="sub-01_T1w")
     assert not pages.exception
     assert "MS-163" in texts(pages)
     assert not pages.get("bidi_component")

@@ -1,4 +1,4 @@
-"""Reading a result folder: order, refusals, nothing outside the folder, nothing that has changed."""
+"""Reading a result folder: order, refusals, nothing from outside, nothing that has changed."""
 
 import json
 import math
@@ -88,7 +88,9 @@ def test_changed_scan_is_refused(tmp_path: Path) -> None:
         case_volumes(read_case(root, "sub-01_T1w"))
 
 
-@pytest.mark.parametrize("escape", ["../../secret.nii.gz", "/etc/passwd", "anat/../../../secret.nii.gz"])
+@pytest.mark.parametrize(
+    "escape", ["../../secret.nii.gz", "/etc/passwd", "anat/../../../secret.nii.gz"]
+)
 def test_map_outside_the_folder_is_refused(tmp_path: Path, escape: str) -> None:
     root = build_folder(tmp_path)
     (tmp_path / "secret.nii.gz").write_bytes(b"secret")

@@ -28,7 +28,12 @@ def make_app(store: VolumeStore, *, base_path: str = "") -> Starlette:
 
 
 def request(
-    app: Starlette, path: str, *, client: str = "127.0.0.1", host: str = "localhost:8501", kind: str = "http"
+    app: Starlette,
+    path: str,
+    *,
+    client: str = "127.0.0.1",
+    host: str = "localhost:8501",
+    kind: str = "http",
 ) -> tuple[int, dict[str, str], bytes]:
     """Status, headers and body of one request, without a server."""
     sent: list[dict[str, Any]] = []

@@ -16,7 +16,10 @@ class Clock:
 
 
 def make_store(
-    *, active: set[str] | None = None, clock: Callable[[], float] | None = None, max_bytes: int = 10**9
+    *,
+    active: set[str] | None = None,
+    clock: Callable[[], float] | None = None,
+    max_bytes: int = 10**9,
 ) -> VolumeStore:
     return VolumeStore(
         is_active=lambda session: active is None or session in active,

@@ -63,6 +63,9 @@ export class Pane {
       const linear = kind !== "anatomy" && (kind !== "scan" || this.mirrored);
       this.samples[kind] = samplePlane(volumes[kind], source, { linear });
     }
+    if (this.samples.bound && scene.mirrorWorld) {
+      this.samples.mirrorBound = samplePlane(volumes.bound, mirrorFrame(frame, scene.mirrorWorld), { linear: true });
+    }
   }
 
   paint(scene, frame) {

@@ -3,7 +3,7 @@
 import { LAYERS } from "./colours.js";
 import { HELP } from "./input.js";
 import { drawLegend } from "./legend.js";
-import { words, zoneOf, zoneText } from "./readout.js";
+import { words, zoneText } from "./readout.js";
 
 export function element(tag, { text, ...attributes } = {}, children = []) {
   const made = document.createElement(tag);
@@ -23,6 +23,13 @@ function section(title, children) {
 function findingTitle({ side, structure }) {
   const name = String(structure || "outside named structures").replaceAll("-", " ").toLowerCase();
   return name.includes(side) ? name : `${side}, ${name}`;
+}
+
+// What makes a finding, and how often that happens in healthy people.
+function peakText({ peak_sd: peak, false_alarm_rate: rate }) {
+  if (!peak) return "";
+  const often = Number.isFinite(rate) && rate !== null ? `; ${(100 * rate).toFixed(0)} % of healthy scans have one` : "; how often healthy scans have one is not known";
+  return `A finding reaches ${peak.toFixed(1)} SD${often}.`;
 }
 
 export class Panel {
@@ -91,6 +98,7 @@ export class Panel {
       this.slider("maximum", "Full colour", { change: (maximum) => viewer.set({ maximum, threshold: Math.min(settings.threshold, maximum) }) }),
       this.slider("opacity", "Opacity", { change: (percent) => viewer.set({ opacity: percent / 100 }) }),
       this.withinRow, this.legend, this.shown,
+      element("p", { class: "quiet", text: peakText(viewer.peak), hidden: !viewer.peak.peak_sd }),
     ]);
   }
 
@@ -114,7 +122,7 @@ export class Panel {
   }
 
   showFacts(facts) {
-    const { viewer } = this, zone = viewer.assessable ? zoneOf(facts) : null;
+    const { viewer } = this, zone = viewer.assessable ? facts.zone : null;
     this.readout.replaceChildren(...words(facts, viewer.volumes).flatMap(([label, text, name]) => [element("dt", { text: label }), element("dd", { text, "data-value": name })]));
     const text = viewer.assessable ? zoneText(zone) : "Not assessable: no map";
     if (this.zone.textContent !== text) this.zone.textContent = text; // announced only when it changes

@@ -1,7 +1,8 @@
 // From volumes to pixels: sample a plane once, colour it as often as a slider moves.
 
 import { LAYERS, RAMPS, structureColour } from "./colours.js";
-import { linearAt, nearestAt } from "./volume.js";
+import { transform } from "./geometry.js";
+import { NO_DATA, linearAt, nearestAt } from "./volume.js";
 
 const HATCH_PERIOD = 6; // raster pixels between two stripes of the zone within the bound
 const WITHIN_FILL = 0.12; // share of the opacity between the stripes
@@ -43,8 +44,13 @@ export function paintScan(pixels, scan, [low, high]) {
 }
 
 // True where the scan itself differs from its mirror: the model cannot have made this asymmetry.
-export function isBeyondBound(asymmetry, bound) {
-  return Math.abs(asymmetry) > bound;
+// As in the findings, it has to exceed the larger bound of the point and its mirror point.
+export function isBeyondBound(asymmetry, bound, mirrorBound) {
+  return Math.abs(asymmetry) > largerBound(bound, mirrorBound);
+}
+
+export function largerBound(bound, mirrorBound) {
+  return mirrorBound > bound ? mirrorBound : bound; // a missing mirror bound (NaN) is not larger
 }
 
 export function paintMap(pixels, samples, width, settings) {
@@ -57,7 +63,7 @@ export function paintMap(pixels, samples, width, settings) {
     if (!(size >= settings.threshold) || size === 0) continue;
     const table = value < 0 ? negative : positive;
     const entry = 3 * Math.min(255, Math.round((255 * (size - settings.threshold)) / span));
-    const beyond = !layer.bound || !samples.bound || isBeyondBound(samples.asymmetry[n], samples.bound[n]);
+    const beyond = !layer.bound || !samples.bound || isBeyondBound(samples.asymmetry[n], samples.bound[n], samples.mirrorBound?.[n]);
     if (beyond) {
       blend(pixels, 4 * n, table[entry], table[entry + 1], table[entry + 2], settings.opacity);
     } else if (settings.showWithin) {
@@ -86,17 +92,27 @@ function blend(pixels, at, red, green, blue, alpha) {
 }
 
 // Millilitres shown beyond and within the bound, over the whole map.
-export function shownVolumes(volumes, settings) {
+export function shownVolumes(volumes, settings, mirrorWorld) {
   const layer = LAYERS[settings.layer], map = volumes[settings.layer];
   if (!map || layer.labels) return null;
-  const { asymmetry, bound } = volumes, zones = layer.bound && asymmetry && bound;
-  const least = settings.threshold / map.slope, ml = map.spacing ** 3 / 1000;
+  const zones = layer.bound && volumes.asymmetry && volumes.bound;
+  const least = settings.threshold / map.slope, ml = map.spacing ** 3 / 1000, [nx, ny] = map.shape;
   let beyond = 0, within = 0;
   for (let n = 0; n < map.stored.length; n += 1) {
     const size = layer.signed ? Math.abs(map.stored[n]) : map.stored[n];
-    if (size < least || size === 0 || map.stored[n] === -32768) continue;
-    if (!zones || isBeyondBound(asymmetry.value(asymmetry.stored[n]), bound.value(bound.stored[n]))) beyond += 1;
+    if (size < least || size === 0 || map.stored[n] === NO_DATA) continue;
+    const place = [n % nx, Math.floor(n / nx) % ny, Math.floor(n / (nx * ny))];
+    const mm = place.map((index, axis) => map.origin[axis] + index * map.spacing);
+    if (!zones || zoneAt(mm, volumes, mirrorWorld) === "beyond") beyond += 1;
     else within += 1;
   }
   return { beyond: beyond * ml, within: within * ml };
+}
+
+// Zone of a world point; null where there is no map.
+export function zoneAt(mm, { asymmetry, bound }, mirrorWorld) {
+  const value = asymmetry?.linear(mm), limit = bound?.linear(mm);
+  if (!Number.isFinite(value) || !Number.isFinite(limit)) return null;
+  const mirrorBound = mirrorWorld ? bound.linear(transform(mirrorWorld, mm)) : NaN;
+  return isBeyondBound(value, limit, mirrorBound) ? "beyond" : "within";
 }

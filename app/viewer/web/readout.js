@@ -2,7 +2,7 @@
 
 import { LAYERS } from "./colours.js";
 import { distanceToMidplane, transform } from "./geometry.js";
-import { isBeyondBound } from "./raster.js";
+import { largerBound, zoneAt } from "./raster.js";
 
 export function formatMm(mm) {
   return mm.map((value) => number(value, 1)).join("   ");
@@ -33,16 +33,11 @@ export function factsAt(mm, { volumes, mirrorWorld, structures }) {
     mirrorScan: at("scan", mirror),
     deviation: at("deviation"),
     asymmetry: at("asymmetry"),
-    bound: at("bound"),
+    bound: largerBound(at("bound"), at("bound", mirror)),
+    zone: zoneAt(mm, volumes, mirrorWorld),
     pathology: at("pathology"),
     structure: label > 0 ? (structures[label] || `structure ${label}`).replaceAll("-", " ").toLowerCase() : null,
   };
-}
-
-// Which of the two zones a point lies in; null where there is no map.
-export function zoneOf({ asymmetry, bound }) {
-  if (!Number.isFinite(asymmetry) || !Number.isFinite(bound)) return null;
-  return isBeyondBound(asymmetry, bound) ? "beyond" : "within";
 }
 
 export function words(facts, volumes) {

@@ -25,7 +25,7 @@ export function render({ data, parentElement }) {
 
 class Viewer {
   constructor(root, data) {
-    Object.assign(this, { root, caseName: data.case, assessable: data.assessable, findings: data.findings, structures: data.structures, mirrorWorld: data.mirror_world, model: data.model, software: data.software, researchUseOnly: data.research_use_only });
+    Object.assign(this, { root, caseName: data.case, assessable: data.assessable, findings: data.findings, structures: data.structures, mirrorWorld: data.mirror_world, model: data.model, software: data.software, researchUseOnly: data.research_use_only, peak: data.threshold || {} });
     this.display = { ...DISPLAY, mirror: Boolean(data.mirror_world) };
     this.settings = { layer: null, threshold: 0, maximum: 1, opacity: 0.75, showWithin: true, window: [0, 1] };
     this.zoom = 1;
@@ -107,7 +107,7 @@ class Viewer {
     clearTimeout(this.counting);
     this.counting = setTimeout(() => {
       if (!this.settings.layer) return;
-      this.shownText = legendText(this.settings, shownVolumes(this.volumes, this.settings));
+      this.shownText = legendText(this.settings, shownVolumes(this.volumes, this.settings, this.mirrorWorld));
       this.panel.shown.textContent = this.shownText;
     }, 80);
   }
@@ -169,14 +169,17 @@ class Viewer {
   // Top of the sliders: the largest value of the map, with room.
   scaleTop() {
     const layer = LAYERS[this.settings.layer], map = this.volumes[this.settings.layer];
-    const top = Math.max(Math.abs(map.low), Math.abs(map.high), layer.least), grain = 10 ** -layer.digits;
+    const start = this.settings.layer === "deviation" ? 2 * (this.peak.peak_sd || 0) : 0;
+    const top = Math.max(Math.abs(map.low), Math.abs(map.high), layer.least, start), grain = 10 ** -layer.digits;
     return Math.ceil(top / grain) * grain;
   }
 
   useLayerRange() {
     const layer = LAYERS[this.settings.layer];
     if (!layer || layer.labels) return;
-    Object.assign(this.settings, { threshold: layer.threshold, maximum: Math.max(layer.least, Math.min(this.scaleTop(), layer.least * 3)) });
+    const threshold = (this.settings.layer === "deviation" && this.peak.peak_sd) || layer.threshold;
+    const maximum = Math.max(2 * threshold, Math.min(this.scaleTop(), 3 * Math.max(threshold, layer.least)));
+    Object.assign(this.settings, { threshold, maximum: layer.signed ? maximum : this.scaleTop() });
   }
 
   presets() {
