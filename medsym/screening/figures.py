@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import zoom
 
+from medsym import RESEARCH_USE_ONLY
 from medsym.inference.case import CaseResult
 from medsym.inference.findings import pair_bound
 from medsym.volumes.grid import resample
@@ -30,6 +31,9 @@ INK, PAPER = (235, 235, 235), (12, 12, 16)
 #: Opacity of a place beyond the bound, from just beyond it up to the full scale.
 OPACITY = (0.25, 0.85)
 LETTER_SIZE = 16
+#: Voxels around the brain, room for the letters.
+MARGIN = 12
+NOTICE_SIZE = 12
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,12 +45,21 @@ class Picture:
         deviation: SD, positive where there is more evidence than at the mirror place.
         visible: places whose asymmetry exceeds the bound; others are not coloured.
         full_scale: deviation drawn with full colour, SD.
+        origin: voxel of the refined symmetric grid at which the arrays begin; the mid-plane stays
+            between the two middle columns.
     """
 
     scan: NDArray[np.float32]
     deviation: NDArray[np.float32]
     visible: NDArray[np.bool_]
     full_scale: float
+    origin: tuple[int, int, int] = (0, 0, 0)
+
+    def index_of(self, grid_index: NDArray[np.floating]) -> tuple[int, int, int]:
+        """Nearest voxel of the picture to a (fractional) voxel of the symmetric grid."""
+        fine = (np.asarray(grid_index) + 0.5) * REFINEMENT - 0.5 - self.origin
+        x, y, z = np.clip(np.rint(fine), 0, np.array(self.scan.shape) - 1).astype(int)
+        return int(x), int(y), int(z)
 
 
 def picture_of(result: CaseResult) -> Picture:
@@ -65,12 +78,25 @@ def picture_of(result: CaseResult) -> Picture:
     low, high = np.percentile(inside, [1, 99]) if inside.size else (0.0, 1.0)
     scaled = np.clip((values - low) / max(float(high - low), 1e-12), 0.0, 1.0)
     excess = _refined(np.abs(maps.asymmetry) - pair_bound(maps))
+    box = _brain_box(brain)
     return Picture(
-        scan=np.where(brain, scaled, 0.0).astype(np.float32),
-        deviation=_refined(maps.deviation),
-        visible=(excess > 0) & brain,
+        scan=np.where(brain, scaled, 0.0).astype(np.float32)[box],
+        deviation=_refined(maps.deviation)[box],
+        visible=((excess > 0) & brain)[box],
         full_scale=max(result.peak_sd, result.summary.deviation_max, 1e-6),
+        origin=(box[0].start, box[1].start, box[2].start),
     )
+
+
+def _brain_box(brain: NDArray[np.bool_]) -> tuple[slice, slice, slice]:
+    """Box around the brain with a margin; symmetric in x, so the mid-plane stays in the middle."""
+    spread = brain | brain[::-1]
+    sides = []
+    for axis, size in enumerate(brain.shape):
+        filled = np.flatnonzero(spread.any(axis=tuple(a for a in range(3) if a != axis)))
+        first, last = (filled[0], filled[-1]) if filled.size else (0, size - 1)
+        sides.append(slice(max(int(first) - MARGIN, 0), min(int(last) + 1 + MARGIN, size)))
+    return sides[0], sides[1], sides[2]
 
 
 def _refined(values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -148,17 +174,21 @@ def labelled_slice(
 def three_planes(
     picture: Picture, *, at: tuple[int, int, int], radiological: bool = True, overlay: bool = True
 ) -> Image.Image:
-    """Axial, coronal and sagittal slice through a voxel, side by side."""
+    """Axial, coronal and sagittal slice through a voxel, side by side over the notice."""
     cuts = [
         labelled_slice(
             picture, plane=plane, index=at[axis], radiological=radiological, overlay=overlay
         )
         for plane, axis in zip(PLANES, (2, 1, 0), strict=True)
     ]
-    sheet = Image.new("RGB", (sum(c.width for c in cuts), max(c.height for c in cuts)), PAPER)
+    height = max(c.height for c in cuts)
+    sheet = Image.new("RGB", (sum(c.width for c in cuts), height + NOTICE_SIZE + 6), PAPER)
+    font = ImageFont.load_default(NOTICE_SIZE)
+    notice = f"{RESEARCH_USE_ONLY} R, L: the patient's right and left."
+    ImageDraw.Draw(sheet).text((6, height), notice, fill=INK, font=font)
     left = 0
     for cut in cuts:
-        sheet.paste(cut, (left, (sheet.height - cut.height) // 2))
+        sheet.paste(cut, (left, (height - cut.height) // 2))
         left += cut.width
     return sheet
 

@@ -58,19 +58,12 @@ def case_pictures(result: CaseResult, *, radiological: bool = True) -> list[dict
     ] or [("Largest deviation (no finding)", result.summary.deviation_max_mm)]
     sheets = []
     for title, peak_mm in places:
-        index = to_grid @ np.array([*peak_mm, 1.0])
-        refinement = picture.scan.shape[0] / result.prepared.grid.shape[0]
-        x, y, z = (
-            int(np.clip(round((i + 0.5) * refinement - 0.5), 0, n - 1))
-            for i, n in zip(index[:3], picture.scan.shape, strict=True)
-        )
+        at = picture.index_of((to_grid @ np.array([*peak_mm, 1.0]))[:3])
         plain, coloured = (
-            data_uri(
-                three_planes(picture, at=(x, y, z), radiological=radiological, overlay=overlay)
-            )
+            data_uri(three_planes(picture, at=at, radiological=radiological, overlay=overlay))
             for overlay in (False, True)
         )
-        side = "right" if x >= picture.scan.shape[0] // 2 else "left"
+        side = "right" if at[0] >= picture.scan.shape[0] // 2 else "left"
         sheets.append({"title": title, "plain": plain, "coloured": coloured, "cut": side})
     return sheets
 

@@ -44,6 +44,7 @@ def test_symmetric_head_has_no_finding_although_the_model_leans(tmp_path) -> Non
     assert result.summary.share_beyond_bound < 0.001
 
 
+@pytest.mark.usefixtures("known_plane")
 def test_maps_keep_their_promises(tmp_path) -> None:
     result = analyse(head_phantom(), tmp_path)
     maps = result.maps
@@ -57,6 +58,7 @@ def test_maps_keep_their_promises(tmp_path) -> None:
     assert set(result.seconds) == {"prepare", "anatomy", "refine", "compare", "judge"}
 
 
+@pytest.mark.usefixtures("known_plane")
 def test_a_larger_left_structure_has_a_positive_laterality(tmp_path) -> None:
     scan = head_phantom(lesion_mm=None)
     x = (scan.affine[0, 0] * np.arange(scan.shape[0]) + scan.affine[0, 3])[:, None, None]
@@ -98,6 +100,7 @@ def test_bilateral_disease_shows_in_the_symmetric_score_only() -> None:
     assert not beyond_bound(both).any()
 
 
+@pytest.mark.usefixtures("known_plane")
 def test_single_pass_says_so(tmp_path) -> None:
     result = analyse(head_phantom(), tmp_path, measure_defect=False)
     assert result.summary.measured_defect_max is None
@@ -105,11 +108,13 @@ def test_single_pass_says_so(tmp_path) -> None:
     assert [f.side for f in result.findings] == ["right"]
 
 
+@pytest.mark.usefixtures("known_plane")
 def test_missing_reference_is_a_named_error(tmp_path) -> None:
     with pytest.raises(ModelError, match="MS-305"):
         analyse_scan(head_phantom(), fake_model(tmp_path))
 
 
+@pytest.mark.usefixtures("known_plane")
 def test_a_head_that_is_too_small_is_not_assessable(tmp_path) -> None:
     result = analyse(head_phantom(scale=0.7), tmp_path)
     assert not result.is_assessable
@@ -117,6 +122,7 @@ def test_a_head_that_is_too_small_is_not_assessable(tmp_path) -> None:
     assert result.findings == ()
 
 
+@pytest.mark.usefixtures("known_plane")
 def test_a_cropped_hemisphere_is_not_assessable_or_not_compared(tmp_path) -> None:
     scan = head_phantom(lesion_mm=(40.0, 10.0, 10.0))
     cut = Volume(voxels=scan.voxels[:42], affine=scan.affine)  # world x up to about +37 mm

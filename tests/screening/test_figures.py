@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from medsym.screening.figures import (
     LESS,
     LETTER_SIZE,
     MORE,
+    NOTICE_SIZE,
     PIXELS,
     Picture,
     colour_slice,
@@ -117,13 +117,19 @@ def test_only_the_brain_is_drawn(tmp_path) -> None:
     result = analyse_scan(scan, fake_model(tmp_path), reference=flat_reference())
     picture = picture_of(result)
     brain = np.kron(result.maps.brain, np.ones((2, 2, 2), dtype=bool))
-    near = brain.copy()
     for axis in range(3):
-        near |= np.roll(near, 1, axis) | np.roll(near, -1, axis)
-    assert not picture.scan[~near].any()
+        brain |= np.roll(brain, 1, axis) | np.roll(brain, -1, axis)
+    start = picture.origin
+    inside = brain[tuple(slice(o, o + n) for o, n in zip(start, picture.scan.shape, strict=True))]
+    assert not picture.scan[~inside].any()
+    assert 2 * start[0] + picture.scan.shape[0] == brain.shape[0]  # the mid-plane in the middle
     at = np.unravel_index(picture.deviation.argmax(), picture.deviation.shape)
     assert at[0] > picture.scan.shape[0] // 2  # the lesion is on the patient's right
     assert picture.scan[at] > 0.9  # and bright in the scan: both arrays share the frame
-    sheet = three_planes(picture, at=(int(at[0]), int(at[1]), int(at[2])))
-    assert sheet.size == (PIXELS * (128 + 128 + 160), PIXELS * 160)
-    assert isinstance(sheet, Image.Image)
+    to_grid = np.linalg.inv(result.prepared.grid_to_world)
+    index = picture.index_of((to_grid @ [*result.findings[0].peak_mm, 1.0])[:3])
+    assert np.abs(np.array(index) - at).max() <= 1
+    x, y, z = picture.scan.shape
+    sheet = three_planes(picture, at=index)
+    assert sheet.size == (PIXELS * (x + x + y), PIXELS * max(y, z) + NOTICE_SIZE + 6)
+    assert np.asarray(sheet)[-NOTICE_SIZE:].max() > 150  # the notice is part of the picture
