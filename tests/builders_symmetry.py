@@ -23,4 +23,5 @@ def random_volume(
 ) -> Tensor:
     """(1, channels, x, y, z) standard normal volume."""
     generator = torch.Generator().manual_seed(seed)
-    return torch.randn(1, action.channels, *size, generator=generator, dtype=torch.float64).to(dtype)
+    drawn = torch.randn(1, action.channels, *size, generator=generator, dtype=torch.float64)
+    return drawn.to(dtype)

@@ -19,21 +19,21 @@ from medsym.nn import (
 from medsym.symmetry import ChannelAction, Softness, fold, mirror, relative_defect
 from tests.builders_symmetry import random_volume
 
-REGULAR, SIGN, TRIVIAL = ChannelAction.regular(3), ChannelAction.sign(2), ChannelAction.trivial(2)
+R, S, T = ChannelAction.regular(3), ChannelAction.sign(2), ChannelAction.trivial(2)
 Builder = Callable[[Softness], nn.Module]
 LAYERS: dict[str, tuple[Builder, ChannelAction, ChannelAction]] = {
-    "conv trivial-regular": (lambda s: MirrorConv3d(TRIVIAL, REGULAR, softness=s), TRIVIAL, REGULAR),
-    "conv regular-sign": (lambda s: MirrorConv3d(REGULAR, SIGN, softness=s), REGULAR, SIGN),
-    "conv sign-trivial": (lambda s: MirrorConv3d(SIGN, TRIVIAL, softness=s), SIGN, TRIVIAL),
-    "conv 1": (lambda s: MirrorConv3d(REGULAR, REGULAR, kernel_size=1, softness=s), REGULAR, REGULAR),
-    "conv 5": (lambda s: MirrorConv3d(REGULAR, TRIVIAL, kernel_size=5, softness=s), REGULAR, TRIVIAL),
-    "down": (lambda s: downsample(REGULAR, REGULAR, softness=s), REGULAR, REGULAR),
-    "up": (lambda s: MirrorUpsample(REGULAR, TRIVIAL, softness=s), REGULAR, TRIVIAL),
-    "norm": (lambda s: MirrorInstanceNorm3d(REGULAR + SIGN, softness=s), REGULAR + SIGN, REGULAR + SIGN),
-    "exchange": (lambda s: ContralateralExchange(REGULAR, softness=s), REGULAR, REGULAR),
-    "exchange window": (lambda s: ContralateralExchange(REGULAR, radius=1, softness=s), REGULAR, REGULAR),
-    "leaky relu": (lambda _: activation(REGULAR), REGULAR, REGULAR),
-    "tanh": (lambda _: activation(SIGN), SIGN, SIGN),
+    "conv trivial-regular": (lambda s: MirrorConv3d(T, R, softness=s), T, R),
+    "conv regular-sign": (lambda s: MirrorConv3d(R, S, softness=s), R, S),
+    "conv sign-trivial": (lambda s: MirrorConv3d(S, T, softness=s), S, T),
+    "conv 1": (lambda s: MirrorConv3d(R, R, kernel_size=1, softness=s), R, R),
+    "conv 5": (lambda s: MirrorConv3d(R, T, kernel_size=5, softness=s), R, T),
+    "down": (lambda s: downsample(R, R, softness=s), R, R),
+    "up": (lambda s: MirrorUpsample(R, T, softness=s), R, T),
+    "norm": (lambda s: MirrorInstanceNorm3d(R + S, softness=s), R + S, R + S),
+    "exchange": (lambda s: ContralateralExchange(R, softness=s), R, R),
+    "exchange window": (lambda s: ContralateralExchange(R, radius=1, softness=s), R, R),
+    "leaky relu": (lambda _: activation(R), R, R),
+    "tanh": (lambda _: activation(S), S, S),
 }
 
 
@@ -84,14 +84,14 @@ def test_gradients_exist_for_every_parameter(name: str) -> None:
 
 
 def test_training_steps_do_not_untie_the_weights() -> None:
-    net = nn.Sequential(MirrorConv3d(TRIVIAL, REGULAR), MirrorInstanceNorm3d(REGULAR), activation(REGULAR))
+    net = nn.Sequential(MirrorConv3d(T, R), MirrorInstanceNorm3d(R), activation(R))
     optimiser = torch.optim.AdamW(net.parameters(), lr=0.05)
-    volume, target = random_volume(TRIVIAL, seed=5), random_volume(REGULAR, seed=6)
+    volume, target = random_volume(T, seed=5), random_volume(R, seed=6)
     for _ in range(5):
         optimiser.zero_grad()
         (net(volume) - target).square().mean().backward()
         optimiser.step()
-    assert relative_defect(net, volume, action_in=TRIVIAL, action_out=REGULAR) <= 1e-5
+    assert relative_defect(net, volume, action_in=T, action_out=R) <= 1e-5
 
 
 def test_exchange_sees_the_other_side() -> None:
@@ -120,8 +120,8 @@ def test_window_of_the_exchange_forgives_a_shift_of_one_voxel() -> None:
 
 
 def test_sizes_that_break_the_mirror_are_refused() -> None:
-    layer = downsample(TRIVIAL, TRIVIAL)
-    with pytest.raises(GridError, match="MS-203 .*left-right size 9 with kernel 2, stride 2"):
+    layer = downsample(T, T)
+    with pytest.raises(GridError, match=r"MS-203 .*left-right size 9 with kernel 2, stride 2"):
         layer(torch.zeros(1, 2, 9, 8, 8))
-    with pytest.raises(ModelError, match="MS-214 MirrorConv3d: kernel 4 at stride 1"):
-        MirrorConv3d(TRIVIAL, TRIVIAL, kernel_size=4)
+    with pytest.raises(ModelError, match=r"MS-214 MirrorConv3d: kernel 4 at stride 1"):
+        MirrorConv3d(T, T, kernel_size=4)

@@ -66,7 +66,7 @@ def test_only_involutions_are_accepted(perm: list[int]) -> None:
 
 
 def test_wrong_number_of_channels_is_refused() -> None:
-    with pytest.raises(GridError, match="MS-202 .*tensor has 3 channels.*the action has 2"):
+    with pytest.raises(GridError, match=r"MS-202 .*tensor has 3 channels.*the action has 2"):
         mirror(torch.zeros(1, 3, 2, 2, 2), ChannelAction.trivial(2))
 
 
@@ -78,7 +78,7 @@ def test_strided_sizes_follow_the_rule(size: int, kernel: int, padding: int, *, 
     if fine:
         check_strided(size, kernel=kernel, stride=2, padding=padding, name="down")
     else:
-        with pytest.raises(GridError, match="MS-203 down: left-right size"):
+        with pytest.raises(GridError, match=r"MS-203 down: left-right size"):
             check_strided(size, kernel=kernel, stride=2, padding=padding, name="down")
 
 

@@ -22,8 +22,12 @@ from tests.builders_symmetry import ACTIONS, random_volume
 
 def random_parts(seed: int, scale: float) -> tuple[nn.Module, torch.Tensor]:
     torch.manual_seed(seed)
-    network = nn.Sequential(nn.Conv3d(1, 4, 3, padding=1), nn.LeakyReLU(), nn.Conv3d(4, 1, 3, padding=1))
-    return network.double(), scale * random_volume(ACTIONS["trivial"], seed=seed, dtype=torch.float64)[:, :1]
+    network = nn.Sequential(
+        nn.Conv3d(1, 4, 3, padding=1), nn.LeakyReLU(), nn.Conv3d(4, 1, 3, padding=1)
+    )
+    return network.double(), scale * random_volume(
+        ACTIONS["trivial"], seed=seed, dtype=torch.float64
+    )[:, :1]
 
 
 @given(seed=st.integers(0, 10_000), scale=st.floats(0.1, 30.0), sharp=st.floats(0.1, 20.0))
@@ -73,7 +77,9 @@ def test_symmetric_scan_has_no_asymmetry_beyond_the_bound() -> None:
 def test_output_space_softness_bounds_any_network(tolerance: float, kind: str) -> None:
     action = ACTIONS[kind]
     torch.manual_seed(1)
-    free = nn.Sequential(nn.Conv3d(1, 5, 3, padding=1), nn.GELU(), nn.Conv3d(5, action.channels, 3, padding=1))
+    free = nn.Sequential(
+        nn.Conv3d(1, 5, 3, padding=1), nn.GELU(), nn.Conv3d(5, action.channels, 3, padding=1)
+    )
     soft = SoftEquivariant(free.double(), tolerance=tolerance, action_out=action)
     volume = random_volume(ChannelAction.trivial(1), seed=11, dtype=torch.float64)
     out = soft(volume)

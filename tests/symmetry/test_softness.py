@@ -133,11 +133,11 @@ def test_flip_symmetric_data_gives_the_odd_part_no_gradient() -> None:
 
 def test_refusals_name_the_layer() -> None:
     a = ACTIONS["regular"]
-    with pytest.raises(ModelError, match="MS-211 .*Linear has parameters that soften"):
+    with pytest.raises(ModelError, match=r"MS-211 .*Linear has parameters that soften"):
         soften(nn.Linear(4, 4), action_in=a, action_out=a)
     with pytest.raises(ModelError, match=r"MS-212 Conv3d: groups=2"):
         soften(nn.Conv3d(4, 4, 3, groups=2), action_in=a, action_out=a)
     with pytest.raises(ModelError, match=r"MS-210 softness: 1.5 lies outside \[0, 1\]"):
         Softness(1.5)
-    with pytest.raises(ModelError, match="MS-213 Conv3d: its weight carries no mirror"):
+    with pytest.raises(ModelError, match=r"MS-213 Conv3d: its weight carries no mirror"):
         layer_defect(nn.Conv3d(1, 1, 3), torch.zeros(1, 1, 4, 4, 4))

@@ -1,0 +1,66 @@
+"""A tiny run: it learns, it resumes exactly, it writes a model that loads."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from medsym.config import read_config
+from medsym.errors import ConfigError, ModelError
+from medsym.models.store import load_model
+from medsym.training.checkpoint import FILE_NAME
+from medsym.training.run import train
+from medsym.training.settings import TrainSettings
+
+TINY = Path(__file__).parents[2] / "configs" / "train_tiny.yaml"
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    content = torch.load(folder / FILE_NAME, weights_only=True)
+    return {**content["network"], **{f"average {k}": v for k, v in content["average"].items()}}
+
+
+def stop_after_two_steps(line: str) -> None:
+    if line.startswith("step 2/"):
+        raise KeyboardInterrupt
+
+
+def test_run_resumes_exactly_and_writes_a_model(tmp_path: Path) -> None:
+    lines: list[str] = []
+    model = train(TINY, out=tmp_path / "whole", report=lines.append)
+    with pytest.raises(KeyboardInterrupt):
+        train(TINY, out=tmp_path / "broken", report=stop_after_two_steps)
+    train(TINY, out=tmp_path / "broken", resume=True)
+    whole, broken = weights(tmp_path / "whole"), weights(tmp_path / "broken")
+    assert whole.keys() == broken.keys()
+    assert all(torch.equal(whole[name], broken[name]) for name in whole)
+    assert load_model(model).manifest["name"] == "tiny"
+    assert (model / "reference.safetensors").exists()
+    assert any("step 4/4" in line and "AUPRC" in line for line in lines)
+
+
+def test_resume_without_a_checkpoint_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"MS-320 .*no checkpoint to resume from. Fix: start"):
+        train(TINY, out=tmp_path, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name: a\noptimiser:\n  stepz: 3\n", "MS-303 .*optimiser.stepz.*did you mean 'steps'"),
+        ("name: a\noptimiser:\n  steps: 0\n", "MS-303 .*optimiser.steps: Input should be greater"),
+        ("seed: 1\n", "MS-303 .*name: Field required"),
+        ("name: !!python/object/apply:os.getcwd []\n", "MS-302 .*not plain YAML"),
+        ("name: a\nmodel:\n  window: [1]\n", "MS-303 .*window needs one radius per resolution"),
+    ],
+)
+def test_wrong_configuration_says_what_to_change(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        read_config(path, TrainSettings)
+
+
+def test_missing_configuration_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"MS-301 .*cannot be read"):
+        read_config(tmp_path / "none.yaml", TrainSettings)
