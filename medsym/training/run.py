@@ -114,15 +114,6 @@ def _loop(
     if done >= total:
         return
     loss = AsymmetryLoss(settings.loss)
-    subjects = SyntheticSubjects(settings.synthesis, seed=settings.seed, split="train")
-    loader = DataLoader(
-        subjects,
-        batch_size=settings.optimiser.batch,
-        sampler=range(done * settings.optimiser.batch, total * settings.optimiser.batch),
-        num_workers=settings.workers,
-        collate_fn=collate,
-        prefetch_factor=4 if settings.workers else None,
-    )
     sums: dict[str, float] = {}
 
     def step(_engine: Engine, batch: Batch) -> dict[str, float]:
@@ -131,7 +122,7 @@ def _loop(
     trainer = SupervisedTrainer(
         device=device,
         max_epochs=1,
-        train_data_loader=loader,
+        train_data_loader=_batches(settings, done=done),
         epoch_length=total - done,
         network=state.network,
         optimizer=state.optimiser,
@@ -152,6 +143,19 @@ def _loop(
     trainer.add_event_handler(every, checkpoint)
     trainer.run()
     save_checkpoint(out, state, step=total)
+
+
+def _batches(settings: TrainSettings, *, done: int) -> DataLoader[Any]:
+    """Batches of the steps that remain; a resumed run draws the subjects it would have drawn."""
+    batch = settings.optimiser.batch
+    return DataLoader(
+        SyntheticSubjects(settings.synthesis, seed=settings.seed, split="train"),
+        batch_size=batch,
+        sampler=range(done * batch, settings.optimiser.steps * batch),
+        num_workers=settings.workers,
+        collate_fn=collate,
+        prefetch_factor=4 if settings.workers else None,
+    )
 
 
 def _step(

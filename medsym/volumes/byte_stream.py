@@ -11,7 +11,7 @@ import stat
 import zlib
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self, cast
+from typing import BinaryIO, cast
 
 from medsym.errors import ScanError
 
@@ -89,7 +89,7 @@ class ByteStream:
         reader = cast("BinaryIO", self._hashed)
         self._gzip = gzip.GzipFile(filename="", mode="rb", fileobj=reader) if compressed else None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "ByteStream":
         return self
 
     def __exit__(

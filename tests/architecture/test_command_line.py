@@ -22,7 +22,7 @@ FROZEN = {
     "train": {"config", "--out", "--resume"},
     "samples": {"--out"},
     "bench": {"what", "--json"},
-    "evaluate": {"--cases", "--json", "--model"},
+    "evaluate": {"--cases", "--synthetic", "--number", "--json", "--model"},
     "verify": {"folder"},
 }
 EVERYWHERE = {"--debug", "--help"}
