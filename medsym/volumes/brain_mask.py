@@ -1,7 +1,7 @@
 """Brain mask without trained weights, on the symmetric grid.
 
 A scan that comes stripped is recognised by its constant background and brain-sized foreground and keeps
-its own outline. Otherwise a balloon grows from the centre of the head (brain_surface). The network
+its own outline. Otherwise an average brain is posed in the head and bent to its edge (brain_surface). The network
 refines the mask later, so being roughly right on every head matters more than the last percent.
 """
 
@@ -9,15 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from medsym.volumes.brain_surface import Levels, fill_surface, grow_surface
+from medsym.volumes.brain_surface import HeadImage, bend, fill_surface, fit_pose
 from medsym.volumes.intensity import background_level, foreground_mask
 
 LARGEST_BRAIN_ML = 2000.0  # filled foreground above this is a head; adult brains end near 1900 ml
 CUT_SHARE = 0.1  # of the outline at the border of view: then it is a cropped head, not a stripped brain
-FRACTION = 0.5  # BET's default
-RADIUS_MM = 65.0  # sphere of an average adult brain
+CORE_RADIUS_MM = 45.0  # around the centre of the head this is nearly all brain
 BRAIN_HEIGHT_MM = 140.0
-PLAUSIBLE_ML = (500.0, 2200.0)
 
 
 def volume_ml(mask: NDArray[np.bool_], *, spacing_mm: float) -> float:
@@ -87,32 +85,42 @@ def estimate_brain_mask(
     upper = upper_head(foreground, spacing_mm=spacing_mm)
     middle = 0.5 * (np.array(image.shape) - 1.0)
     centre = (np.array(ndimage.center_of_mass(upper)) - middle) * spacing_mm
-    mask = _balloon(image, foreground=upper, spacing_mm=spacing_mm, centre_mm=centre)
+    head = HeadImage(
+        tissue=_tissue_scale(image, head=upper, spacing_mm=spacing_mm, centre_mm=centre),
+        depth_mm=_skin_depth(foreground, view=view, spacing_mm=spacing_mm),
+        spacing_mm=spacing_mm,
+    )
+    pose = fit_pose(head, centre_mm=centre)
+    mask = fill_surface(
+        bend(head, pose=pose),
+        centre_mm=np.array([0.0, pose[0], pose[1]]),
+        shape=image.shape,
+        spacing_mm=spacing_mm,
+    )
     return mask & foreground if view is None else mask & foreground & view
 
 
-def _balloon(
+def _tissue_scale(
     image: NDArray[np.floating],
     *,
-    foreground: NDArray[np.bool_],
+    head: NDArray[np.bool_],
     spacing_mm: float,
     centre_mm: NDArray[np.float64],
-) -> NDArray[np.bool_]:
-    low = background_level(image)[0]
-    high = float(np.percentile(image[foreground], 98.0))
+) -> NDArray[np.float64]:
+    """Background 0, median of the middle of the head 1, clipped to [0, 1]."""
     axes = [(np.arange(n) - 0.5 * (n - 1)) * spacing_mm for n in image.shape]
-    distance = sum(
-        np.square(a - c).reshape([-1 if i == k else 1 for i in range(3)])
-        for k, (a, c) in enumerate(zip(axes, centre_mm, strict=True))
-    )
-    core = (np.sqrt(distance) < 0.7 * RADIUS_MM) & foreground
-    levels = Levels(
-        low=low,
-        head=low + 0.1 * (high - low),
-        brain=float(np.median(image[core])),
-        fraction=FRACTION,
-    )
-    points = grow_surface(
-        image, spacing_mm=spacing_mm, levels=levels, centre_mm=centre_mm, radius_mm=RADIUS_MM
-    )
-    return fill_surface(points, shape=image.shape, spacing_mm=spacing_mm)
+    offsets = np.meshgrid(*[a - c for a, c in zip(axes, centre_mm, strict=True)], indexing="ij")
+    core = head & (np.sqrt(sum(o**2 for o in offsets)) < CORE_RADIUS_MM)
+    low = background_level(image)[0]
+    scale = float(np.median(image[core])) - low
+    return np.clip((np.asarray(image, dtype=np.float64) - low) / scale, 0.0, 1.0)
+
+
+def _skin_depth(
+    foreground: NDArray[np.bool_], *, view: NDArray[np.bool_] | None, spacing_mm: float
+) -> NDArray[np.float64]:
+    """Distance to the air that the scan shows, mm; where the view cuts the head there is no skin."""
+    air = ~foreground if view is None else view & ~foreground
+    if not air.any():
+        return np.full(foreground.shape, np.inf)
+    return np.asarray(ndimage.distance_transform_edt(~air)) * spacing_mm

@@ -1,82 +1,130 @@
-"""A balloon that grows inside the head until it meets the dark rim around the brain.
+"""The outline of the brain in a head: an average brain is posed, then bent until it meets the edge.
 
-Method: S. M. Smith, Fast robust automated brain extraction, Human Brain Mapping 17, 2002, reimplemented
-here on the symmetric grid. The mesh is symmetric about the mid-plane, so a mirrored head gives the
-mirrored surface.
+Bone is dark in every common contrast, so the outline is where tissue ends and something dark follows
+within a few mm. The average shape (brain_shape) carries it where there is no such edge, at the skull
+base and the neck. The deformation is a discrete relative of S. M. Smith, Fast robust automated brain
+extraction, Human Brain Mapping 17, 2002: a closed mesh, an intensity term, a smoothness term.
+Everything is symmetric about the mid-plane, so a mirrored head gives the mirrored outline.
 """
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, sparse
+from scipy import ndimage, optimize, sparse
 from scipy.spatial import cKDTree
 
-STEPS = 600
-SUBDIVISIONS = 4  # 2562 vertices, about 6 mm apart on an adult brain
-RADII_MM = (3.33, 10.0)  # BET: curvature radii that are smoothed fully and not at all
-INWARD_DARK_MM, INWARD_BRIGHT_MM, PROBE_MM = 20.0, 10.0, 2.5
-FORCE = 0.05  # BET: share of the edge length moved per step
-START_SHARE = 0.5  # of the assumed brain radius
+from medsym.volumes.brain_shape import icosphere, mean_radius
+
+POSE_SUBDIVISIONS, BEND_SUBDIVISIONS = 3, 4  # 642 and 2562 directions, 12 and 6 mm apart
+PITCHES_DEG = tuple(range(-30, 31, 10))
+SHIFTS_MM = (-24.0, -12.0, 0.0, 12.0, 24.0)
+LOG_SCALES = (0.0,)
+SCALE_SPREAD = 0.06  # standard deviation of the log of adult brain size per axis
+PITCH_SPREAD_DEG = 15.0
+PRIOR = 0.01  # score lost at one standard deviation of size or pitch
+POSE_DEPTHS_MM = np.array([-15.0, -12.0, -9.0, -6.0, -3.0, 0.0, 2.5, 5.0, 7.5])
+UPPER_COSINE = 0.1  # directions above this are covered by skull and scalp alone
+SKIN_DEPTH_MM, SKIN_SPREAD_MM = 15.5, 3.0  # outline below the skin, measured on the same label maps
+SKIN_WEIGHT = 0.05
+REACH_MM = 12  # the outline moves at most this far from the posed average
+INSIDE_MM, OUTSIDE_MM = 6, 5  # depth that must be tissue, distance in which the dark must follow
+SMOOTHNESS, STIFFNESS = 0.02, 0.002  # per mm^2: distance to the neighbours' mean, to the average shape
+SWEEPS = 40
+CSF_MM = 3.0  # outer CSF kept around the edge of the tissue
+
+
+def _turn(pitch_deg: float) -> NDArray[np.float64]:
+    cos, sin = np.cos(np.radians(pitch_deg)), np.sin(np.radians(pitch_deg))
+    return np.array([[1.0, 0.0, 0.0], [0.0, cos, -sin], [0.0, sin, cos]])
+
+
+def _ray_points(
+    pose: NDArray[np.float64], *, directions: NDArray[np.float64], depths: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Points at depths mm (k,) outward of the posed average outline: (n, k, 3), mm in the grid."""
+    shift_y, shift_z, pitch, log_scale = pose
+    radii = (mean_radius(directions) * np.exp(log_scale))[:, None] + depths
+    rays = directions @ _turn(pitch).T
+    return np.array([0.0, shift_y, shift_z]) + radii[..., None] * rays[:, None]
+
+
+def _probe(
+    image: NDArray[np.float64], *, points: NDArray[np.float64], spacing_mm: float, beyond: float
+) -> NDArray[np.float64]:
+    """Trilinear values at points (n, k, 3) mm from the grid centre: (n, k)."""
+    index = points / spacing_mm + 0.5 * (np.array(image.shape) - 1.0)
+    return ndimage.map_coordinates(
+        image, np.moveaxis(index, -1, 0), order=1, mode="constant", cval=beyond
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Levels:
-    """Intensity landmarks of BET.
+class HeadImage:
+    """What the outline is fitted to, all (x, y, z) on the symmetric grid.
 
     Attributes:
-        low: 2nd percentile, taken as background.
-        head: background plus a tenth of the range; below it nothing counts as tissue.
-        brain: median around the centre.
-        fraction: 0..1, BET's "f"; larger gives a smaller brain.
+        tissue: background 0, brain tissue about 1, clipped to [0, 1].
+        depth_mm: distance to the air around the head; 0 in the air.
+        spacing_mm: grid spacing.
     """
 
-    low: float
-    head: float
-    brain: float
-    fraction: float
+    tissue: NDArray[np.float64]
+    depth_mm: NDArray[np.float64]
+    spacing_mm: float
 
 
-def icosphere(subdivisions: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Unit sphere of triangles, symmetric in all three coordinate planes: vertices (n, 3), faces (m, 3)."""
-    golden = 0.5 * (1.0 + np.sqrt(5.0))
-    points = [
-        np.roll([0.0, a, b * golden], shift) for shift in range(3) for a in (-1, 1) for b in (-1, 1)
-    ]
-    vertices = np.array(points) / np.hypot(1.0, golden)
-    gaps = np.linalg.norm(vertices[:, None] - vertices[None], axis=-1)
-    near = (gaps > 0.1) & (gaps < 1.1)
-    faces = np.array(
-        [
-            (i, j, k)
-            for i in range(12)
-            for j in range(i + 1, 12)
-            for k in range(j + 1, 12)
-            if near[i, j] and near[j, k] and near[i, k]
-        ]
+def _pose_score(
+    pose: NDArray[np.float64], *, head: HeadImage, directions: NDArray[np.float64]
+) -> float:
+    """How well a pose fits: edge under it, depth below the skin of the upper head, usual size and pitch."""
+    points = _ray_points(pose, directions=directions, depths=POSE_DEPTHS_MM)
+    values = _probe(head.tissue, points=points, spacing_mm=head.spacing_mm, beyond=0.0)
+    inner = int((POSE_DEPTHS_MM < 0).sum())
+    edge = values[:, :inner].mean(axis=1) - values[:, inner:].min(axis=1)
+    upper = directions[:, 2] > UPPER_COSINE
+    skin = _probe(
+        head.depth_mm, points=points[upper][:, inner : inner + 1], spacing_mm=head.spacing_mm, beyond=0.0
     )
-    for _ in range(subdivisions):
-        vertices, faces = _split(vertices, faces)
-    corner = vertices[faces]
-    outward = np.einsum("fi,fi->f", np.cross(corner[:, 1], corner[:, 2]), corner[:, 0]) > 0
-    faces[~outward] = faces[~outward][:, ::-1]
-    return vertices, faces
+    odd_skin = np.minimum(((skin - SKIN_DEPTH_MM) / SKIN_SPREAD_MM) ** 2, 9.0).mean()
+    odd_pose = (pose[3] / SCALE_SPREAD) ** 2 + (pose[2] / PITCH_SPREAD_DEG) ** 2
+    return float(edge.mean() - SKIN_WEIGHT * odd_skin) - PRIOR * float(odd_pose)
 
 
-def _split(
-    vertices: NDArray[np.float64], faces: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
-    unique, place = np.unique(edges, axis=0, return_inverse=True)
-    middle = vertices[unique].sum(axis=1)
-    middle /= np.linalg.norm(middle, axis=1, keepdims=True)
-    ab, bc, ca = (place.reshape(3, -1) + len(vertices)).astype(np.int64)
-    a, b, c = faces.T
-    split = [(a, ab, ca), (b, bc, ab), (c, ca, bc), (ab, bc, ca)]
-    return np.concatenate([vertices, middle]), np.concatenate([np.stack(s, axis=1) for s in split])
+def fit_pose(head: HeadImage, *, centre_mm: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Place the average brain in the head: shift along y and z (mm), pitch (degrees), log of scale.
+
+    Args:
+        head: the image.
+        centre_mm: (3,) first guess of the brain centre, mm from the centre of the grid.
+    """
+    directions, _ = icosphere(POSE_SUBDIVISIONS)
+    coarse, _ = icosphere(POSE_SUBDIVISIONS - 1)
+
+    def loss(pose: NDArray[np.float64]) -> float:
+        return -_pose_score(pose, head=head, directions=directions)
+
+    starts = [
+        np.array([centre_mm[1] + y, centre_mm[2] + z, pitch, log_scale])
+        for y, z, pitch, log_scale in product(SHIFTS_MM, SHIFTS_MM, PITCHES_DEG, LOG_SCALES)
+    ]
+    starts.sort(key=lambda p: -_pose_score(p, head=head, directions=coarse))
+    steps = np.vstack([np.zeros(4), np.diag([4.0, 4.0, 6.0, 0.04])])
+    options = {"maxfev": 120, "xatol": 0.05, "fatol": 1e-4}
+    found = [
+        optimize.minimize(
+            loss,
+            start,
+            method="Nelder-Mead",
+            options=options | {"initial_simplex": start + steps},
+        )
+        for start in starts[:2]
+    ]
+    return np.asarray(min(found, key=lambda result: float(result.fun)).x)
 
 
-def _smoother(faces: NDArray[np.int64], *, count: int) -> sparse.csr_matrix:
+def _neighbour_mean(faces: NDArray[np.int64], *, count: int) -> sparse.csr_matrix:
     rows = faces[:, [0, 1, 1, 2, 2, 0]].ravel()
     columns = faces[:, [1, 0, 2, 1, 0, 2]].ravel()
     links = sparse.csr_matrix((np.ones(rows.size), (rows, columns)), shape=(count, count))
@@ -84,91 +132,59 @@ def _smoother(faces: NDArray[np.int64], *, count: int) -> sparse.csr_matrix:
     return sparse.diags(1.0 / np.asarray(links.sum(axis=1)).ravel()) @ links
 
 
-class _Balloon:
-    """Vertices of the surface, in mm from the centre of the grid, and what they need to move."""
-
-    def __init__(self, image: NDArray[np.floating], *, spacing_mm: float, levels: Levels) -> None:
-        self.image = np.asarray(image, dtype=np.float64)
-        self.spacing_mm = spacing_mm
-        self.levels = levels
-        self.unit, self.faces = icosphere(SUBDIVISIONS)
-        count = len(self.unit)
-        self.mean_neighbour = _smoother(self.faces, count=count)
-        ones = np.ones(self.faces.size)
-        index = (self.faces.ravel(), np.repeat(np.arange(len(self.faces)), 3))
-        self.gather = sparse.csr_matrix((ones, index), shape=(count, len(self.faces)))
-        self.middle = 0.5 * (np.array(image.shape) - 1.0)
-
-    def probe(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Trilinear intensity at points (..., 3) mm; the background beyond the grid."""
-        index = points / self.spacing_mm + self.middle
-        return ndimage.map_coordinates(
-            self.image, np.moveaxis(index, -1, 0), order=1, mode="constant", cval=self.levels.low
-        )
-
-    def force(self, points: NDArray[np.float64], normals: NDArray[np.float64]) -> NDArray[np.float64]:
-        """BET's f3: positive inside tissue (outward), negative where the inward ray meets the dark."""
-        levels = self.levels
-        depths = np.arange(PROBE_MM, INWARD_DARK_MM + 1e-6, PROBE_MM)
-        rays = self.probe(points[:, None] - depths[None, :, None] * normals[:, None])
-        dark = np.clip(rays.min(axis=1), levels.low, levels.brain)
-        near = rays[:, depths <= INWARD_BRIGHT_MM].max(axis=1)
-        bright = np.clip(near, levels.head, levels.brain)
-        limit = (bright - levels.low) * levels.fraction + levels.low
-        return 2.0 * (dark - limit) / (bright - levels.low)
-
-    def step(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """One move of all vertices."""
-        corner = points[self.faces]
-        areas = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
-        normals = self.gather @ areas
-        normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-12
-        edge = float(np.linalg.norm(corner[:, 1] - corner[:, 0], axis=1).mean())
-        pull = self.mean_neighbour @ points - points
-        along = np.einsum("ni,ni->n", pull, normals)[:, None]
-        inverse_radius = 2.0 * np.abs(along) / edge**2
-        low, high = 1.0 / RADII_MM[1], 1.0 / RADII_MM[0]
-        bend = 0.5 * (1.0 + np.tanh(6.0 / (high - low) * (inverse_radius - 0.5 * (low + high))))
-        push = FORCE * edge * self.force(points, normals)[:, None] * normals
-        return points + 0.5 * (pull - along * normals) + bend * along * normals + push
-
-
-def grow_surface(
-    image: NDArray[np.floating],
-    *,
-    spacing_mm: float,
-    levels: Levels,
-    centre_mm: NDArray[np.float64],
-    radius_mm: float,
-) -> NDArray[np.float64]:
-    """Grow the balloon; vertices (n, 3) in mm from the centre of the grid.
+def _edge_cost(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Cost of ending the brain at each depth, (n, 2 REACH + 1); -1 is a perfect edge.
 
     Args:
-        image: (x, y, z) intensities on the symmetric grid.
-        spacing_mm: grid spacing.
-        levels: intensity landmarks.
-        centre_mm: start centre, mm from the grid centre.
-        radius_mm: assumed brain radius; the balloon starts at half of it.
+        values: (n, INSIDE + 2 REACH + 1 + OUTSIDE) intensities, one per mm along each ray.
     """
-    balloon = _Balloon(image, spacing_mm=spacing_mm, levels=levels)
-    points = centre_mm + START_SHARE * radius_mm * balloon.unit
-    for _ in range(STEPS):
-        points = balloon.step(points)
-    return points
+    width = 2 * REACH_MM + 1
+    inside = np.stack([values[:, k : k + width] for k in range(INSIDE_MM)]).mean(axis=0)
+    first = INSIDE_MM + 1
+    outside = np.stack([values[:, k : k + width] for k in range(first, first + OUTSIDE_MM)])
+    return outside.min(axis=0) - inside
+
+
+def bend(
+    head: HeadImage, *, pose: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Move the posed average outline to the edge; vertices (n, 3) mm from the centre of the grid.
+
+    Minimises by sweeps, over whole-mm displacements d of every direction,
+    edge cost(d) + SMOOTHNESS (d - mean of the neighbours)^2 + STIFFNESS d^2.
+    """
+    directions, faces = icosphere(BEND_SUBDIVISIONS)
+    depths = np.arange(-REACH_MM - INSIDE_MM, REACH_MM + OUTSIDE_MM + 1, dtype=np.float64)
+    points = _ray_points(pose, directions=directions, depths=depths)
+    values = _probe(head.tissue, points=points, spacing_mm=head.spacing_mm, beyond=0.0)
+    choices = np.arange(-REACH_MM, REACH_MM + 1, dtype=np.float64)
+    cost = _edge_cost(values) + STIFFNESS * choices**2
+    mean_of = _neighbour_mean(faces, count=len(directions))
+    moved = np.zeros(len(directions))
+    for _ in range(SWEEPS):
+        around = mean_of @ moved
+        total = cost + SMOOTHNESS * (choices - around[:, None]) ** 2
+        moved = 0.5 * moved + 0.5 * choices[total.argmin(axis=1)]
+    moved = mean_of @ moved
+    radii = mean_radius(directions) * np.exp(pose[3]) + moved + CSF_MM
+    return np.array([0.0, pose[0], pose[1]]) + radii[:, None] * (directions @ _turn(pose[2]).T)
 
 
 def fill_surface(
-    points: NDArray[np.float64], *, shape: tuple[int, int, int], spacing_mm: float
+    points: NDArray[np.float64],
+    *,
+    centre_mm: NDArray[np.float64],
+    shape: tuple[int, int, int],
+    spacing_mm: float,
 ) -> NDArray[np.bool_]:
-    """Voxels inside a surface that is seen whole from its centre; bool (x, y, z).
+    """Voxels inside an outline that is seen whole from its centre; bool (x, y, z).
 
     The radius in the direction of a voxel is the distance-weighted mean of the three nearest vertices.
     """
-    centre = points.mean(axis=0)
-    radii = np.linalg.norm(points - centre, axis=1)
-    tree = cKDTree((points - centre) / radii[:, None])
+    radii = np.linalg.norm(points - centre_mm, axis=1)
+    tree = cKDTree((points - centre_mm) / radii[:, None])
     axes = [(np.arange(n) - 0.5 * (n - 1)) * spacing_mm for n in shape]
-    voxels = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3) - centre
+    voxels = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3) - centre_mm
     distance = np.linalg.norm(voxels, axis=1)
     mask = distance < radii.min()
     open_question = np.flatnonzero((~mask) & (distance < radii.max()))
