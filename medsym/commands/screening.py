@@ -23,7 +23,7 @@ def screen(arguments: argparse.Namespace) -> int:
         volume_index=arguments.volume,
         max_gib=arguments.max_gib,
         allow_shear=arguments.allow_shear,
-        overwrite=arguments.overwrite,
+        replace="all" if arguments.overwrite else "never",
         analysis=Options(measure_defect=not arguments.single_pass),
     )
     return _run(arguments.scans, arguments.out, model=arguments.model, options=options)
@@ -39,7 +39,8 @@ def demo(arguments: argparse.Namespace) -> int:
 
         say("making the synthetic samples")
         scans = list(write_samples(arguments.out / "logs" / "samples"))
-    code = _run(scans, arguments.out, model=arguments.model, options=ScreenOptions())
+    options = ScreenOptions(replace="outdated")
+    code = _run(scans, arguments.out, model=arguments.model, options=options)
     if code == EXIT_OK and not arguments.no_view:
         return show(arguments.out, port=arguments.port)
     return code

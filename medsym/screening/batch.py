@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,7 +75,7 @@ def screen(
         )
         states = []
         for number, (path, name) in enumerate(names.items(), start=1):
-            os.utime(lock)
+            lock.touch()
             states.append(run.one(path, name, number=number, total=len(names)))
             _remember_source(out, name=name, path=path)
         failures = [state for state in states if isinstance(state, dict)]
@@ -104,7 +103,10 @@ def _make_folder(out: Path) -> None:
 def _remember_source(out: Path, *, name: CaseName, path: Path) -> None:
     """Where the scan lies, for the viewer on this site; never part of case.json."""
     sources = out / "logs" / "sources.json"
-    known = json.loads(sources.read_text(encoding="utf-8")) if sources.is_file() else {}
+    try:
+        known = dict(json.loads(sources.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        known = {}
     write_json(sources, {**known, name.case: str(path.absolute())})
 
 

@@ -12,8 +12,8 @@ from medsym.errors import OutputError
 
 LOCK_FILE = ".medsym.lock"
 LOCKED_CODE = "MS-151"
-#: A lock of another machine without a heartbeat for this long belongs to a run that died. One scan
-#: takes seconds, and the heartbeat is renewed with each.
+#: A lock of another machine (or where processes cannot be asked after) without a heartbeat for this
+#: long belongs to a run that died. A scan takes seconds, and the heartbeat is renewed with each.
 STALE_SECONDS = 3600.0
 
 
@@ -23,8 +23,8 @@ def _is_stale(path: Path) -> bool:
         pid, host = int(holder["pid"]), str(holder["host"])
         age = time.time() - path.stat().st_mtime
     except (OSError, ValueError, KeyError, TypeError):
-        return path.exists() and time.time() - path.stat().st_mtime > STALE_SECONDS
-    if host != socket.gethostname():
+        return not path.exists() or time.time() - path.stat().st_mtime > STALE_SECONDS
+    if host != socket.gethostname() or os.name != "posix":
         return age > STALE_SECONDS
     return not _is_running(pid)
 

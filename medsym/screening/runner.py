@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from medsym.errors import MedsymError, OutputError
 from medsym.inference.case import Options, analyse_scan
@@ -37,7 +37,8 @@ class ScreenOptions:
         volume_index: which volume of a 4-D file.
         max_gib: refuse files that declare more than this.
         allow_shear: accept sheared affines.
-        overwrite: replace results of another scan, model or option set, and recompute done cases.
+        replace: "never" refuses to replace results of another scan, model or option set,
+            "outdated" replaces those, "all" recomputes finished cases too.
         analysis: options of the analysis itself.
     """
 
@@ -45,7 +46,7 @@ class ScreenOptions:
     volume_index: int | None = None
     max_gib: float = 2.0
     allow_shear: bool = False
-    overwrite: bool = False
+    replace: Literal["never", "outdated", "all"] = "never"
     analysis: Options = field(default_factory=Options)
 
     def fingerprint(self) -> dict[str, Any]:
@@ -149,7 +150,7 @@ class ScanRunner:
         Raises:
             OutputError: MS-152 if results of something else would be replaced.
         """
-        if self.options.overwrite or not writer.record_path.is_file():
+        if self.options.replace == "all" or not writer.record_path.is_file():
             return False
         try:
             record = read_record(writer.record_path)
@@ -167,14 +168,14 @@ class ScanRunner:
             and record["options"] == self.options.fingerprint()
             and record["software"]["medsym"] == software()["medsym"]
         )
-        if not same:
+        if not same and self.options.replace == "never":
             raise OutputError(
                 code="MS-152",
                 subject=path.name,
                 cause="results of another scan, model, version or option set have this name",
                 fix="choose another folder, or replace them with --overwrite",
             )
-        return True
+        return same
 
     def _unexpected(self, error: Exception, *, path: Path, name: CaseName) -> MedsymError:
         """Wrap an error nobody foresaw; its trace goes into the log folder."""

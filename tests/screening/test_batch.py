@@ -133,7 +133,7 @@ def test_results_of_another_scan_are_not_replaced_silently(tmp_path: Path, folde
     outcome = run([scan], out, folder)
     assert outcome.failures[0]["code"] == "MS-152"
     assert outcome.records[0]["findings"][0]["side"] == "right"
-    outcome = run([scan], out, folder, options=ScreenOptions(overwrite=True))
+    outcome = run([scan], out, folder, options=ScreenOptions(replace="outdated"))
     assert outcome.failures == ()
     assert outcome.records[0]["findings"][0]["side"] == "left"
     assert (out / "failures.tsv").read_text().count("\n") == 1
