@@ -5,6 +5,7 @@ brightness, lesions are drawn into the tissue, then the scanner and the preproce
 Nothing is ever flipped left to right: softness has to see the natural torque.
 """
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,13 +104,9 @@ def draw(
     sources = draw_sources(anatomy, config=config.deformation, generator=generator)
     room = _room(anatomy, sources=sources)
     lesions = draw_lesions(room, shapes=shapes, config=config.lesions, generator=generator)
-    coarse_brain = functional.interpolate(room.brain[None, None], size=COARSE)[0, 0]
-    for lesion in lesions:
-        if lesion.push is not None:
-            sources = apply_push(sources, push=lesion.push, brain=coarse_brain)
+    sources = _pushed(sources, lesions=lesions, room=room)
     classes = sample_classes(anatomy, sources=sources, shape=FINE)
-    channel = class_structures()
-    structures = majority(channel[classes], count=len(STRUCTURES))
+    structures = majority(class_structures()[classes], count=len(STRUCTURES))
     contrast = draw_contrast(config=config.contrast, generator=generator)
     healthy = paint(classes, contrast=contrast, generator=generator)
     enclosed = closed_brain((structures > 0).to(torch.float32)) > 0.5
@@ -117,21 +114,21 @@ def draw(
         healthy, enclosed, lesions=lesions, contrast=contrast, config=config, generator=generator
     )
     head = pool(class_is_head().to(torch.float32)[classes])
-    view = draw_view(structures > 0, head=head, config=config.degradation, generator=generator)
+    brain = structures > 0
+    view = draw_view(brain, head=head, config=config.degradation, generator=generator)
     gamma = float(torch.exp(config.contrast.gamma_log_sd * torch.randn((), generator=generator)))
-    state = generator.get_state()
-    finished = _finish(image, view=view, gamma=gamma, config=config, generator=generator)
+    finish = functools.partial(_finish, view=view, gamma=gamma, config=config)
     counterpart = None
     if config.healthy_counterpart:
-        again = torch.Generator().manual_seed(0)
-        again.set_state(state)
-        counterpart = _finish(healthy, view=view, gamma=gamma, config=config, generator=again)
-    structures = torch.where(view.coverage, structures, 0)
+        again = torch.Generator()
+        again.set_state(generator.get_state())
+        counterpart = finish(healthy, generator=again)
+    finished = finish(image, generator=generator)
     return SyntheticCase(
         image=finished,
-        structures=structures,
+        structures=torch.where(view.coverage, structures, 0),
         lesion=(extent > 0.5) & enclosed & view.coverage,
-        brain=structures > 0,
+        brain=brain & view.coverage,
         coverage=view.coverage,
         stripped=view.stripped,
         kind=contrast.kind,
@@ -139,6 +136,15 @@ def draw(
         healthy=counterpart,
         anatomy=anatomy.name,
     )
+
+
+def _pushed(sources: Tensor, *, lesions: tuple[Lesion, ...], room: Room) -> Tensor:
+    """Source positions after every lesion has moved the tissue around it."""
+    brain = functional.interpolate(room.brain[None, None], size=COARSE)[0, 0]
+    for lesion in lesions:
+        if lesion.push is not None:
+            sources = apply_push(sources, push=lesion.push, brain=brain)
+    return sources
 
 
 def _room(anatomy: Anatomy, *, sources: Tensor) -> Room:
