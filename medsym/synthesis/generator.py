@@ -116,16 +116,14 @@ def draw(
     head = pool(class_is_head().to(torch.float32)[classes])
     brain = structures > 0
     view = draw_view(brain, head=head, config=config.degradation, generator=generator)
-    gamma = float(torch.exp(config.contrast.gamma_log_sd * torch.randn((), generator=generator)))
-    finish = functools.partial(_finish, view=view, gamma=gamma, config=config)
+    finish = functools.partial(_finish, view=view, config=config)
     counterpart = None
     if config.healthy_counterpart:
         again = torch.Generator()
         again.set_state(generator.get_state())
         counterpart = finish(healthy, generator=again)
-    finished = finish(image, generator=generator)
     return SyntheticCase(
-        image=finished,
+        image=finish(image, generator=generator),
         structures=torch.where(view.coverage, structures, 0),
         lesion=(extent > 0.5) & enclosed & view.coverage,
         brain=brain & view.coverage,
@@ -201,9 +199,10 @@ def _record(lesion: Lesion, *, inside: Tensor, contrast_sd: float) -> LesionReco
 
 
 def _finish(
-    image: Tensor, *, view: View, gamma: float, config: SynthesisConfig, generator: torch.Generator
+    image: Tensor, *, view: View, config: SynthesisConfig, generator: torch.Generator
 ) -> Tensor:
     """Scanner, gamma and the same scaling that real scans get."""
+    gamma = float(torch.exp(config.contrast.gamma_log_sd * torch.randn((), generator=generator)))
     image = degrade(image, config=config.degradation, generator=generator)
     low, high = float(image.min()), float(image.max())
     image = ((image - low) / max(high - low, 1e-6)).pow(gamma)
