@@ -18,8 +18,8 @@ or treatment, and no scan is "normal" because medsym shows nothing.
 READING = """
 #### How to read the picture
 - **Deviation**: asymmetry against the own mirror side, in standard deviations of healthy people.
-  Orange is more than the mirror side, blue is less. Every one-sided change therefore appears twice,
-  once in each colour; the findings list names it once.
+  Orange is more than the mirror side. The mirror place of everything orange is blue by
+  construction: it is no second finding, and it is drawn only on demand.
 - **Bound**: the most asymmetry that the model could make by itself at this place, whatever the
   scan. Where the asymmetry is larger than the bound, the *scan* differs from its mirror. Where it
   is not, the deviation is hatched: the model may have made it.

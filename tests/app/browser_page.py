@@ -87,6 +87,11 @@ class ViewerPage:
         self.tab.get_by_role("button", name=button, exact=True).click()
         self.settle()
 
+    def tick(self, label: str) -> None:
+        """Change a check box by its label."""
+        self.tab.get_by_label(label).click()
+        self.settle()
+
     def key(self, plane: str, key: str) -> None:
         """Press a key while a plane has the focus."""
         self.canvas(plane).focus()

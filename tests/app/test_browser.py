@@ -107,6 +107,8 @@ def test_sagittal_direction_is_a_setting_of_its_own(viewer: ViewerPage) -> None:
 def test_more_than_the_mirror_side_is_orange_on_its_own_side(viewer: ViewerPage, case: str) -> None:
     viewer.open(case)
     viewer.press("Crosshair")
+    assert not is_blue(viewer.inner("axial")).any(), "the mirror side is not a second finding"
+    viewer.tick("Show the mirror side too")
     for plane in ("axial", "coronal"):
         image = viewer.inner(plane)
         assert share_across(is_orange(image)) < 0.45
@@ -181,8 +183,7 @@ def test_what_is_within_the_bound_is_hatched_and_can_be_hidden(viewer: ViewerPag
     assert zone.inner_text().startswith("Within the bound")
     hatched = viewer.inner("coronal")
     assert is_orange(hatched).sum() < 0.2 * solid
-    viewer.tab.get_by_label("Show what is within the bound").click()
-    viewer.settle()
+    viewer.tick("Show what is within the bound")
     assert (viewer.inner("coronal") != hatched).any(axis=-1).sum() > 50
     assert "hidden" in viewer.tab.locator(".shown").inner_text()
 

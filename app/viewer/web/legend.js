@@ -10,20 +10,26 @@ export function legendText(settings, shown) {
   const unit = layer.unit ? ` ${layer.unit}` : "";
   const total = shown.beyond + shown.within;
   if (total === 0) return `Nothing reaches ${settings.threshold.toFixed(layer.digits)}${unit}.`;
-  const both = layer.signed ? ", both sides counted" : "";
+  const both = layer.signed && settings.showLess ? ", both sides counted" : "";
   if (!layer.bound) return `${shown.beyond.toFixed(1)} ml shown.`;
   return `${shown.beyond.toFixed(1)} ml beyond the bound, ${shown.within.toFixed(1)} ml within it (${settings.showWithin ? "hatched" : "hidden"})${both}.`;
 }
 
+function rows(layer, { showLess }) {
+  if (!layer.signed) return [[layer.positive, ""]];
+  const more = [layer.positive, "more than mirror"];
+  return showLess ? [more, [layer.negative, "less than mirror"]] : [more];
+}
+
 export function drawLegend(canvas, settings, { zones }) {
   const ratio = window.devicePixelRatio || 1, layer = LAYERS[settings.layer];
-  const wide = canvas.clientWidth || 296, tall = (layer.signed ? 2 : 1) * 14 + (zones ? 18 : 0) + 18;
+  const wide = canvas.clientWidth || 296, tall = rows(layer, settings).length * 14 + (zones ? 18 : 0) + 18;
   canvas.width = wide * ratio;
   canvas.height = tall * ratio;
   canvas.style.height = `${tall}px`;
   const context = canvas.getContext("2d");
   context.scale(ratio, ratio);
-  const ramps = layer.signed ? [[layer.positive, "more than mirror"], [layer.negative, "less than mirror"]] : [[layer.positive, ""]];
+  const ramps = rows(layer, settings);
   ramps.forEach(([name, words], row) => drawRamp(context, RAMPS[name], words, row * 14, wide));
   let below = ramps.length * 14;
   if (zones) {

@@ -76,7 +76,7 @@ export class Pane {
     const image = context.createImageData(frame.width, frame.height);
     paintScan(image.data, this.samples.scan, settings.window);
     if (display.overlay && !this.mirrored && LAYERS[settings.layer]) {
-      if (!LAYERS[settings.layer].labels) paintMap(image.data, this.samples, frame.width, settings);
+      if (!LAYERS[settings.layer].labels) paintMap(image.data, this.samples, frame, settings);
       else if (this.samples.anatomy) {
         paintLabels(image.data, this.samples.anatomy, frame.width, { names: scene.structures, opacity: settings.opacity });
       }

@@ -67,6 +67,13 @@ export class Panel {
     input.style.setProperty("--filled", `${filled}%`);
   }
 
+  check(setting, label) {
+    const { viewer } = this, id = `medsym-${setting}`;
+    const box = element("input", { type: "checkbox", id, checked: viewer.settings[setting] });
+    box.addEventListener("change", () => viewer.set({ [setting]: box.checked }));
+    return element("div", { class: "check" }, [box, element("label", { text: label, for: id })]);
+  }
+
   findingsSection() {
     const { viewer } = this;
     const findings = viewer.findings;
@@ -89,15 +96,14 @@ export class Panel {
     const select = element("select", { id: "medsym-layer", "aria-label": "Layer" }, available.map((layer) => element("option", { value: layer, text: LAYERS[layer].title })));
     select.addEventListener("change", () => viewer.setLayer(select.value));
     this.select = select;
-    this.within = element("input", { type: "checkbox", id: "medsym-within", checked: settings.showWithin });
-    this.within.addEventListener("change", () => viewer.set({ showWithin: this.within.checked }));
-    this.withinRow = element("div", { class: "check" }, [this.within, element("label", { text: "Show what is within the bound (hatched)", for: "medsym-within" })]);
+    this.withinRow = this.check("showWithin", "Show what is within the bound (hatched)");
+    this.lessRow = this.check("showLess", "Show the mirror side too (blue)");
     return section("Heatmap", [
       element("div", { class: "slider" }, [element("label", { text: "Layer", for: "medsym-layer" }), select, element("span")]),
       this.slider("threshold", "Threshold", { change: (threshold) => viewer.set({ threshold, maximum: Math.max(settings.maximum, threshold) }) }),
       this.slider("maximum", "Full colour", { change: (maximum) => viewer.set({ maximum, threshold: Math.min(settings.threshold, maximum) }) }),
       this.slider("opacity", "Opacity", { change: (percent) => viewer.set({ opacity: percent / 100 }) }),
-      this.withinRow, this.legend, this.shown,
+      this.withinRow, this.lessRow, this.legend, this.shown,
       element("p", { class: "quiet", text: peakText(viewer.peak), hidden: !viewer.peak.peak_sd }),
     ]);
   }
@@ -139,6 +145,7 @@ export class Panel {
     const layer = LAYERS[settings.layer], labels = Boolean(layer.labels);
     for (const name of ["threshold", "maximum"]) this.sliders[name].input.parentElement.hidden = labels;
     this.withinRow.hidden = !(layer.bound && volumes.bound);
+    this.lessRow.hidden = !layer.signed;
     this.legend.hidden = labels;
     this.setSlider("opacity", { min: 0, max: 100, step: 1, value: settings.opacity * 100, text: `${Math.round(settings.opacity * 100)} %` });
     if (labels) return;

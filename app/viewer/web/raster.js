@@ -4,7 +4,7 @@ import { LAYERS, RAMPS, structureColour } from "./colours.js";
 import { transform } from "./geometry.js";
 import { NO_DATA, linearAt, nearestAt } from "./volume.js";
 
-const HATCH_PERIOD = 6; // raster pixels between two stripes of the zone within the bound
+const HATCH_MM = 6; // from stripe to stripe in the zone within the bound
 const WITHIN_FILL = 0.12; // share of the opacity between the stripes
 const WITHIN_STRIPE = 0.75; // share of the opacity on a stripe
 const STRIPES = [[28, 32, 38], [205, 210, 217]]; // dark beside light, to be seen on any grey
@@ -53,21 +53,30 @@ export function largerBound(bound, mirrorBound) {
   return mirrorBound > bound ? mirrorBound : bound; // a missing mirror bound (NaN) is not larger
 }
 
-export function paintMap(pixels, samples, width, settings) {
+// Whether a value of a layer is drawn at all: its size, and for signed layers its sign.
+export function isShown(value, settings) {
+  const { signed } = LAYERS[settings.layer];
+  if (value < 0 && !(signed && settings.showLess)) return false;
+  const size = Math.abs(value);
+  return size >= settings.threshold && size > 0;
+}
+
+export function paintMap(pixels, samples, { width, across }, settings) {
   const layer = LAYERS[settings.layer], values = samples[settings.layer];
   if (!values) return;
+  const period = Math.max(4, Math.round(HATCH_MM / Math.hypot(...across)));
   const span = Math.max(settings.maximum - settings.threshold, 1e-9);
   const positive = RAMPS[layer.positive], negative = RAMPS[layer.negative || layer.positive];
   for (let n = 0; n < values.length; n += 1) {
-    const value = values[n], size = layer.signed ? Math.abs(value) : value;
-    if (!(size >= settings.threshold) || size === 0) continue;
+    const value = values[n], size = Math.abs(value);
+    if (!isShown(value, settings)) continue;
     const table = value < 0 ? negative : positive;
     const entry = 3 * Math.min(255, Math.round((255 * (size - settings.threshold)) / span));
     const beyond = !layer.bound || !samples.bound || isBeyondBound(samples.asymmetry[n], samples.bound[n], samples.mirrorBound?.[n]);
     if (beyond) {
       blend(pixels, 4 * n, table[entry], table[entry + 1], table[entry + 2], settings.opacity);
     } else if (settings.showWithin) {
-      const stripe = STRIPES[((n % width) + Math.floor(n / width)) % HATCH_PERIOD];
+      const stripe = STRIPES[((n % width) + Math.floor(n / width)) % period];
       if (stripe) blend(pixels, 4 * n, ...stripe, WITHIN_STRIPE * settings.opacity);
       else blend(pixels, 4 * n, table[entry], table[entry + 1], table[entry + 2], WITHIN_FILL * settings.opacity);
     }
@@ -96,11 +105,10 @@ export function shownVolumes(volumes, settings, mirrorWorld) {
   const layer = LAYERS[settings.layer], map = volumes[settings.layer];
   if (!map || layer.labels) return null;
   const zones = layer.bound && volumes.asymmetry && volumes.bound;
-  const least = settings.threshold / map.slope, ml = map.spacing ** 3 / 1000, [nx, ny] = map.shape;
+  const ml = map.spacing ** 3 / 1000, [nx, ny] = map.shape;
   let beyond = 0, within = 0;
   for (let n = 0; n < map.stored.length; n += 1) {
-    const size = layer.signed ? Math.abs(map.stored[n]) : map.stored[n];
-    if (size < least || size === 0 || map.stored[n] === NO_DATA) continue;
+    if (map.stored[n] === 0 || map.stored[n] === NO_DATA || !isShown(map.value(map.stored[n]), settings)) continue;
     const place = [n % nx, Math.floor(n / nx) % ny, Math.floor(n / (nx * ny))];
     const mm = place.map((index, axis) => map.origin[axis] + index * map.spacing);
     if (!zones || zoneAt(mm, volumes, mirrorWorld) === "beyond") beyond += 1;

@@ -27,7 +27,7 @@ class Viewer {
   constructor(root, data) {
     Object.assign(this, { root, caseName: data.case, assessable: data.assessable, findings: data.findings, structures: data.structures, mirrorWorld: data.mirror_world, model: data.model, software: data.software, researchUseOnly: data.research_use_only, peak: data.threshold || {} });
     this.display = { ...DISPLAY, mirror: Boolean(data.mirror_world) };
-    this.settings = { layer: null, threshold: 0, maximum: 1, opacity: 0.75, showWithin: true, window: [0, 1] };
+    this.settings = { layer: null, threshold: 0, maximum: 1, opacity: 0.75, showWithin: true, showLess: false, window: [0, 1] };
     this.zoom = 1;
     this.followed = JSON.stringify(data.crosshair_mm);
     root.dataset.status = "loading";
