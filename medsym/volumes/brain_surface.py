@@ -30,7 +30,7 @@ SKIN_DEPTH_MM, SKIN_SPREAD_MM = 15.5, 3.0  # outline below the skin, measured on
 SKIN_WEIGHT = 0.05
 REACH_MM = 12  # the outline moves at most this far from the posed average
 INSIDE_MM, OUTSIDE_MM = 6, 5  # depth that must be tissue, distance in which the dark must follow
-SMOOTHNESS, STIFFNESS = 0.02, 0.002  # per mm^2: distance to the neighbours' mean, to the average shape
+SMOOTHNESS, STIFFNESS = 0.04, 0.004  # per mm^2: distance to the neighbours' mean, to the average shape
 SWEEPS = 40
 CSF_MM = 3.0  # outer CSF kept around the edge of the tissue
 
