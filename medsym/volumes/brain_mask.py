@@ -1,8 +1,9 @@
 """Brain mask without trained weights, on the symmetric grid.
 
-A scan that comes stripped is recognised by its constant background and brain-sized foreground and keeps
-its own outline. Otherwise an average brain is posed in the head and bent to its edge (brain_surface). The network
-refines the mask later, so being roughly right on every head matters more than the last percent.
+A scan that comes stripped is recognised by its constant background and brain-sized foreground and
+keeps its own outline. Otherwise an average brain is posed in the head and bent to its edge
+(brain_surface). The network refines the mask later, so being roughly right on every head matters
+more than the last percent.
 """
 
 import numpy as np
@@ -13,7 +14,7 @@ from medsym.volumes.brain_surface import HeadImage, bend, fill_surface, fit_pose
 from medsym.volumes.intensity import background_level, foreground_mask
 
 LARGEST_BRAIN_ML = 2000.0  # filled foreground above this is a head; adult brains end near 1900 ml
-CUT_SHARE = 0.1  # of the outline at the border of view: then it is a cropped head, not a stripped brain
+CUT_SHARE = 0.1  # of the outline at the border of view: a cropped head, not a stripped brain
 CORE_RADIUS_MM = 45.0  # around the centre of the head this is nearly all brain
 BRAIN_HEIGHT_MM = 140.0
 
@@ -30,7 +31,7 @@ def is_stripped(
     spacing_mm: float,
     view: NDArray[np.bool_] | None = None,
 ) -> bool:
-    """Whether a scan shows only the brain: constant surroundings and a brain-sized, uncut foreground.
+    """Whether a scan shows the brain only: constant surroundings, a brain-sized, uncut foreground.
 
     Args:
         image: (x, y, z) values on the symmetric grid, not normalised.
@@ -119,7 +120,7 @@ def _tissue_scale(
 def _skin_depth(
     foreground: NDArray[np.bool_], *, view: NDArray[np.bool_] | None, spacing_mm: float
 ) -> NDArray[np.float64]:
-    """Distance to the air that the scan shows, mm; where the view cuts the head there is no skin."""
+    """Distance to the air that the scan shows, mm; a cut by the view is no skin."""
     air = ~foreground if view is None else view & ~foreground
     if not air.any():
         return np.full(foreground.shape, np.inf)

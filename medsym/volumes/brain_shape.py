@@ -1,10 +1,11 @@
-"""The average outline of a brain, as seen from its centre, and the sphere of directions it is given on.
+"""The average outline of a brain seen from its centre, and the sphere of its directions.
 
-The outline is one number per direction. It was measured on the 16 label maps that come with SynthSeg
-(Billot et al., arXiv:2107.09559, Apache-2.0): all brain labels with ventricles, cerebellum and brainstem,
-sulci closed by 6 mm, on each map's own mid-plane, made left-right symmetric, and brought to a common
-position, pitch and scale by Procrustes averaging. Around it the 16 outlines differ by 2.5 mm (standard
-deviation, mean over directions); the polynomial below differs from the average by 1.6 mm rms.
+The outline is one number per direction. It was measured on the 16 label maps that come with
+SynthSeg (Billot et al., arXiv:2107.09559, Apache-2.0): all brain labels with ventricles, cerebellum
+and brainstem, sulci closed by 6 mm, on each map's own mid-plane, made left-right symmetric, and
+brought to a common position, pitch and scale by Procrustes averaging. Around it the 16 outlines
+differ by 2.5 mm (standard deviation, mean over directions); the polynomial below differs from the
+average by 1.6 mm rms.
 """
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 DEGREE = 10
 # mm; terms x^a y^b z^c in the order of _exponents, a even: the outline is its own mirror image
+# fmt: off
 COEFFICIENTS = (
     59.2, 29.3, 293.0, 41.9, 571.6, 282.1, 550.5, 86.9, 302.8, 33.6, 81.2, 273.0, 349.2, 1479.8,
     235.3, 2146.8, 138.2, 1307.8, 360.0, 397.9, 622.7, 336.1, 2799.5, -1099.0, 2266.8, -358.6,
@@ -19,10 +21,11 @@ COEFFICIENTS = (
     -86.2, 42.8, -57.6, 141.6, -45.8, -0.9, 8.8, 49.8, -440.4, -90.8, 376.1, -0.4, -554.6, 152.2,
     -13.5, 16.6, 121.2, -744.4, 692.0, -110.6, 136.8, 66.8, -62.8, 140.6, -117.9, -16.8, 4.5,
 )
+# fmt: on
 
 
 def _exponents() -> list[tuple[int, int, int]]:
-    """Exponents of all monomials of degree 10 and 9 that are even in x; they span degrees 0 to 10."""
+    """Exponents of the monomials of degree 10 and 9, even in x: they span degrees 0 to 10."""
     return [
         (2 * a, b, degree - 2 * a - b)
         for degree in (DEGREE, DEGREE - 1)

@@ -1,10 +1,11 @@
 """The outline of the brain in a head: an average brain is posed, then bent until it meets the edge.
 
-Bone is dark in every common contrast, so the outline is where tissue ends and something dark follows
-within a few mm. The average shape (brain_shape) carries it where there is no such edge, at the skull
-base and the neck. The deformation is a discrete relative of S. M. Smith, Fast robust automated brain
-extraction, Human Brain Mapping 17, 2002: a closed mesh, an intensity term, a smoothness term.
-Everything is symmetric about the mid-plane, so a mirrored head gives the mirrored outline.
+Bone is dark in every common contrast, so the outline is where tissue ends and something dark
+follows within a few mm. The average shape (brain_shape) carries it where there is no such edge, at
+the skull base and the neck. The deformation is a discrete relative of S. M. Smith, Fast robust
+automated brain extraction, Human Brain Mapping 17, 2002: a closed mesh, an intensity term, a
+smoothness term. Everything is symmetric about the mid-plane, so a mirrored head gives the mirrored
+outline.
 """
 
 from dataclasses import dataclass
@@ -30,7 +31,8 @@ SKIN_DEPTH_MM, SKIN_SPREAD_MM = 15.5, 3.0  # outline below the skin, measured on
 SKIN_WEIGHT = 0.05
 REACH_MM = 12  # the outline moves at most this far from the posed average
 INSIDE_MM, OUTSIDE_MM = 6, 5  # depth that must be tissue, distance in which the dark must follow
-SMOOTHNESS, STIFFNESS = 0.04, 0.004  # per mm^2: distance to the neighbours' mean, to the average shape
+# Per mm^2 of distance to the mean of the neighbours, and to the average shape.
+SMOOTHNESS, STIFFNESS = 0.04, 0.004
 SWEEPS = 40
 CSF_MM = 3.0  # outer CSF kept around the edge of the tissue
 
@@ -78,14 +80,17 @@ class HeadImage:
 def _pose_score(
     pose: NDArray[np.float64], *, head: HeadImage, directions: NDArray[np.float64]
 ) -> float:
-    """How well a pose fits: edge under it, depth below the skin of the upper head, usual size and pitch."""
+    """How well a pose fits: edge under it, depth below the upper skin, usual size and pitch."""
     points = _ray_points(pose, directions=directions, depths=POSE_DEPTHS_MM)
     values = _probe(head.tissue, points=points, spacing_mm=head.spacing_mm, beyond=0.0)
     inner = int((POSE_DEPTHS_MM < 0).sum())
     edge = values[:, :inner].mean(axis=1) - values[:, inner:].min(axis=1)
     upper = directions[:, 2] > UPPER_COSINE
     skin = _probe(
-        head.depth_mm, points=points[upper][:, inner : inner + 1], spacing_mm=head.spacing_mm, beyond=0.0
+        head.depth_mm,
+        points=points[upper][:, inner : inner + 1],
+        spacing_mm=head.spacing_mm,
+        beyond=0.0,
     )
     odd_skin = np.minimum(((skin - SKIN_DEPTH_MM) / SKIN_SPREAD_MM) ** 2, 9.0).mean()
     odd_pose = (pose[3] / SCALE_SPREAD) ** 2 + (pose[2] / PITCH_SPREAD_DEG) ** 2
@@ -145,9 +150,7 @@ def _edge_cost(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return outside.min(axis=0) - inside
 
 
-def bend(
-    head: HeadImage, *, pose: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def bend(head: HeadImage, *, pose: NDArray[np.float64]) -> NDArray[np.float64]:
     """Move the posed average outline to the edge; vertices (n, 3) mm from the centre of the grid.
 
     Minimises by sweeps, over whole-mm displacements d of every direction,
@@ -179,7 +182,8 @@ def fill_surface(
 ) -> NDArray[np.bool_]:
     """Voxels inside an outline that is seen whole from its centre; bool (x, y, z).
 
-    The radius in the direction of a voxel is the distance-weighted mean of the three nearest vertices.
+    The radius in the direction of a voxel is the distance-weighted mean of the three nearest
+    vertices.
     """
     radii = np.linalg.norm(points - centre_mm, axis=1)
     tree = cKDTree((points - centre_mm) / radii[:, None])

@@ -33,7 +33,8 @@ class SymmetricGrid:
     spacing_mm: float = DEFAULT_SPACING_MM
 
     def __post_init__(self) -> None:
-        sizes_ok = len(self.shape) == 3 and all(n > 0 and n % 2 == 0 for n in self.shape)
+        sizes_ok = all(n > 0 and n % 2 == 0 for n in self.shape)
+        sizes_ok &= len(self.shape) == 3
         if not (sizes_ok and np.isfinite(self.spacing_mm) and self.spacing_mm > 0):
             raise GridError(
                 code="MS-160",
@@ -53,12 +54,13 @@ class SymmetricGrid:
 def frame_to_world(plane: MidPlane, *, centre_mm: NDArray[np.float64]) -> NDArray[np.float64]:
     """Rigid map from frame mm to world mm, (4, 4).
 
-    The frame's x axis is the plane's normal, y is the world's front direction made orthogonal to it,
-    and z completes a right-handed system. Pitch is taken from the world: no mirror can tell it.
+    The frame's x axis is the plane's normal, y is the world's front direction made orthogonal to
+    it, and z completes a right-handed system. Pitch is taken from the world: no mirror can tell it.
 
     Args:
         plane: mid-sagittal plane; the normal points to the patient's right.
-        centre_mm: (3,) world point near the brain centre; its projection on the plane becomes the origin.
+        centre_mm: (3,) world point near the brain centre; its projection on the plane becomes the
+            origin.
     """
     right = np.asarray(plane.normal, dtype=np.float64)
     front = np.array([0.0, 1.0, 0.0]) - right[1] * right

@@ -1,8 +1,8 @@
 """From a scan to the symmetric grid and exactly back.
 
 prepare_scan finds the mid-plane, puts the scan on the symmetric grid with a single interpolation,
-finds the brain and says which voxels can be compared with their mirror image. to_scan_grid carries any
-map made there back to the scan's own voxels.
+finds the brain and says which voxels can be compared with their mirror image. to_scan_grid carries
+any map made there back to the scan's own voxels.
 """
 
 import numpy as np
@@ -38,9 +38,11 @@ def prepare_scan(
     """Align a scan to its mid-plane and put it on the symmetric grid.
 
     Args:
-        scan: a head or stripped brain of any contrast, spacing, tilt up to 20 degrees and storage order.
+        scan: a head or stripped brain of any contrast, spacing, tilt up to 20 degrees and storage
+            order.
         grid: the lattice; default 64 x 80 x 64 voxels of 3 mm.
-        brain_mask: optional mask on any lattice in the same world space; used instead of the built-in.
+        brain_mask: optional mask on any lattice in the same world space; used instead of the
+            built-in.
         plane: optional known mid-plane; then none is estimated.
 
     Returns:
@@ -58,22 +60,22 @@ def prepare_scan(
     first = assemble(scan, grid=lattice, plane=found, centre_mm=head_centre(scan))
     if plane is not None:
         centre = mask_centre(first.brain, affine=first.grid_to_world)
-        return assemble(scan, grid=lattice, plane=plane, centre_mm=centre)
-    return refine(first, first.brain, keep_brain=False)
+        brain = Volume(voxels=first.brain.astype(np.float32), affine=first.grid_to_world)
+        return assemble(scan, grid=lattice, plane=plane, centre_mm=centre, brain=brain)
+    return refine(first, first.brain)
 
 
 def refine(
-    prepared: PreparedScan, brain_on_grid: NDArray[np.bool_], *, keep_brain: bool = True
+    prepared: PreparedScan, brain_on_grid: NDArray[np.bool_]
 ) -> PreparedScan:
     """Repeat the alignment with a better brain mask, for instance the network's.
 
-    The plane is improved with the brain's voxels as the only voters, the grid is centred on the brain,
-    and the scan is resampled from its own voxels again.
+    The plane is improved with the brain's voxels as the only voters, the grid is centred on the
+    brain, and the scan is resampled from its own voxels again.
 
     Args:
         prepared: result of prepare_scan.
-        brain_on_grid: bool mask on the grid of prepared.
-        keep_brain: use this mask as the result's brain too; otherwise it is estimated again.
+        brain_on_grid: bool mask on the grid of prepared; it becomes the result's brain.
     """
     weights = Volume(
         voxels=np.asarray(brain_on_grid, dtype=np.float32), affine=prepared.grid_to_world
@@ -85,7 +87,7 @@ def refine(
         grid=prepared.grid,
         plane=plane,
         centre_mm=centre,
-        brain=weights if keep_brain else None,
+        brain=weights,
     )
 
 

@@ -1,8 +1,8 @@
 """Intensity scale and foreground of a scan of any contrast.
 
-The foreground is the head (or an already stripped brain) against what surrounds it. The background may
-be noisy air or a constant, and the constant need not be zero nor the smallest value: z-scored scans
-often carry another number there.
+The foreground is the head (or an already stripped brain) against what surrounds it. The background
+may be noisy air or a constant, and the constant need not be zero nor the smallest value: z-scored
+scans often carry another number there.
 """
 
 import numpy as np
@@ -25,7 +25,8 @@ def background_level(image: NDArray[np.floating]) -> tuple[float, bool]:
         image: finite values of any shape.
 
     Returns:
-        Level and True when more than CONSTANT_SHARE of the voxels share it; else the 2nd percentile.
+        Level and True when more than CONSTANT_SHARE of the voxels share it; else the 2nd
+        percentile.
 
     Raises:
         ScanError: MS-121 when the whole image is constant.
@@ -66,9 +67,9 @@ def _solid(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def foreground_mask(image: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Head, or stripped brain, against the background; (x, y, z).
 
-    A constant background is recognised first and may have any value; otherwise, and for a head whose air
-    is partly constant, everything brighter than a tenth of bright tissue counts. The result is one solid
-    piece.
+    A constant background is recognised first and may have any value; otherwise, and for a head
+    whose air is partly constant, everything brighter than a tenth of bright tissue counts. The
+    result is one solid piece.
 
     Raises:
         ScanError: MS-121 when the image is constant.

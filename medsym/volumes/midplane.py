@@ -1,9 +1,10 @@
 """The mid-sagittal plane of a head: the mirror under which the scan resembles itself best.
 
 No template and no weights are needed, so any contrast works. The score of a plane is the mean of
-1 / (1 + (difference / c)^2) over the head (Geman & McClure, Bayesian image analysis, 1985), which a large
-one-sided lesion cannot outvote: its voxels count as "different" once, however different they are.
-A grid of planes is tried at 8 mm, the best three are improved at 4 mm, the winner is finished at 2 mm.
+1 / (1 + (difference / c)^2) over the head (Geman & McClure, Bayesian image analysis, 1985), which a
+large one-sided lesion cannot outvote: its voxels count as "different" once, however different they
+are. A grid of planes is tried at 8 mm, the best three are improved at 4 mm, the winner is finished
+at 2 mm.
 """
 
 from dataclasses import dataclass
@@ -59,12 +60,12 @@ class MidPlane:
 def estimate_midplane(
     volume: Volume, *, weights: NDArray[np.floating] | NDArray[np.bool_] | Volume | None = None
 ) -> MidPlane:
-    """Find the mid-sagittal plane of a scan whose head is turned or tilted by up to about 24 degrees.
+    """Find the mid-sagittal plane of a head that is turned or tilted by up to about 24 degrees.
 
     Args:
         volume: a head or a stripped brain; any contrast, spacing and storage orientation.
-        weights: optional votes, for instance a brain mask: an (x, y, z) array on the scan's own lattice
-            or a Volume on any lattice in the same world space.
+        weights: optional votes, for instance a brain mask: an (x, y, z) array on the scan's own
+            lattice or a Volume on any lattice in the same world space.
 
     Returns:
         The plane; its normal points to the patient's right.

@@ -1,7 +1,7 @@
 """Search for the plane with the best robust mirror score, coarse to fine.
 
-Parameters of a plane are yaw and roll in degrees and the distance in mm from the centre of the plane
-space. All steps are deterministic and treat the two directions of the x axis alike.
+Parameters of a plane are yaw and roll in degrees and the distance in mm from the centre of the
+plane space. All steps are deterministic and treat the two directions of the x axis alike.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ LEAST_OVERLAP = 0.25  # of the votes must find a partner in the field of view
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Level:
-    """One resolution: two-channel image, voter positions (n, 3) mm from the centre, values and votes."""
+    """One resolution: two-channel image, voters (n, 3) mm from the centre, values and votes."""
 
     image: torch.Tensor
     points: torch.Tensor
@@ -62,15 +62,14 @@ def _level(space: PlaneSpace, *, spacing: int) -> _Level:
 
 def _normals(parameters: torch.Tensor) -> torch.Tensor:
     yaw, roll = torch.deg2rad(parameters[..., 0]), torch.deg2rad(parameters[..., 1])
-    return torch.stack(
-        [yaw.cos() * roll.cos(), yaw.sin() * roll.cos(), roll.sin()], dim=-1
-    )
+    return torch.stack([yaw.cos() * roll.cos(), yaw.sin() * roll.cos(), roll.sin()], dim=-1)
 
 
 def _scores(level: _Level, *, parameters: torch.Tensor) -> torch.Tensor:
     """Robust mirror score of planes: parameters (p, 3) -> (p,), in [0, 1], higher is better.
 
-    sum_v w_v / (1 + ((I(v) - I(Gv)) / c)^2) / sum_v w_v, with w_v the vote of v where Gv is in view.
+    sum_v w_v / (1 + ((I(v) - I(Gv)) / c)^2) / sum_v w_v, with w_v the vote of v where Gv is in
+    view.
     """
     normal = _normals(parameters)
     distance = level.points @ normal.T - parameters[:, 2]

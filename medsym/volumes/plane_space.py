@@ -1,7 +1,8 @@
 """The space in which mid-planes are compared: a world-aligned lattice around the head.
 
-Everything here is fixed to the world and symmetric about the head's own centre, not to the storage of
-the voxels, so the 48 ways of storing a scan give one answer and a mirrored scan gives the mirrored one.
+Everything here is fixed to the world and symmetric about the head's own centre, not to the storage
+of the voxels, so the 48 ways of storing a scan give one answer and a mirrored scan gives the
+mirrored one.
 """
 
 from dataclasses import dataclass
@@ -27,7 +28,8 @@ class PlaneSpace:
     """A scan made ready for comparing mid-planes.
 
     Attributes:
-        image: (1, 2, x, y, z) float32: intensity with bright tissue near 1, and the field of view (0 or 1).
+        image: (1, 2, x, y, z) float32: intensity with bright tissue near 1, and the field of view
+            (0 or 1).
         votes: (x, y, z) float32 weight of each lattice point.
         centre_mm: (3,) world position of the centre of the lattice; planes are measured from here.
     """
@@ -75,9 +77,7 @@ def _weighted_centre(
     return affine[:3, :3] @ np.array(index) + affine[:3, 3]
 
 
-def build_space(
-    volume: Volume, *, weights: Volume | None = None
-) -> PlaneSpace:
+def build_space(volume: Volume, *, weights: Volume | None = None) -> PlaneSpace:
     """Resample a scan once, anti-aliased, to the 2 mm lattice on which planes are compared.
 
     Args:
@@ -94,10 +94,10 @@ def build_space(
     image = resample(volume, to_shape=SHAPE, affine_to=target, fill=level) - level
     view = inside_view(volume.shape, affine=volume.affine, shape=SHAPE, target_affine=target)
     if weights is None:
-        votes = foreground_mask(image) & _ellipsoid()
+        chosen = (foreground_mask(image) & _ellipsoid()).astype(np.float32)
     else:
-        votes = resample(weights, to_shape=SHAPE, affine_to=target, order=1)
-    votes = votes.astype(np.float32) * view
+        chosen = resample(weights, to_shape=SHAPE, affine_to=target, order=1).astype(np.float32)
+    votes = chosen * view
     scale = float(np.percentile(np.abs(image[votes > 0]), 98.0))
     image = np.clip(image / scale, -1.5, 1.5)
     channels = np.stack([image, view.astype(np.float32)]).astype(np.float32)

@@ -1,4 +1,4 @@
-"""PreparedScan: a scan on the symmetric grid, with its brain, its coverage and what to know about it."""
+"""PreparedScan: a scan on the symmetric grid, its brain, its coverage and what to know of it."""
 
 from dataclasses import dataclass, field
 
@@ -12,7 +12,6 @@ from medsym.volumes.midplane import MidPlane
 from medsym.volumes.resampling import inside_view, resample
 from medsym.volumes.volume import Volume
 
-THICK_MM = 4.0  # a scan with coarser voxels along some axis gets a note
 FULL_COVERAGE = 0.99  # less of the brain with a mirror image in view gets a note
 
 
@@ -31,8 +30,9 @@ class PreparedScan:
         grid: the lattice.
         grid_to_world: (4, 4) grid voxel to world mm.
         notes: what the reader of a result should know about this scan.
-        quality: midplane_score, brain_ml, brain_covered (share of the brain that can be compared with
-            its mirror image), brain_left_share (of the brain volume), thickest_mm, stripped (0 or 1).
+        quality: midplane_score, brain_ml, brain_covered (share of the brain that can be compared
+            with its mirror image), brain_left_share (of the brain volume), thickest_mm, stripped (0
+            or 1).
     """
 
     scan: Volume
@@ -53,9 +53,7 @@ class PreparedScan:
         return normalise(self.raw, self.brain, subject=scan_name(self.scan))
 
 
-def mask_centre(
-    mask: NDArray[np.bool_], *, affine: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def mask_centre(mask: NDArray[np.bool_], *, affine: NDArray[np.float64]) -> NDArray[np.float64]:
     """Centroid of a mask in world mm, (3,)."""
     index = np.array([float(i.mean()) for i in np.nonzero(mask)])
     return affine[:3, :3] @ index + affine[:3, 3]
@@ -132,9 +130,6 @@ def _quality(
 
 def _notes(quality: dict[str, float], *, stripped: bool) -> tuple[str, ...]:
     notes = []
-    if quality["thickest_mm"] > THICK_MM:
-        thick = quality["thickest_mm"]
-        notes.append(f"slices are {thick:.1f} mm apart: maps finer than that are not meaningful")
     if quality["brain_covered"] < FULL_COVERAGE:
         share = 100.0 * (1.0 - quality["brain_covered"])
         notes.append(f"{share:.0f} % of the brain has no mirror image in the field of view")

@@ -1,13 +1,15 @@
 """Resampling from one voxel lattice to another through the affines, never by permute and crop.
 
-A target voxel is carried to world coordinates and from there into the source lattice, so a scan stored
-in any of the 48 axis orders and directions gives the same result, and nothing changes side. Going to a
-coarser lattice, the source is first smoothed with the Gaussian whose width makes up the difference of
-resolution (Cardoso et al., Scale factor point spread function matching, MICCAI 2015): without it a fine
-pattern on one side and a half-voxel shift of it on the other would look like an asymmetry.
+A target voxel is carried to world coordinates and from there into the source lattice, so a scan
+stored in any of the 48 axis orders and directions gives the same result, and nothing changes side.
+Going to a coarser lattice, the source is first smoothed with the Gaussian whose width makes up the
+difference of resolution (Cardoso et al., Scale factor point spread function matching, MICCAI 2015):
+without it a fine pattern on one side and a half-voxel shift of it on the other would look like an
+asymmetry.
 """
 
 from itertools import permutations
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +24,10 @@ EDGE_VOXELS = 0.5  # a voxel reaches half its size beyond its centre
 def storage_canonical(
     voxels: NDArray[np.generic], *, affine: NDArray[np.float64]
 ) -> tuple[NDArray[np.generic], NDArray[np.float64]]:
-    """Reorder the storage axes so that they run nearest to right, front and top; a view, no resampling.
+    """Reorder the storage axes to run nearest to right, front and top; a view, no resampling.
 
-    The image in the world is unchanged. It makes later arithmetic run in the same order whatever the
-    storage order was, so results agree to the last bits and not only to rounding.
+    The image in the world is unchanged. It makes later arithmetic run in the same order whatever
+    the storage order was, so results agree to the last bits and not only to rounding.
 
     Args:
         voxels: (x, y, z) values.
@@ -55,8 +57,8 @@ def lattice_steps(
 ) -> NDArray[np.float64]:
     """Target sampling distance along each source axis, mm; (3,).
 
-    For an isotropic target it is the target spacing whatever the rotation, so turning a scan through
-    45 degrees changes nothing abruptly.
+    For an isotropic target it is the target spacing whatever the rotation, so turning a scan
+    through 45 degrees changes nothing abruptly.
     """
     directions = source_affine[:3, :3] / np.linalg.norm(source_affine[:3, :3], axis=0)
     return np.linalg.norm(directions.T @ target_affine[:3, :3], axis=1)
@@ -70,8 +72,8 @@ def antialias(
 ) -> NDArray[np.float32]:
     """Smooth a source until it holds no detail finer than the target lattice can carry.
 
-    Per source axis with spacing s and target step t > s, the Gaussian has FWHM sqrt(t^2 - s^2) mm. An
-    axis that is already as coarse as the target is left alone.
+    Per source axis with spacing s and target step t > s, the Gaussian has FWHM sqrt(t^2 - s^2) mm.
+    An axis that is already as coarse as the target is left alone.
     """
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     steps = lattice_steps(affine, target_affine=target_affine)
@@ -91,7 +93,7 @@ def sample_lattice(
     target_affine: NDArray[np.float64],
     order: int = 1,
 ) -> NDArray[np.generic]:
-    """Values of a source at the voxel centres of a target lattice; beyond the source, its edge value.
+    """Values of a source at the voxel centres of a target lattice; beyond it, its edge value.
 
     Args:
         voxels: (x, y, z) source values.
@@ -137,7 +139,7 @@ def resample(
     affine_to: NDArray[np.float64],
     order: int = 1,
     fill: float = 0.0,
-) -> NDArray[np.generic]:
+) -> NDArray[Any]:
     """Resample a scan or label map to a lattice with one interpolation, anti-aliased when coarser.
 
     Args:
