@@ -132,6 +132,7 @@ def head_phantom(
     a, b, c = (scale * s for s in SEMI_AXES_MM)
     inside = (x / a) ** 2 + (y / b) ** 2 + (z / c) ** 2 < 1.0
     texture = 100 + 20 * np.cos(x / 9.0) + 15 * np.sin(y / 11.0) + 12 * np.cos(z / 8.0 + y / 20)
+    texture = texture - 0.6 * np.sqrt(x**2 + y**2 + z**2)  # so that shells explain something
     image = np.where(inside, texture, 0.0)
     if lesion_mm is not None:
         away = np.sqrt(sum((v - m) ** 2 for v, m in zip((x, y, z), lesion_mm, strict=True)))

@@ -212,9 +212,7 @@ def _judge(
     rounding: float,
 ) -> CaseResult:
     voxel_ml = prepared.grid.spacing_mm**3 / 1000.0
-    gate = gate_values(
-        maps, voxel_ml=voxel_ml, brain_dice=brain.dice, plane_score=prepared.plane.score
-    )
+    gate = gate_values(maps, prepared=prepared, brain_dice=brain.dice)
     threshold = healthy.threshold(options.false_alarm_rate)
     peak_sd = DEFAULT_PEAK_SD if threshold is None else threshold
     reasons = reasons_not_assessable(gate)

@@ -138,6 +138,8 @@ GOOD = {
     "hemisphere_ratio": 1.02,
     "structures_found": 1.0,
     "plane_score": 0.8,
+    "explained": 0.3,
+    "contrast": 0.8,
 }
 
 
@@ -151,12 +153,27 @@ GOOD = {
         ("hemisphere_ratio", float("inf"), "hemisphere"),
         ("structures_found", 0.2, "20%"),
         ("plane_score", 0.05, "mid-plane"),
+        ("explained", 0.01, "1%"),
+        ("contrast", 0.04, "0.04"),
     ],
 )
 def test_each_unfit_value_gives_its_reason(key: str, value: float, words: str) -> None:
     assert reasons_not_assessable(GateValues(**GOOD)) == ()
     (reason,) = reasons_not_assessable(GateValues(**{**GOOD, key: value}))
     assert words in reason
+
+
+@pytest.mark.usefixtures("known_plane")
+def test_noise_and_uniform_objects_are_not_assessable(tmp_path: Path) -> None:
+    scan = head_phantom(lesion_mm=None)
+    inside = scan.voxels > 0
+    rng = np.random.default_rng(0)
+    noise = rng.normal(100, 20, scan.shape)
+    bottle = rng.normal(100, 1, scan.shape)
+    for voxels, words in ((noise, "explain"), (bottle, "contrast")):
+        unfit = Volume(voxels=(voxels * inside).astype(np.float32), affine=scan.affine)
+        result = analyse(unfit, tmp_path)
+        assert any(words in reason for reason in result.reasons), result.gate
 
 
 def test_brain_joins_network_and_rule() -> None:
