@@ -30,10 +30,13 @@ def samples(arguments: argparse.Namespace) -> int:
 def bench(arguments: argparse.Namespace) -> int:
     """Measure alignment or layers on this machine."""
     if arguments.what == "alignment":
-        from medsym.benchmarks.alignment import run_alignment_benchmark as run
+        from medsym.benchmarks.alignment import run_alignment_benchmark
+
+        write_numbers(arguments.json, numbers=run_alignment_benchmark())
     else:
-        from medsym.benchmarks.layers import run_layer_benchmark as run
-    write_numbers(arguments.json, numbers=run())
+        from medsym.benchmarks.layers import run_layer_benchmark
+
+        write_numbers(arguments.json, numbers=run_layer_benchmark())
     return EXIT_OK
 
 

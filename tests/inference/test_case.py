@@ -9,7 +9,12 @@ from medsym.errors import ModelError
 from medsym.inference.brain import brain_from_anatomy, dice, largest_component
 from medsym.inference.case import CaseResult, Options, analyse_scan
 from medsym.inference.findings import beyond_bound
-from medsym.inference.gate import GateValues, reasons_not_assessable
+from medsym.inference.gate import (
+    MIN_CONTRAST,
+    GateValues,
+    reasons_not_assessable,
+    relative_contrast,
+)
 from medsym.inference.structures import laterality_index
 from medsym.volumes.volume import Volume
 from tests.builders_case import fake_model, flat_reference, head_phantom
@@ -174,6 +179,16 @@ def test_noise_and_uniform_objects_are_not_assessable(tmp_path: Path) -> None:
         unfit = Volume(voxels=(voxels * inside).astype(np.float32), affine=scan.affine)
         result = analyse(unfit, tmp_path)
         assert any(words in reason for reason in result.reasons), result.gate
+
+
+def test_ct_is_not_taken_for_an_object_without_contrast() -> None:
+    rng = np.random.default_rng(0)
+    brain = np.zeros((20, 20, 20), dtype=bool)
+    brain[4:16, 4:16, 4:16] = True
+    tissue = rng.choice([8.0, 27.0, 36.0], size=brain.shape)
+    assert relative_contrast(np.where(brain, tissue, -1000.0), brain=brain) > MIN_CONTRAST
+    water = rng.normal(100.0, 1.0, brain.shape)
+    assert relative_contrast(np.where(brain, water, 0.0), brain=brain) < MIN_CONTRAST
 
 
 def test_brain_joins_network_and_rule() -> None:
