@@ -5,6 +5,7 @@ import html
 import streamlit as st
 
 from app import state
+from app.model_card import model_card
 from app.results import read_case, read_worklist
 from medsym.errors import MedsymError
 
@@ -74,8 +75,12 @@ def _provenance() -> None:
         for key, value in facts.items()
     )
     st.markdown(f'<dl class="medsym-card">{cells}</dl>', unsafe_allow_html=True)
-    if record.get("research_use_only"):
-        st.text(str(record["research_use_only"]))
+    card = model_card(str(record.get("model", {}).get("sha256", "")))
+    if card is None:
+        st.text("The card of this model is not part of this installation.")
+        return
+    with st.expander("Model card"):
+        st.markdown(card.replace("\n## ", "\n##### "))
 
 
 page()

@@ -29,7 +29,7 @@ function findingTitle({ side, structure }) {
 function peakText({ peak_sd: peak, false_alarm_rate: rate }) {
   if (!peak) return "";
   const often = Number.isFinite(rate) && rate !== null ? `; ${(100 * rate).toFixed(0)} % of healthy scans have one` : "; how often healthy scans have one is not known";
-  return `A finding reaches ${peak.toFixed(1)} SD${often}.`;
+  return `A finding reaches ${peak.toFixed(1)} SD and extends below that${often}.`;
 }
 
 export class Panel {

@@ -19,6 +19,11 @@ function scanDigits(volume) {
   return span >= 200 ? 0 : span >= 20 ? 1 : span >= 2 ? 2 : 3;
 }
 
+// Decimals that keep two figures of a small bound: a bound shown as 0 would claim too much.
+function boundDigits(bound) {
+  return bound > 0 && bound < 0.1 ? Math.min(6, 1 - Math.floor(Math.log10(bound))) : 2;
+}
+
 // Facts at a world point, as numbers; `words` turns them into text.
 export function factsAt(mm, { volumes, mirrorWorld, structures }) {
   const mirror = mirrorWorld ? transform(mirrorWorld, mm) : null;
@@ -51,7 +56,7 @@ export function words(facts, volumes) {
     ["Scan, mirror point", facts.mirror && Number.isFinite(facts.mirrorScan) ? number(facts.mirrorScan, digits) : "outside the scan", "mirrorScan"],
   ];
   for (const kind of ["deviation", "asymmetry", "bound", "pathology"]) {
-    if (volumes[kind]) rows.push([LAYERS[kind].title, number(facts[kind], kind === "bound" ? 3 : 2, LAYERS[kind].unit), kind]);
+    if (volumes[kind]) rows.push([LAYERS[kind].title, number(facts[kind], kind === "bound" ? boundDigits(facts.bound) : 2, LAYERS[kind].unit), kind]);
   }
   if (facts.mirror) rows.push(["Mirror point (mm)", formatMm(facts.mirror), "mirror"]);
   return rows;
