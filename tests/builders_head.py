@@ -1,4 +1,4 @@
-"""A whole head made of ellipsoids, with a textured brain, a lesion on the left and a known mid-plane."""
+"""A head of ellipsoids: textured brain, bone, scalp, a lesion on the left, a known mid-plane."""
 
 import numpy as np
 from scipy import ndimage

@@ -1,9 +1,8 @@
 """How well the mid-plane is found on brains whose plane is known.
 
-The angle is between the true and the found normal, the offset is the distance of the found plane from
-the true centre, the time is the
-processor's for estimate_midplane alone on one torch thread, which other programs hardly change. A gross failure is more
-than 5 degrees or 5 mm off.
+The angle is between the true and the found normal, the offset is the distance of the found plane
+from the true centre, the time is the processor's for estimate_midplane alone on one torch thread,
+which other programs hardly change. A gross failure is more than 5 degrees or 5 mm off.
 """
 
 import time
@@ -38,7 +37,8 @@ def run_alignment_benchmark(*, trials: int = 40, seed: int = 0) -> dict[str, Any
         torch.set_num_threads(threads)
     gross = sum(r["angle_deg"] > GROSS_DEG or r["offset_mm"] > GROSS_MM for r in rows)
     measured = {
-        name: _spread([row[name] for row in rows]) for name in ("angle_deg", "offset_mm", "cpu_seconds")
+        name: _spread([row[name] for row in rows])
+        for name in ("angle_deg", "offset_mm", "cpu_seconds")
     }
     settings = {"method": METHOD, "trials": trials, "seed": seed, "torch_threads": 1}
     return {"settings": settings, "gross_failures": gross, **measured, "per_trial": rows}

@@ -1,7 +1,7 @@
 """Brains with a known mid-plane and everything that makes it hard to find.
 
-Each is the symmetric MNI template, turned and shifted, with a smooth warp that keeps the mid-plane, a
-torque (right half forward, left half back), one large lesion on one side, a bias field and noise.
+Each is the symmetric MNI template, turned and shifted, with a smooth warp that keeps the mid-plane,
+a torque (right half forward, left half back), one large lesion on one side, a bias field and noise.
 """
 
 from dataclasses import dataclass
@@ -67,7 +67,9 @@ def _smooth_fields(rng: np.random.Generator, *, count: int) -> NDArray[np.float6
     return fields / np.sqrt((fields**2).mean(axis=(1, 2, 3), keepdims=True))
 
 
-def _at(field: NDArray[np.floating], *, points: NDArray[np.float64], spacing: float) -> NDArray:
+def _at(
+    field: NDArray[np.floating], *, points: NDArray[np.float64], spacing: float
+) -> NDArray[np.float64]:
     """Values of a centred lattice at points (3, x, y, z) mm."""
     index = points / spacing + 0.5 * (np.array(field.shape) - 1.0).reshape(3, 1, 1, 1)
     return ndimage.map_coordinates(field, index, order=1, mode="constant")
@@ -88,7 +90,7 @@ def rotation(angles_rad: NDArray[np.float64]) -> NDArray[np.float64]:
 def _subject(
     points: NDArray[np.float64], *, template: Template, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Intensity of a warped template with torque and a lesion at points (3, x, y, z) of its frame."""
+    """Intensity of a warped template with a lesion at points (3, x, y, z) of its frame."""
     fields = _smooth_fields(rng, count=3)
     warp = np.stack([WARP_RMS_MM * _at(f, points=points, spacing=CONTROL_MM) for f in fields])
     warp[0] *= np.tanh(np.abs(points[0]) / WARP_EDGE_MM)  # nothing crosses or moves the mid-plane

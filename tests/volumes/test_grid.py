@@ -1,4 +1,4 @@
-"""The way to the symmetric grid and back: mirror law, 48 orientations, sides, obliquity, coverage."""
+"""To the symmetric grid and back: mirror law, 48 orientations, sides, obliquity, coverage."""
 
 from dataclasses import replace
 
@@ -119,7 +119,9 @@ def test_turning_the_lattice_through_45_degrees_changes_nothing_abruptly() -> No
     images = []
     for degrees in (44.9, 45.1):
         turn = rigid(degrees=(0, 0, degrees), shift=(0, 0, 0))
-        head = make_head(to_world=np.linalg.inv(turn), spacing=(2.0, 2.0, 3.5), shape=(110, 110, 60))
+        head = make_head(
+            to_world=np.linalg.inv(turn), spacing=(2.0, 2.0, 3.5), shape=(110, 110, 60)
+        )
         turned = replace(head, affine=turn @ head.affine)
         images.append(prepare(turned, plane=replace(PLANE, normal=np.eye(3)[0], offset_mm=0)).raw)
     assert relative(*images) < 0.05
