@@ -96,7 +96,7 @@ def _add_research(menu: _Menu) -> None:
     samples = menu.add("samples", research.samples, "make the synthetic samples again")
     samples.add_argument("--out", type=Path, required=True, metavar="DIR")
     bench = menu.add("bench", research.bench, "measure accuracy or speed on this machine")
-    bench.add_argument("what", choices=("alignment", "layers"))
+    bench.add_argument("what", choices=("alignment",))
     bench.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to a file")
     evaluate = menu.add("evaluate", research.evaluate, "score a model on cases with known lesions")
     subjects = evaluate.add_mutually_exclusive_group(required=True)

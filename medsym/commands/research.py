@@ -1,9 +1,11 @@
 """train, samples, bench and evaluate."""
 
 import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from medsym.commands.console import EXIT_OK, say
-from medsym.commands.screening import write_numbers
 
 #: Added to the training seed, so that no evaluation draw was seen in training or validation.
 EVALUATION_SEED_STEP = 1000
@@ -28,15 +30,11 @@ def samples(arguments: argparse.Namespace) -> int:
 
 
 def bench(arguments: argparse.Namespace) -> int:
-    """Measure alignment or layers on this machine."""
-    if arguments.what == "alignment":
-        from medsym.benchmarks.alignment import run_alignment_benchmark
+    """Measure alignment on heads whose mid-plane is known: print the table, write the numbers."""
+    from medsym.benchmarks.alignment import format_alignment, run_alignment_benchmark
 
-        write_numbers(arguments.json, numbers=run_alignment_benchmark())
-    else:
-        from medsym.benchmarks.layers import run_layer_benchmark
-
-        write_numbers(arguments.json, numbers=run_layer_benchmark())
+    numbers = run_alignment_benchmark()
+    _show(format_alignment(numbers), numbers=numbers, path=arguments.json)
     return EXIT_OK
 
 
@@ -58,5 +56,32 @@ def evaluate(arguments: argparse.Namespace) -> int:
             model_folder=arguments.model,
             report=say,
         )
-    write_numbers(arguments.json, numbers=numbers)
+    _show(format_rows(numbers), numbers=numbers, path=arguments.json)
     return EXIT_OK
+
+
+def format_rows(rows: Sequence[Mapping[str, float | str]]) -> str:
+    """Rows with the same keys as a table in plain text: names left, numbers right."""
+    names = list(rows[0])
+    cells = [names] + [
+        [value if isinstance(value, str) else f"{value:.4g}" for value in row.values()]
+        for row in rows
+    ]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(names))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in cells
+    )
+
+
+def _show(table: str, *, numbers: object, path: Path | None) -> None:
+    """Print a table; write the same numbers as JSON if a file was asked for."""
+    for line in table.splitlines():
+        say(line)
+    if path is not None:
+        text = json.dumps(numbers, indent=1, sort_keys=True)
+        path.write_text(text + "\n", encoding="utf-8")
+        say(f"numbers in {path}")

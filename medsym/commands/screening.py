@@ -1,7 +1,6 @@
 """screen, demo and verify."""
 
 import argparse
-import json
 from pathlib import Path
 
 import medsym
@@ -105,14 +104,3 @@ def verify(arguments: argparse.Namespace) -> int:
             complain(f"damaged or missing: {name}")
     say(f"{len(paths) - damaged} of {len(paths)} cases are intact")
     return EXIT_REFUSED if damaged else EXIT_OK
-
-
-def write_numbers(path: Path | None, *, numbers: object) -> None:
-    """Write measured numbers as JSON if a file was asked for, else show them."""
-    text = json.dumps(numbers, indent=1, sort_keys=True)
-    if path is None:
-        for line in text.splitlines():
-            say(line)
-    else:
-        path.write_text(text + "\n", encoding="utf-8")
-        say(f"numbers in {path}")
