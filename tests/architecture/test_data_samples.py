@@ -1,7 +1,6 @@
 """The bundled samples are what their list says: bytes, sizes, origin, and the patient's sides."""
 
 import hashlib
-from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -66,16 +65,3 @@ def test_scan_is_brighter_inside_the_left_lesion_than_on_the_other_side() -> Non
     axis = [code in "LR" for code in nib.aff2axcodes(scan.affine)].index(True)
     other_side = np.flip(lesion, axis) & (image > 0)
     assert image[lesion].mean() > 1.2 * image[other_side].mean()
-
-
-@pytest.mark.slow
-def test_samples_made_again_hold_the_same_images(tmp_path: Path) -> None:
-    from medsym.synthesis.samples import write_samples
-
-    write_samples(tmp_path)
-    for name in LISTED:
-        old, new = (nib.Nifti1Image.from_filename(folder / name) for folder in (SAMPLES, tmp_path))
-        np.testing.assert_allclose(old.affine, new.affine, atol=1e-6)
-        difference = np.abs(np.asarray(old.dataobj, float) - np.asarray(new.dataobj, float))
-        # Other numpy and scipy builds may round the last stored unit differently.
-        assert difference.max() <= 1.0
