@@ -24,11 +24,12 @@ SHIFTS_MM = (-24.0, -12.0, 0.0, 12.0, 24.0)
 LOG_SCALES = (0.0,)
 SCALE_SPREAD = 0.06  # standard deviation of the log of adult brain size per axis
 PITCH_SPREAD_DEG = 15.0
-PRIOR = 0.01  # score lost at one standard deviation of size or pitch
+PRIOR = 0.02  # score lost at one standard deviation of size or pitch
 POSE_DEPTHS_MM = np.array([-15.0, -12.0, -9.0, -6.0, -3.0, 0.0, 2.5, 5.0, 7.5])
 UPPER_COSINE = 0.1  # directions above this are covered by skull and scalp alone
 SKIN_DEPTH_MM, SKIN_SPREAD_MM = 15.5, 3.0  # outline below the skin, measured on the same label maps
-SKIN_WEIGHT = 0.05
+SKIN_WEIGHT = 0.1
+SHALLOW_WEIGHT = 0.1  # the edge of the scalp is an edge too, but no brain is that near the air
 REACH_MM = 12  # the outline moves at most this far from the posed average
 INSIDE_MM, OUTSIDE_MM = 6, 5  # depth that must be tissue, distance in which the dark must follow
 # Per mm^2 of distance to the mean of the neighbours, and to the average shape.
@@ -154,14 +155,18 @@ def bend(head: HeadImage, *, pose: NDArray[np.float64]) -> NDArray[np.float64]:
     """Move the posed average outline to the edge; vertices (n, 3) mm from the centre of the grid.
 
     Minimises by sweeps, over whole-mm displacements d of every direction,
-    edge cost(d) + SMOOTHNESS (d - mean of the neighbours)^2 + STIFFNESS d^2.
+    edge cost(d) + SMOOTHNESS (d - mean of the neighbours)^2 + STIFFNESS d^2, plus a cost of being
+    too near the skin.
     """
     directions, faces = icosphere(BEND_SUBDIVISIONS)
     depths = np.arange(-REACH_MM - INSIDE_MM, REACH_MM + OUTSIDE_MM + 1, dtype=np.float64)
     points = _ray_points(pose, directions=directions, depths=depths)
     values = _probe(head.tissue, points=points, spacing_mm=head.spacing_mm, beyond=0.0)
     choices = np.arange(-REACH_MM, REACH_MM + 1, dtype=np.float64)
-    cost = _edge_cost(values) + STIFFNESS * choices**2
+    ends = points[:, INSIDE_MM : INSIDE_MM + len(choices)]
+    skin = _probe(head.depth_mm, points=ends, spacing_mm=head.spacing_mm, beyond=0.0)
+    shallow = np.clip((SKIN_DEPTH_MM - SKIN_SPREAD_MM - skin) / SKIN_SPREAD_MM, 0.0, None)
+    cost = _edge_cost(values) + STIFFNESS * choices**2 + SHALLOW_WEIGHT * shallow**2
     mean_of = _neighbour_mean(faces, count=len(directions))
     moved = np.zeros(len(directions))
     for _ in range(SWEEPS):

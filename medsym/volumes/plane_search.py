@@ -2,9 +2,13 @@
 
 Parameters of a plane are yaw and roll in degrees and the distance in mm from the centre of the
 plane space. All steps are deterministic and treat the two directions of the x axis alike.
+
+Every voter counts the same, near the plane or far from it: votes that fade with distance were more
+exact on made heads (0.37 against 0.45 degrees) but followed the bowed midline of heads with a big
+tumour by 2 degrees and 1.5 mm.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -19,8 +23,7 @@ OFFSETS_MM = tuple(4.0 * k for k in range(-4, 5))
 SEEDS = 3
 ADAM_STEPS, ADAM_RATE = 30, 0.5  # the rate in degrees and mm
 LBFGS_STEPS = 20
-TOLERANCES = {8: 0.25, 4: 0.20, 2: 0.06}  # c of the score per lattice spacing in mm
-NEAR_MM = 30.0  # at the finish votes fade as exp(-(distance from the plane / NEAR_MM)^2)
+TOLERANCES = {8: 0.25, 4: 0.20, 2: 0.05}  # c of the score per lattice spacing in mm
 POINTS = {8: 6_000, 4: 12_000, 2: 40_000}  # about as many voters are used
 PRIOR = 0.004  # score lost at PRIOR_DEG: an upright head is likelier, but only just
 PRIOR_DEG = 15.0
@@ -59,16 +62,6 @@ def _level(space: PlaneSpace, *, spacing: int) -> _Level:
         half_mm=0.5 * (size - 1) * spacing,
         tolerance=TOLERANCES[spacing],
     )
-
-
-def _near(level: _Level, *, parameters: torch.Tensor) -> _Level:
-    """The level with votes that fade away from a plane, (1, 3).
-
-    What lies next to the mid-plane says best where it is; asymmetry grows with the distance.
-    Measured on 24 made heads: median angle 0.55 -> 0.35 degrees (with the tolerance 0.15 -> 0.05).
-    """
-    distance = level.points @ _normals(parameters)[0] - parameters[0, 2]
-    return replace(level, votes=level.votes * torch.exp(-((distance / NEAR_MM) ** 2)))
 
 
 def _normals(parameters: torch.Tensor) -> torch.Tensor:
@@ -150,8 +143,7 @@ def _to_plane(space: PlaneSpace, *, parameters: torch.Tensor, score: float) -> M
 def search_plane(space: PlaneSpace) -> MidPlane:
     """Global search: grid at 8 mm, Adam at 4 mm, L-BFGS at 2 mm."""
     best = _climb(_level(space, spacing=4), start=_survey(_level(space, spacing=8)))
-    fine = _near(_level(space, spacing=2), parameters=best)
-    parameters, score = _finish(fine, start=best)
+    parameters, score = _finish(_level(space, spacing=2), start=best)
     return _to_plane(space, parameters=parameters, score=score)
 
 
@@ -160,6 +152,5 @@ def polish_plane(space: PlaneSpace, *, start: MidPlane) -> MidPlane:
     distance = start.offset_mm - float(start.normal @ space.centre_mm)
     first = torch.tensor([[start.yaw_deg, start.roll_deg, distance]], dtype=torch.float32)
     best = _climb(_level(space, spacing=4), start=first)
-    fine = _near(_level(space, spacing=2), parameters=best)
-    parameters, score = _finish(fine, start=best)
+    parameters, score = _finish(_level(space, spacing=2), start=best)
     return _to_plane(space, parameters=parameters, score=score)
