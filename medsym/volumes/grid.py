@@ -65,9 +65,7 @@ def prepare_scan(
     return refine(first, first.brain)
 
 
-def refine(
-    prepared: PreparedScan, brain_on_grid: NDArray[np.bool_]
-) -> PreparedScan:
+def refine(prepared: PreparedScan, brain_on_grid: NDArray[np.bool_]) -> PreparedScan:
     """Repeat the alignment with a better brain mask, for instance the network's.
 
     The plane is improved with the brain's voxels as the only voters, the grid is centred on the
