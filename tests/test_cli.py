@@ -161,13 +161,6 @@ def test_progress_is_one_line_per_scan(capsys) -> None:
     assert shown.err == "MS-101 b: cut. Fix: copy.\n"
 
 
-def test_numbers_go_to_a_file(tmp_path: Path) -> None:
-    from medsym.commands.screening import write_numbers
-
-    write_numbers(tmp_path / "n.json", numbers={"b": 1, "a": [2.5]})
-    assert json.loads((tmp_path / "n.json").read_text()) == {"a": [2.5], "b": 1}
-
-
 def test_help_is_light_and_silent() -> None:
     code = (
         "import sys\nfrom medsym.cli import build_parser\nbuild_parser()\n"
