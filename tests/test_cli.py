@@ -1,7 +1,6 @@
 """The command line: exit codes, one line per error, frozen flags, and a quick start."""
 
 import argparse
-import json
 import subprocess
 import sys
 from pathlib import Path
