@@ -18,7 +18,8 @@ or treatment, and no scan is "normal" because medsym shows nothing.
 
 READING = """
 #### How to read the picture
-- **Deviation**: asymmetry against the own mirror side, in standard deviations of healthy people.
+- **Deviation**: asymmetry against the own mirror side, averaged over about a centimetre, in
+  standard deviations of healthy (synthetic) cases.
   Orange is more than the mirror side. The mirror place of everything orange is blue by
   construction: it is no second finding, and it is drawn only on demand.
 - **Bound**: the most asymmetry that the model could make by itself at this place, whatever the

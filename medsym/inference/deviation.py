@@ -1,13 +1,14 @@
 """Deviation against healthy people: the spread of the asymmetry, kept with the model's weights.
 
-The spread (a standard deviation about zero, in nats) lives on a small grid of *brain coordinates*:
-x from the mid-plane outwards, y and z from the middle of the brain, each divided by half the extent
-of the brain. So heads of different size share one reference. The largest deviation of healthy cases
-that did not enter the spread gives a family-wise threshold: with n of them, the finite-sample
-(split-conformal) quantile at level alpha is the ceil((n + 1)(1 - alpha))-th smallest maximum, and a
-new exchangeable healthy case exceeds it anywhere with probability at most alpha (Vovk, Gammerman
-and Shafer, Algorithmic Learning in a Random World, 2005). Healthy here means the cases given to
-``build_reference``; the promise does not carry over to scans unlike them.
+The spread (a standard deviation about zero of the regional asymmetry, in nats) lives on a small
+grid of *brain coordinates*: x from the mid-plane outwards, y and z from the middle of the brain,
+each divided by half the extent of the brain. So heads of different size share one reference. The
+largest deviation of healthy cases that did not enter the spread gives a family-wise threshold:
+with n of them, the finite-sample (split-conformal) quantile at level alpha is the ceil((n + 1)(1
+- alpha))-th smallest maximum, and a new exchangeable healthy case exceeds it anywhere with
+probability at most alpha (Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World,
+2005). Healthy here means the cases given to ``build_reference``; the promise does not carry over
+to scans unlike them.
 """
 
 import math
@@ -23,7 +24,7 @@ from torch import nn
 
 from medsym.errors import ModelError
 from medsym.inference.evidence import DEFAULT_PRIOR_LOGIT
-from medsym.inference.maps import BoolMap, FloatMap, MapRequest, compute_maps
+from medsym.inference.maps import BoolMap, FloatMap, MapRequest, compute_maps, regional
 
 #: Name of the file beside the weights.
 REFERENCE_FILE = "reference.safetensors"
@@ -152,14 +153,15 @@ def build_reference(
             prior_logit=prior_logit,
         )
         maps, _ = compute_maps(network, image, request=request)
+        averaged = regional(maps.asymmetry, domain=maps.domain)
         if number < num_spread:
-            squares += _to_reference(maps.asymmetry.astype(np.float64) ** 2, brain)
+            squares += _to_reference(averaged**2, brain)
             weights += _to_reference(maps.domain.astype(np.float64), brain)
             continue
         if reference is None:
             reference = spread_from_moments(squares, weights)
         sigma = _reference(reference, maxima=[], num_spread=num_spread).sigma_on(brain)
-        maxima.append(float(np.abs(maps.asymmetry / sigma).max()))
+        maxima.append(float(np.abs(averaged / sigma).max()))
     spread = spread_from_moments(squares, weights) if reference is None else reference
     return _reference(spread, maxima=maxima, num_spread=num_spread)
 

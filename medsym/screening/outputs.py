@@ -58,8 +58,9 @@ KINDS = (
         key="deviation",
         suffix="statmap",
         units="standard deviations",
-        meaning="Asymmetry divided by its spread in the healthy reference. Positive: more here "
-        f"than at the mirror place. {_NOT_COMPARED}",
+        meaning="Asymmetry averaged over its neighbourhood (Gaussian, 4.5 mm), divided by the "
+        "spread of that average in the healthy reference. Positive: more here than at the mirror "
+        f"place. {_NOT_COMPARED}",
     ),
     MapKind(
         key="bound",
