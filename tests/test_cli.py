@@ -1,8 +1,12 @@
 """The command line: exit codes, one line per error, frozen flags, and a quick start."""
 
 import argparse
+import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -138,14 +142,27 @@ def test_view_starts_the_server_without_a_shell(tmp_path: Path, monkeypatch, cap
 
     def start(command, **options):
         started.append((command, options))
-        return subprocess.CompletedProcess(command, 0)
+        return popen([sys.executable, "-c", "pass"])
 
-    monkeypatch.setattr(subprocess, "run", start)
+    popen = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", start)
+    monkeypatch.setattr(viewing, "_has_screen", lambda: False)
     assert main(["view", str(tmp_path), "--port", "8600"]) == 0
     (command, options) = started[0]
     assert isinstance(command, list)
     assert not options.get("shell")
     assert "http://127.0.0.1:8600" in capsys.readouterr().out
+
+
+def test_ending_view_ends_its_server(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "screening.tsv").write_text("case\n")
+    sleeper = [sys.executable, "-c", "import time; time.sleep(60)"]
+    monkeypatch.setattr(viewing, "server_command", lambda *_a, **_k: sleeper)
+    monkeypatch.setattr(viewing, "_has_screen", lambda: False)
+    threading.Timer(1.0, os.kill, [os.getpid(), signal.SIGTERM]).start()
+    since = time.monotonic()
+    assert viewing.show(tmp_path, port=8601) == 0
+    assert time.monotonic() - since < 30
 
 
 def test_progress_is_one_line_per_scan(capsys) -> None:

@@ -15,7 +15,8 @@ from medsym.volumes.volume import Volume
 SHAPE = (112, 128, 112)
 SPACING_MM = 2.0
 TURN_DEG, SHIFT_MM = 15.0, 10.0  # uniform, each axis, both directions
-WARP_RMS_MM, WARP_SMOOTH_MM, WARP_EDGE_MM = 2.5, 16.0, 12.0
+WARP_RMS_MM = 2.5  # of the length of the smooth displacement
+WARP_SMOOTH_MM, WARP_EDGE_MM = 16.0, 12.0
 TORQUE_MM, TORQUE_EDGE_MM = 2.0, 20.0
 LESION_RADIUS_MM = (8.0, 22.0)
 LESION_SIDE_MM, LESION_BOX_MM = (20.0, 50.0), (55.0, 35.0)  # |x| range; half ranges of y and z
@@ -88,11 +89,16 @@ def rotation(angles_rad: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _subject(
-    points: NDArray[np.float64], *, template: Template, rng: np.random.Generator
+    points: NDArray[np.float64],
+    *,
+    template: Template,
+    rng: np.random.Generator,
+    warp_rms_mm: float,
 ) -> NDArray[np.float64]:
     """Intensity of a warped template with a lesion at points (3, x, y, z) of its frame."""
     fields = _smooth_fields(rng, count=3)
-    warp = np.stack([WARP_RMS_MM * _at(f, points=points, spacing=CONTROL_MM) for f in fields])
+    along_axis = warp_rms_mm / np.sqrt(3.0)
+    warp = np.stack([along_axis * _at(f, points=points, spacing=CONTROL_MM) for f in fields])
     warp[0] *= np.tanh(np.abs(points[0]) / WARP_EDGE_MM)  # nothing crosses or moves the mid-plane
     warp[1] += TORQUE_MM * np.tanh(points[0] / TORQUE_EDGE_MM)
     values = _at(template.voxels, points=points + warp, spacing=template.spacing_mm)
@@ -106,12 +112,13 @@ def _subject(
     return values
 
 
-def make_hard_head(template: Template, *, seed: int) -> HardHead:
+def make_hard_head(template: Template, *, seed: int, warp_rms_mm: float = WARP_RMS_MM) -> HardHead:
     """One head; the same seed gives the same head.
 
     Args:
         template: from load_head_template.
         seed: of everything random.
+        warp_rms_mm: root mean square length of the smooth displacement.
     """
     rng = np.random.default_rng(seed)
     turn = rotation(np.radians(rng.uniform(-TURN_DEG, TURN_DEG, 3)))
@@ -119,7 +126,7 @@ def make_hard_head(template: Template, *, seed: int) -> HardHead:
     axes = [(np.arange(n) - 0.5 * (n - 1)) * SPACING_MM for n in SHAPE]
     world = np.stack(np.meshgrid(*axes, indexing="ij"))
     points = np.einsum("rc,cxyz->rxyz", turn.T, world - shift.reshape(3, 1, 1, 1))
-    values = _subject(points, template=template, rng=rng)
+    values = _subject(points, template=template, rng=rng, warp_rms_mm=warp_rms_mm)
     bias = np.exp(BIAS_LOG * _at(_smooth_fields(rng, count=1)[0], points=world, spacing=CONTROL_MM))
     values = values * bias
     values = np.abs(values + NOISE * values.max() * rng.standard_normal(SHAPE))

@@ -2,8 +2,14 @@
 
 import argparse
 import importlib.util
+import os
+import signal
 import subprocess
 import sys
+import threading
+import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import medsym
@@ -12,6 +18,8 @@ from medsym.errors import OutputError
 
 #: Only this machine may connect: scans are patient data and the viewer has no login.
 ADDRESS = "127.0.0.1"
+#: The server needs about this long before it answers.
+OPEN_AFTER_SECONDS = 3.0
 
 
 def entry_file() -> Path:
@@ -69,12 +77,37 @@ def show(folder: Path, *, port: int) -> int:
             fix="run 'medsym screen SCAN... --out DIR' first",
         )
     command = server_command(folder, port=port)
-    say(f"viewer: http://{ADDRESS}:{port}  (stop with Ctrl+C)")
+    url = f"http://{ADDRESS}:{port}"
+    say(f"viewer: {url}  (stop with Ctrl+C)")
+    with subprocess.Popen(command) as server, _stopping(server):
+        opener = threading.Timer(OPEN_AFTER_SECONDS, webbrowser.open, [url])
+        if _has_screen():
+            opener.start()
+        try:
+            code = server.wait()
+        except KeyboardInterrupt:
+            server.terminate()
+            return EXIT_OK
+        finally:
+            opener.cancel()
+    return EXIT_OK if code in (0, -signal.SIGTERM) else EXIT_USAGE
+
+
+@contextmanager
+def _stopping(server: "subprocess.Popen[bytes]") -> Iterator[None]:
+    """While open, a request to end this process (SIGTERM) ends the server, not only us."""
+    before = signal.signal(signal.SIGTERM, lambda *_: server.terminate())
     try:
-        finished = subprocess.run(command, check=False)
-    except KeyboardInterrupt:
-        return EXIT_OK
-    return EXIT_OK if finished.returncode == 0 else EXIT_USAGE
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _has_screen() -> bool:
+    """True where opening a browser shows a window rather than taking over the terminal."""
+    return sys.platform in ("darwin", "win32") or bool(
+        {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys()
+    )
 
 
 def view(arguments: argparse.Namespace) -> int:
