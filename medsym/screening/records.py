@@ -11,6 +11,7 @@ import numpy as np
 from medsym import RESEARCH_USE_ONLY, __version__
 from medsym.errors import OutputError
 from medsym.inference.case import CaseResult
+from medsym.inference.findings import EXTENT_SHARE
 from medsym.models.store import LoadedModel
 from medsym.screening.naming import CaseName
 
@@ -59,7 +60,11 @@ def build_record(
         "midplane": _midplane(result),
         "mirror_world": result.prepared.plane.reflection.tolist(),
         "quality": {key: getattr(result.gate, key) for key in result.gate.__slots__},
-        "threshold": {"peak_sd": result.peak_sd, "false_alarm_rate": result.false_alarm_rate},
+        "threshold": {
+            "peak_sd": result.peak_sd,
+            "extent_sd": EXTENT_SHARE * result.peak_sd,
+            "false_alarm_rate": result.false_alarm_rate,
+        },
         "summary": summary,
         "structures": [row.as_dict() for row in result.structures] if shown else [],
         "findings": [row.as_dict() for row in result.findings],

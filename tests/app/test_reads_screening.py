@@ -40,7 +40,7 @@ def test_payload_has_every_map_and_starts_at_the_lesion(folder: Path) -> None:
     payload = case_payload(case, volumes={}, web="", finding=None)
     assert payload["findings"][0]["side"] == "right"
     assert np.linalg.norm(np.subtract(payload["crosshair_mm"], LESION_MM)) < 12
-    assert payload["threshold"]["peak_sd"] > 0
+    assert payload["threshold"]["peak_sd"] > payload["threshold"]["extent_sd"] > 0
     assert any(name.startswith("right-") for name in payload["structures"].values())
 
 

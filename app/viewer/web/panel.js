@@ -26,10 +26,11 @@ function findingTitle({ side, structure }) {
 }
 
 // What makes a finding, and how often that happens in healthy people.
-function peakText({ peak_sd: peak, false_alarm_rate: rate }) {
+function peakText({ peak_sd: peak, extent_sd: extent, false_alarm_rate: rate }) {
   if (!peak) return "";
-  const often = Number.isFinite(rate) && rate !== null ? `; ${(100 * rate).toFixed(0)} % of healthy scans have one` : "; how often healthy scans have one is not known";
-  return `A finding reaches ${peak.toFixed(1)} SD and extends below that${often}.`;
+  const often = Number.isFinite(rate) && rate !== null ? `; ${(100 * rate).toFixed(0)} % of healthy (synthetic) scans have one` : "; how often healthy scans have one is not known";
+  const down = extent ? `extends down to ${extent.toFixed(1)} SD` : "extends below that";
+  return `A finding reaches ${peak.toFixed(1)} SD and ${down}${often}.`;
 }
 
 export class Panel {

@@ -177,7 +177,7 @@ class Viewer {
   useLayerRange() {
     const layer = LAYERS[this.settings.layer];
     if (!layer || layer.labels) return;
-    const threshold = (this.settings.layer === "deviation" && this.peak.peak_sd) || layer.threshold;
+    const threshold = (this.settings.layer === "deviation" && (this.peak.extent_sd || this.peak.peak_sd)) || layer.threshold;
     const maximum = Math.max(2 * threshold, Math.min(this.scaleTop(), 3 * Math.max(threshold, layer.least)));
     Object.assign(this.settings, { threshold, maximum: layer.signed ? maximum : this.scaleTop() });
   }
