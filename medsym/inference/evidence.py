@@ -20,6 +20,8 @@ import math
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from medsym.symmetry.mirror import flip_x
+
 #: Log odds of a voxel to be pathological before looking: 1 in 100 brain voxels. Origin: stroke
 #: masks of tens of millilitres in brains of 1100 to 1500 ml. A model's manifest overrides it.
 DEFAULT_PRIOR_LOGIT = math.log(0.01 / 0.99)
@@ -30,14 +32,6 @@ STORAGE_SLACK = 2.0**-23
 
 #: Absolute widening (nats) for the same reason where the bound is nearly zero.
 STORAGE_SLACK_NATS = 1e-9
-
-#: Tensor position of the x axis in (..., x, y, z).
-X_DIM = -3
-
-
-def mirror(values: Tensor) -> Tensor:
-    """Mirror ``(..., x, y, z)`` about the mid-plane of the symmetric grid."""
-    return values.flip(X_DIM)
 
 
 def evidence(logit: Tensor, *, prior_logit: float = DEFAULT_PRIOR_LOGIT) -> Tensor:
@@ -60,7 +54,7 @@ def evidence(logit: Tensor, *, prior_logit: float = DEFAULT_PRIOR_LOGIT) -> Tens
 
 def asymmetry(values: Tensor) -> Tensor:
     """``A = values - S values`` for ``(..., x, y, z)``: exactly antisymmetric, also in floats."""
-    return values - mirror(values)
+    return values - flip_x(values)
 
 
 def defect(values: Tensor, *, of_mirrored: Tensor) -> Tensor:
@@ -70,7 +64,7 @@ def defect(values: Tensor, *, of_mirrored: Tensor) -> Tensor:
         values: ``F(x)``, shape (..., x, y, z).
         of_mirrored: ``F(Sx)``, the map computed from the mirrored scan, same shape.
     """
-    return of_mirrored - mirror(values)
+    return of_mirrored - flip_x(values)
 
 
 def bound(
@@ -93,5 +87,5 @@ def bound(
     """
     high = evidence(even_high.double() + tolerance.double(), prior_logit=prior_logit)
     low = evidence(even_low.double() - tolerance.double(), prior_logit=prior_logit)
-    width = mirror(high - low)
+    width = flip_x(high - low)
     return width * (1.0 + STORAGE_SLACK) + high.abs().amax() * STORAGE_SLACK + STORAGE_SLACK_NATS

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from medsym.inference.evidence import mirror
+from medsym.symmetry.mirror import flip_x
 
 #: Margin for the logits of a single pass, relative to ``1 + |logit|``. Measured flip noise of an
 #: eight-layer float32 network is 4e-6 to 8e-6; this is more than ten times that. Not a proof.
@@ -73,7 +73,7 @@ def _forward(network: nn.Module, image: Tensor) -> _Pass:
 
 def swap_sides(scores: Tensor, *, mirror_classes: Sequence[int]) -> Tensor:
     """Mirror class scores (class, x, y, z): positions flip and left/right classes swap."""
-    return mirror(scores[list(mirror_classes)])
+    return flip_x(scores[list(mirror_classes)])
 
 
 def run_network(
@@ -94,7 +94,7 @@ def run_network(
     try:
         with torch.inference_mode():
             first = _forward(network, tensor)
-            second = _forward(network, mirror(tensor)) if mirrored else None
+            second = _forward(network, flip_x(tensor)) if mirrored else None
     finally:
         network.train(was_training)
     if second is None:
@@ -117,7 +117,7 @@ def _single(first: _Pass) -> NetworkParts:
 
 
 def _paired(first: _Pass, second: _Pass, *, mirror_classes: Sequence[int]) -> NetworkParts:
-    even_back, odd_back = mirror(second.even), mirror(second.odd)
+    even_back, odd_back = flip_x(second.even), flip_x(second.odd)
     scores_back = swap_sides(second.anatomy, mirror_classes=mirror_classes)
     disagreement = torch.maximum(
         (first.even - even_back).abs().amax(), (first.odd + odd_back).abs().amax()
@@ -127,7 +127,7 @@ def _paired(first: _Pass, second: _Pass, *, mirror_classes: Sequence[int]) -> Ne
         odd=(first.odd - odd_back) / 2,
         even_low=torch.minimum(first.even, even_back),
         even_high=torch.maximum(first.even, even_back),
-        tolerance=torch.maximum(first.tolerance, mirror(second.tolerance)),
+        tolerance=torch.maximum(first.tolerance, flip_x(second.tolerance)),
         anatomy=(first.anatomy + scores_back) / 2,
         raw_logits=(first.even + first.odd, second.even + second.odd),
         rounding=float(disagreement),

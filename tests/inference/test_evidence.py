@@ -4,7 +4,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medsym.inference.evidence import asymmetry, bound, defect, evidence, mirror
+from medsym.inference.evidence import asymmetry, bound, defect, evidence
+from medsym.symmetry.mirror import flip_x as mirror
 
 SHAPE = (6, 4, 5)
 
