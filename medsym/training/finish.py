@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch.optim.swa_utils import AveragedModel
 
+from medsym.inference.case import prior_logit_of
 from medsym.inference.deviation import REFERENCE_FILE, build_reference, save_reference
 from medsym.inference.maps import BoolMap, FloatMap
 from medsym.models.asymmetry_net import AsymmetryNet
@@ -55,11 +56,13 @@ def write_model(
     }
     save_model(folder, network, manifest)
     say(f"healthy reference from {settings.reference_cases} synthetic subjects")
+    loaded = load_model(folder)
     reference = build_reference(
-        load_model(folder).network,
+        loaded.network,
         healthy_images(settings),
         mirror_classes=mirror_permutation(),
         num_spread=settings.reference_cases // 2,
+        prior_logit=prior_logit_of(loaded),
     )
     save_reference(folder / REFERENCE_FILE, reference=reference)
     say(f"model in {folder}: {scores.line()}")

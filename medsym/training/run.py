@@ -19,7 +19,7 @@ from medsym.training.data import SyntheticSubjects, collate
 from medsym.training.finish import write_model
 from medsym.training.losses import AsymmetryLoss, Batch
 from medsym.training.settings import OptimiserSettings, TrainSettings
-from medsym.training.validation import validate
+from medsym.training.validation import score_cases, unseen_subjects
 
 logger = logging.getLogger(__name__)
 Report = Callable[[str], None]
@@ -114,6 +114,7 @@ def _loop(
     if done >= total:
         return
     loss = AsymmetryLoss(settings.loss)
+    unseen = unseen_subjects(settings)
     sums: dict[str, float] = {}
 
     def step(_engine: Engine, batch: Batch) -> dict[str, float]:
@@ -136,7 +137,7 @@ def _loop(
         since = settings.checkpoint_every
         means = " ".join(f"{name} {value / since:.4f}" for name, value in sorted(sums.items()))
         sums.clear()
-        scores = validate(state.average, settings, device=device)
+        scores = score_cases(state.average, unseen, device=device)
         say(f"step {at}/{total}: {means} | unseen: {scores.line()}")
 
     every = Events.ITERATION_COMPLETED(every=settings.checkpoint_every)

@@ -48,10 +48,14 @@ def mirror_difference(image: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def validate(network: nn.Module, settings: TrainSettings, *, device: torch.device) -> Scores:
-    """Score on the first ``validation_cases`` subjects of the test split."""
+    """Score on the unseen subjects of a run."""
+    return score_cases(network, unseen_subjects(settings), device=device)
+
+
+def unseen_subjects(settings: TrainSettings) -> list[SyntheticCase]:
+    """The first ``validation_cases`` subjects of the test split; opens its sources from disk."""
     subjects = SyntheticSubjects(settings.synthesis, seed=settings.seed, split="test")
-    cases = [subjects[i] for i in range(settings.validation_cases)]
-    return score_cases(network, cases, device=device)
+    return [subjects[i] for i in range(settings.validation_cases)]
 
 
 def score_cases(network: nn.Module, cases: list[SyntheticCase], *, device: torch.device) -> Scores:
