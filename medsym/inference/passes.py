@@ -14,12 +14,18 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
+from medsym.models.support import Box, support_box
 from medsym.symmetry.mirror import flip_x
 
 #: Margin for the logits of a single pass, relative to ``1 + |logit|``. Measured flip noise of an
 #: eight-layer float32 network is 4e-6 to 8e-6; this is more than ten times that. Not a proof.
 SINGLE_PASS_MARGIN = 1e-4
+
+#: Where the image is empty and the network is not run: score of "no structure", and minus the logit
+#: of pathology. Any number far beyond the logits of a trained network would do.
+EMPTY_LOGIT = 30.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,13 +67,30 @@ class _Pass:
     anatomy: Tensor
 
 
+def _box(network: nn.Module, image: Tensor) -> Box:
+    """Part of the image that the network is run on: all of it unless the network states sizes."""
+    multiple = getattr(network, "size_multiple", None)
+    if multiple is None:
+        return slice(0, image.shape[0]), slice(0, image.shape[1]), slice(0, image.shape[2])
+    return support_box((image != 0).cpu().numpy(), multiple=multiple)
+
+
 def _forward(network: nn.Module, image: Tensor) -> _Pass:
-    output = network(image[None, None])
+    """One pass over the box that holds the image; what lies outside of it is called empty."""
+    box = _box(network, image)
+    output = network(image[box][None, None])
+    margins: list[int] = []
+    for side, size in reversed(list(zip(box, image.shape, strict=True))):
+        margins += [side.start, size - side.stop]  # torch pads the last axis first
+    outside = pad(torch.zeros_like(image[box]), margins, value=1.0)
+    anatomy = pad(output.anatomy_logits[0].float(), margins)
+    anatomy[0] += EMPTY_LOGIT * outside
+    head = output.pathology
     return _Pass(
-        even=output.pathology.even[0, 0].double(),
-        odd=output.pathology.odd[0, 0].double(),
-        tolerance=output.pathology.tolerance[0, 0].double(),
-        anatomy=output.anatomy_logits[0].float(),
+        even=pad(head.even[0, 0].double(), margins, value=-EMPTY_LOGIT),
+        odd=pad(head.odd[0, 0].double(), margins),
+        tolerance=pad(head.tolerance[0, 0].double(), margins),
+        anatomy=anatomy,
     )
 
 

@@ -95,7 +95,7 @@ class _Ascent(nn.Module):
 class AsymmetryNet(nn.Module):
     """(b, 1, x, y, z) normalised scan on the symmetric grid -> :class:`NetworkOutput`.
 
-    Sizes must be divisible by ``2 ** (levels - 1)``; the strided layers refuse others.
+    Sizes must be divisible by ``size_multiple``; the strided layers refuse others.
 
     Args:
         settings: Widths, windows and where softness is allowed.
@@ -131,6 +131,11 @@ class AsymmetryNet(nn.Module):
             hidden=mirror_action(regular=settings.head_pairs),
             bias=math.log(prior / (1.0 - prior)),
         )
+
+    @property
+    def size_multiple(self) -> int:
+        """Every spatial size has to be a multiple of this: each level halves it."""
+        return int(2 ** (len(self.levels) - 1))
 
     def forward(self, scan: Tensor) -> NetworkOutput:
         """One pass; see the class for shapes."""

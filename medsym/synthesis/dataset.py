@@ -1,11 +1,9 @@
-"""Endless streams of synthesised cases for training, and fixed lists of them for measuring."""
+"""Where synthetic cases come from: the anatomies and shapes of a split, and case i of a seed."""
 
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from torch.utils.data import IterableDataset, get_worker_info
 
 from medsym.errors import ConfigError
 from medsym.synthesis.anatomy import Anatomy, load_folder
@@ -83,41 +81,3 @@ def draw_case(sources: Sources, *, config: SynthesisConfig, seed: int, index: in
     generator = torch.Generator().manual_seed((seed * _STRIDE + index) % 2**63)
     pick = int(torch.randint(len(sources.anatomies), (), generator=generator))
     return draw(sources.anatomies[pick], generator=generator, config=config, shapes=sources.shapes)
-
-
-def stream(
-    config: SynthesisConfig, *, seed: int, split: str, start: int = 0, step: int = 1
-) -> Iterator[SyntheticCase]:
-    """Cases start, start + step, ... of a stream, without end."""
-    sources = load_sources(config, split=split)
-    index = start
-    while True:
-        yield draw_case(sources, config=config, seed=seed, index=index)
-        index += step
-
-
-class SyntheticStream(IterableDataset[SyntheticCase]):
-    """The same stream for `torch.utils.data.DataLoader`; workers share it without repeats.
-
-    Use ``batch_size=None`` or a collate function: a case is a data class, not a tensor.
-
-    Args:
-        config: every range.
-        seed: of the stream.
-        split: "train", "reference" or "test".
-        start: first case, for resuming.
-    """
-
-    def __init__(self, config: SynthesisConfig, *, seed: int, split: str, start: int = 0) -> None:
-        self.config = config
-        self.seed = seed
-        self.split = split
-        self.start = start
-
-    def __iter__(self) -> Iterator[SyntheticCase]:
-        """Cases of this worker."""
-        worker = get_worker_info()
-        offset, step = (0, 1) if worker is None else (worker.id, worker.num_workers)
-        return stream(
-            self.config, seed=self.seed, split=self.split, start=self.start + offset, step=step
-        )

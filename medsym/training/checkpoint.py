@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 from medsym.errors import ModelError
+from medsym.models.asymmetry_net import AsymmetryNet
 
 FILE_NAME = "checkpoint.pt"
 
@@ -17,8 +18,8 @@ FILE_NAME = "checkpoint.pt"
 class TrainingState:
     """What a run changes as it goes."""
 
-    network: nn.Module
-    average: nn.Module
+    network: AsymmetryNet
+    average: AveragedModel
     optimiser: torch.optim.Optimizer
     schedule: torch.optim.lr_scheduler.LRScheduler
 

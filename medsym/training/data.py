@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, get_worker_info
 
+from medsym.models.support import support_box
 from medsym.synthesis.dataset import Sources, draw_case, load_sources
 from medsym.synthesis.generator import SyntheticCase
 from medsym.synthesis.settings import SynthesisConfig
@@ -46,11 +47,21 @@ def _stack(volumes: Sequence[Tensor], dtype: torch.dtype) -> Tensor:
     return torch.stack(list(volumes))[:, None].to(dtype)
 
 
-def collate(cases: Sequence[SyntheticCase]) -> Batch:
-    """Stack subjects into a batch."""
-    return Batch(
+def collate(cases: Sequence[SyntheticCase], *, multiple: int | None = None) -> Batch:
+    """Stack subjects into a batch.
+
+    Args:
+        cases: Subjects on one grid.
+        multiple: Cut the batch to the box that holds its images, with sides that are multiples of
+            this, as the network is run at inference; None keeps the whole grid.
+    """
+    batch = Batch(
         image=_stack([c.image for c in cases], torch.float32),
         structures=_stack([c.structures for c in cases], torch.int64),
         lesion=_stack([c.lesion for c in cases], torch.float32),
         brain=_stack([c.brain for c in cases], torch.float32),
     )
+    if multiple is None:
+        return batch
+    filled = (batch.image[:, 0] != 0).any(dim=0).numpy()
+    return batch.cut(support_box(filled, multiple=multiple))

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-import torch
 from torch.optim.swa_utils import AveragedModel
 
 from medsym.inference.case import prior_logit_of
@@ -34,7 +33,7 @@ def write_model(
     network = average.module
     assert isinstance(network, AsymmetryNet)
     network = network.to("cpu").eval()
-    scores = validate(network, settings, device=torch.device("cpu"))
+    scores = validate(network, settings)
     folder = out / "model"
     manifest = {
         "name": settings.name,

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medsym.models.asymmetry_net import NetworkOutput
+from medsym.models.support import Box
 from medsym.training.settings import LossSettings
 
 
@@ -36,6 +37,15 @@ class Batch:
             brain=self.brain.to(device),
         )
 
+    def cut(self, box: Box) -> "Batch":
+        """The same batch inside a box of the grid."""
+        return Batch(
+            image=self.image[:, :, *box].contiguous(),
+            structures=self.structures[:, :, *box].contiguous(),
+            lesion=self.lesion[:, :, *box].contiguous(),
+            brain=self.brain[:, :, *box].contiguous(),
+        )
+
 
 class AsymmetryLoss(nn.Module):
     """Weighted sum of the parts; calling it returns (total, parts by name)."""
@@ -47,19 +57,20 @@ class AsymmetryLoss(nn.Module):
         self.dice = DiceLoss(sigmoid=True, batch=True, smooth_nr=1.0, smooth_dr=1.0)
 
     def forward(self, output: NetworkOutput, batch: Batch) -> tuple[Tensor, dict[str, float]]:
-        """Loss of one batch; lower is better."""
+        """Loss of one batch in float32, whatever the pass ran in; lower is better."""
         weights = self.settings
-        head = output.pathology
+        value, tolerance = (t.float() for t in (output.pathology.value, output.pathology.tolerance))
         voxel_weight = batch.brain + weights.outside_weight * (1.0 - batch.brain)
         entropy = F.binary_cross_entropy_with_logits(
-            head.value, batch.lesion, weight=voxel_weight, reduction="sum"
+            value, batch.lesion, weight=voxel_weight, reduction="sum"
         ) / batch.brain.sum().clamp_min(1.0)
         parts = {
-            "anatomy": weights.anatomy * self.anatomy(output.anatomy_logits, batch.structures),
+            "anatomy": weights.anatomy
+            * self.anatomy(output.anatomy_logits.float(), batch.structures),
             "cross_entropy": weights.cross_entropy * entropy,
-            "tolerance": weights.tolerance * head.tolerance.mean(),
+            "tolerance": weights.tolerance * tolerance.mean(),
         }
         if bool(batch.lesion.any()):
-            parts["dice"] = weights.dice * self.dice(head.value, batch.lesion)
+            parts["dice"] = weights.dice * self.dice(value, batch.lesion)
         total = torch.stack(list(parts.values())).sum()
         return total, {name: float(part.detach()) for name, part in parts.items()}

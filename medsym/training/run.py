@@ -3,6 +3,7 @@
 import copy
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
 from medsym.config import read_config
+from medsym.errors import ModelError
 from medsym.models.asymmetry_net import AsymmetryNet
+from medsym.models.store import load_model
 from medsym.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
 from medsym.training.data import SyntheticSubjects, collate
 from medsym.training.finish import write_model
@@ -39,7 +42,7 @@ def train(config: Path, *, out: Path, resume: bool = False, report: Report | Non
 
     Raises:
         ConfigError: The configuration is wrong.
-        ModelError: ``resume`` without a fitting checkpoint.
+        ModelError: ``resume`` without a fitting checkpoint; ``start_from`` does not fit.
     """
     settings = read_config(config, TrainSettings)
     out.mkdir(parents=True, exist_ok=True)
@@ -52,13 +55,12 @@ def train(config: Path, *, out: Path, resume: bool = False, report: Report | Non
     say = report or logger.info
     say(f"training {settings.name} on {device}: {settings.optimiser.steps} steps, {done} done")
     _loop(settings, state, device, done=done, out=out, say=say)
-    assert isinstance(state.average, AveragedModel)
     return write_model(settings, state.average, out=out, say=say)
 
 
 def build_state(settings: TrainSettings, device: torch.device) -> TrainingState:
     """Network, averaged copy, AdamW and its schedule, all fresh."""
-    network = AsymmetryNet(settings.model).to(device)
+    network = _start(settings).to(device)
     average = AveragedModel(
         copy.deepcopy(network), multi_avg_fn=get_ema_multi_avg_fn(settings.optimiser.average)
     )
@@ -77,21 +79,33 @@ def build_state(settings: TrainSettings, device: torch.device) -> TrainingState:
     )
 
 
+def _start(settings: TrainSettings) -> AsymmetryNet:
+    """The network before the first step: random, or another run's."""
+    if settings.start_from is None:
+        return AsymmetryNet(settings.model)
+    network = load_model(settings.start_from, folded=False).network
+    if network.settings != settings.model:
+        raise ModelError(
+            code="MS-322",
+            subject=str(settings.start_from),
+            cause="the model to start from has other settings than `model` in the configuration",
+            fix="copy `settings` from its manifest into `model`, or set start_from to null",
+        )
+    return network
+
+
 def _schedule(
     optimiser: torch.optim.Optimizer, how: OptimiserSettings
 ) -> torch.optim.lr_scheduler.LRScheduler:
-    """Linear warm-up, then cosine to 1 % of the rate."""
-    warmup = min(how.warmup, max(how.steps - 1, 1)) or 1
-    return torch.optim.lr_scheduler.SequentialLR(
-        optimiser,
-        [
-            torch.optim.lr_scheduler.LinearLR(optimiser, start_factor=0.05, total_iters=warmup),
-            torch.optim.lr_scheduler.CosineAnnealingLR(
-                optimiser, T_max=max(how.steps - warmup, 1), eta_min=0.01 * how.learning_rate
-            ),
-        ],
-        milestones=[warmup],
-    )
+    """The rate as :class:`OptimiserSettings` describes it."""
+    falling = max(round(how.cooldown * how.steps), 1)
+
+    def share(step: int) -> float:
+        rising = min(1.0, (step + 1) / (how.warmup + 1))
+        left = (how.steps - step) / falling
+        return rising * (0.01 + 0.99 * min(1.0, max(0.0, left)))
+
+    return torch.optim.lr_scheduler.LambdaLR(optimiser, share)
 
 
 def _device(name: str) -> torch.device:
@@ -123,7 +137,7 @@ def _loop(
     trainer = SupervisedTrainer(
         device=device,
         max_epochs=1,
-        train_data_loader=_batches(settings, done=done),
+        train_data_loader=_batches(settings, done=done, multiple=state.network.size_multiple),
         epoch_length=total - done,
         network=state.network,
         optimizer=state.optimiser,
@@ -137,7 +151,7 @@ def _loop(
         since = settings.checkpoint_every
         means = " ".join(f"{name} {value / since:.4f}" for name, value in sorted(sums.items()))
         sums.clear()
-        scores = score_cases(state.average, unseen, device=device)
+        scores = score_cases(state.average.module, unseen)
         say(f"step {at}/{total}: {means} | unseen: {scores.line()}")
 
     every = Events.ITERATION_COMPLETED(every=settings.checkpoint_every)
@@ -146,7 +160,7 @@ def _loop(
     save_checkpoint(out, state, step=total)
 
 
-def _batches(settings: TrainSettings, *, done: int) -> DataLoader[Any]:
+def _batches(settings: TrainSettings, *, done: int, multiple: int) -> DataLoader[Any]:
     """Batches of the steps that remain; a resumed run draws the subjects it would have drawn."""
     batch = settings.optimiser.batch
     return DataLoader(
@@ -154,7 +168,7 @@ def _batches(settings: TrainSettings, *, done: int) -> DataLoader[Any]:
         batch_size=batch,
         sampler=range(done * batch, settings.optimiser.steps * batch),
         num_workers=settings.workers,
-        collate_fn=collate,
+        collate_fn=partial(collate, multiple=multiple),
         prefetch_factor=4 if settings.workers else None,
     )
 
@@ -178,7 +192,6 @@ def _step(
     torch.nn.utils.clip_grad_norm_(state.network.parameters(), settings.optimiser.clip)
     state.optimiser.step()
     state.schedule.step()
-    assert isinstance(state.average, AveragedModel)
     state.average.update_parameters(state.network)
     for name, value in parts.items():
         sums[name] = sums.get(name, 0.0) + value

@@ -1,5 +1,6 @@
 """Everything that a training run can be told, in one validated tree."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -23,7 +24,11 @@ class LossSettings(BaseModel):
 
 
 class OptimiserSettings(BaseModel):
-    """AdamW with warm-up and cosine decay; an exponential average of the weights is kept."""
+    """AdamW; an exponential average of the weights is kept.
+
+    The rate warms up, stays, and falls linearly to 1 % over the last part of the run. It is a
+    function of the step alone, so a run can be resumed with more or fewer ``steps``.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -32,6 +37,9 @@ class OptimiserSettings(BaseModel):
     learning_rate: float = Field(default=2e-3, gt=0.0)
     softness_rate: float = Field(default=1e-2, gt=0.0, description="rate of learned softness")
     warmup: int = Field(default=100, ge=0, description="steps of linear warm-up")
+    cooldown: float = Field(
+        default=0.4, ge=0.0, le=1.0, description="last share of the steps, in which the rate falls"
+    )
     weight_decay: float = Field(default=1e-4, ge=0.0)
     clip: float = Field(default=1.0, gt=0.0, description="largest gradient norm")
     average: float = Field(
@@ -57,6 +65,9 @@ class TrainSettings(BaseModel):
     )
     data_licences: tuple[str, ...] = Field(
         default=(), description="sources of the training data with their licences, for the manifest"
+    )
+    start_from: Path | None = Field(
+        default=None, description="model folder whose weights the run starts from; null is random"
     )
     model: ModelSettings = ModelSettings()
     synthesis: SynthesisConfig = SynthesisConfig()

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 from torch import nn
 
-from medsym.models.structures import STRUCTURES
+from medsym.inference.passes import run_network
+from medsym.models.structures import STRUCTURES, mirror_permutation
 from medsym.synthesis.generator import SyntheticCase
-from medsym.training.data import SyntheticSubjects, collate
+from medsym.training.data import SyntheticSubjects
 from medsym.training.metrics import auprc, dice
 from medsym.training.settings import TrainSettings
 
@@ -47,9 +47,9 @@ def mirror_difference(image: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.asarray(np.abs(ndimage.gaussian_filter(values - values[::-1], _SMOOTHING_VOXELS)))
 
 
-def validate(network: nn.Module, settings: TrainSettings, *, device: torch.device) -> Scores:
+def validate(network: nn.Module, settings: TrainSettings) -> Scores:
     """Score on the unseen subjects of a run."""
-    return score_cases(network, unseen_subjects(settings), device=device)
+    return score_cases(network, unseen_subjects(settings))
 
 
 def unseen_subjects(settings: TrainSettings) -> list[SyntheticCase]:
@@ -58,18 +58,16 @@ def unseen_subjects(settings: TrainSettings) -> list[SyntheticCase]:
     return [subjects[i] for i in range(settings.validation_cases)]
 
 
-def score_cases(network: nn.Module, cases: list[SyntheticCase], *, device: torch.device) -> Scores:
-    """Pooled scores of a network on synthetic subjects."""
-    network.eval()
+def score_cases(network: nn.Module, cases: list[SyntheticCase]) -> Scores:
+    """Pooled scores of a network on synthetic subjects, run as at inference, in one pass."""
     pathology, baseline, truth, overlaps = [], [], [], []
     for case in cases:
-        batch = collate([case]).to(device)
-        with torch.inference_mode():
-            output = network(batch.image)
+        parts = run_network(
+            network, case.image.numpy(), mirror_classes=mirror_permutation(), mirrored=False
+        )
         inside = case.brain.numpy().astype(bool)
-        logits = output.pathology_logits[0, 0].float().cpu().numpy()
-        labels = output.anatomy_logits[0].argmax(0).cpu().numpy()
-        pathology.append(logits[inside])
+        labels = parts.anatomy.argmax(0).cpu().numpy()
+        pathology.append((parts.even + parts.odd).cpu().numpy()[inside])
         baseline.append(mirror_difference(case.image.numpy())[inside])
         truth.append(case.lesion.numpy().astype(bool)[inside])
         for structure in STRUCTURES[1:]:

@@ -6,7 +6,7 @@ import torch
 from medsym.inference.maps import MapRequest, compute_maps
 from medsym.inference.passes import run_network, swap_sides
 from medsym.models.structures import mirror_permutation
-from tests.builders_case import FakeNetwork
+from tests.builders_case import FakeNetwork, FakeOutput
 
 CLASSES = mirror_permutation()
 
@@ -82,3 +82,39 @@ def test_places_without_a_mirror_in_view_are_zero() -> None:
         assert not values[:4].any()
         assert values[4:12].any()
         assert np.isfinite(values).all()
+
+
+class Sized(FakeNetwork):
+    """Like AsymmetryNet, states the multiple of its sizes, and remembers what it was shown."""
+
+    size_multiple = 4
+
+    def forward(self, scan: torch.Tensor) -> FakeOutput:
+        self.shown = tuple(scan.shape[2:])
+        return super().forward(scan)
+
+
+def small_image() -> np.ndarray:
+    small = np.zeros((16, 12, 12), dtype=np.float32)
+    small[5:9, 2:8, 3:7] = image()[5:9, 2:8, 3:7]
+    return small
+
+
+def test_only_the_box_that_holds_the_image_is_computed_and_the_rest_is_empty() -> None:
+    network = Sized()
+    parts = run_network(network, small_image(), mirror_classes=CLASSES)
+    assert network.shown == (8, 8, 4)
+    assert parts.even.shape == (16, 12, 12)
+    assert parts.even[0, 0, 0] == parts.even.min() < -20.0
+    assert not parts.odd[:4].any()
+    assert not parts.tolerance[12:].any()
+    assert not parts.anatomy.argmax(0)[:4].any()
+
+
+def test_the_box_follows_the_mirror() -> None:
+    network = Sized(noise=0.3)
+    here = run_network(network, small_image(), mirror_classes=CLASSES)
+    there = run_network(network, small_image()[::-1], mirror_classes=CLASSES)
+    assert torch.equal(there.even, here.even.flip(0))
+    assert torch.equal(there.odd, -here.odd.flip(0))
+    assert torch.equal(there.anatomy, here.anatomy.flip(1)[list(CLASSES)])

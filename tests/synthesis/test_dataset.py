@@ -1,49 +1,22 @@
-"""Streams: the same case for the same index, no case twice, and no subject in two splits."""
+"""The same case for the same index, another for another, and no subject in two splits."""
 
-import itertools
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from medsym.errors import ConfigError
-from medsym.synthesis import dataset
-from medsym.synthesis.dataset import Sources, SyntheticStream, draw_case, load_sources, stream
+from medsym.synthesis.dataset import Sources, draw_case, load_sources
 from medsym.synthesis.settings import SourceConfig, SynthesisConfig
 from tests.synthesis.heads import PLAIN, head_anatomy
 
 SOURCES = Sources(anatomies=(head_anatomy(),), shapes=())
 
 
-@pytest.fixture
-def one_head(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let streams draw from the ellipsoid head instead of the template."""
-    monkeypatch.setattr(dataset, "load_sources", lambda *_, **__: SOURCES)
-
-
 def test_case_of_an_index_is_always_the_same() -> None:
     cases = [draw_case(SOURCES, config=PLAIN, seed=5, index=i) for i in (7, 7, 8)]
     assert cases[0].image.equal(cases[1].image)
     assert not cases[0].image.equal(cases[2].image)
-
-
-@pytest.mark.usefixtures("one_head")
-def test_workers_share_the_stream_without_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
-    def seeds(count: int, *, start: int, step: int) -> list[int]:
-        cases = stream(PLAIN, seed=2, split="train", start=start, step=step)
-        return list(itertools.islice(cases, count))
-
-    monkeypatch.setattr(dataset, "draw_case", lambda *_, index, **__: index)
-    together = seeds(6, start=0, step=1)
-    shared = [*seeds(3, start=0, step=2), *seeds(3, start=1, step=2)]
-    assert sorted(shared) == together == list(range(6))
-
-
-@pytest.mark.usefixtures("one_head")
-def test_stream_resumes_where_it_is_told() -> None:
-    third = draw_case(SOURCES, config=PLAIN, seed=2, index=2)
-    resumed = next(iter(SyntheticStream(PLAIN, seed=2, split="train", start=2)))
-    assert third.image.equal(resumed.image)
 
 
 def test_unknown_split_is_refused() -> None:

@@ -7,9 +7,9 @@ import torch
 
 from medsym.config import read_config
 from medsym.errors import ConfigError, ModelError
-from medsym.models.store import load_model
+from medsym.models.store import load_model, save_model
 from medsym.training.checkpoint import FILE_NAME
-from medsym.training.run import train
+from medsym.training.run import build_state, train
 from medsym.training.settings import TrainSettings
 
 TINY = Path(__file__).parents[2] / "configs" / "train_tiny.yaml"
@@ -64,3 +64,49 @@ def test_wrong_configuration_says_what_to_change(tmp_path: Path, text: str, mess
 def test_missing_configuration_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"MS-301 .*cannot be read"):
         read_config(tmp_path / "none.yaml", TrainSettings)
+
+
+def rates(**changes: float) -> list[float]:
+    """Learning rate of every step of a run, as a share of the full rate."""
+    how = {"steps": 10, "learning_rate": 1.0, "warmup": 2, "cooldown": 0.5, **changes}
+    settings = TrainSettings.model_validate({"name": "a", "optimiser": how})
+    state = build_state(settings, torch.device("cpu"))
+    found = []
+    for _ in range(settings.optimiser.steps):
+        found.append(state.schedule.get_last_lr()[0])
+        state.optimiser.step()
+        state.schedule.step()
+    return found
+
+
+def test_rate_rises_stays_and_falls_to_almost_nothing() -> None:
+    found = rates()
+    assert found[:3] == sorted(found[:3])
+    assert found[2:6] == [1.0] * 4
+    assert found[5:] == sorted(found[5:], reverse=True)
+    assert 0.0 < found[-1] < 0.25
+
+
+def test_a_longer_run_begins_like_the_shorter_one() -> None:
+    assert rates(steps=20)[:5] == rates()[:5]
+
+
+def test_a_run_starts_from_the_weights_of_another(tmp_path: Path) -> None:
+    settings = read_config(TINY, TrainSettings)
+    first = build_state(settings, torch.device("cpu")).network
+    save_model(tmp_path, first, {"name": "first"})
+    again = settings.model_copy(update={"start_from": tmp_path})
+    torch.manual_seed(99)
+    second = build_state(again, torch.device("cpu"))
+    for network in (second.network, second.average.module):
+        found = network.state_dict()
+        assert all(torch.equal(value, found[name]) for name, value in first.state_dict().items())
+
+
+def test_starting_from_another_architecture_is_refused(tmp_path: Path) -> None:
+    settings = read_config(TINY, TrainSettings)
+    save_model(tmp_path, build_state(settings, torch.device("cpu")).network, {"name": "first"})
+    wider = settings.model.model_copy(update={"head_pairs": 3})
+    other = settings.model_copy(update={"start_from": tmp_path, "model": wider})
+    with pytest.raises(ModelError, match=r"MS-322 .*other settings"):
+        build_state(other, torch.device("cpu"))
