@@ -14,6 +14,7 @@ from torch.nn import functional
 from medsym.synthesis.deformation import FINE, GRID
 from medsym.synthesis.randomness import chance, uniform, whole
 from medsym.synthesis.settings import ContrastConfig
+from medsym.synthesis.smoothing import box_mean
 from medsym.synthesis.tissues import CLASS_TISSUE, KINDS, TISSUES, class_partners, classes_named
 
 
@@ -96,7 +97,7 @@ def paint(classes: Tensor, *, contrast: Contrast, generator: torch.Generator) ->
     image = pool(torch.take(contrast.means.to(device), classes))
     spread = pool(torch.take(contrast.sds.to(device), classes))
     noise = torch.randn((2, *GRID), generator=generator).to(device)
-    patchy = functional.avg_pool3d(noise[1:][None], 3, stride=1, padding=1)[0, 0] * 27.0**0.5
+    patchy = box_mean(noise[1]) * 27.0**0.5
     image = image + spread * 0.5**0.5 * (noise[0] + patchy)
     if contrast.aged != 0.0:
         image = image + contrast.aged * _periventricular(classes, generator=generator)
@@ -108,12 +109,10 @@ def _periventricular(classes: Tensor, *, generator: torch.Generator) -> Tensor:
     device = classes.device
     white = classes_named("white").to(torch.float32).to(device)
     fluid = classes_named("ventricle").to(torch.float32).to(device)
-    near = pool(torch.take(fluid, classes))[None, None]
-    for _ in range(2):
-        near = functional.avg_pool3d(near, 3, stride=1, padding=1)
+    near = box_mean(pool(torch.take(fluid, classes)), times=2)
     reach = uniform((1.0, 6.0), generator=generator)
     patchy = 0.75 + 0.25 * torch.rand(GRID, generator=generator).to(device)
-    return pool(torch.take(white, classes)) * (reach * near[0, 0]).clamp(0.0, 1.0) * patchy
+    return pool(torch.take(white, classes)) * (reach * near).clamp(0.0, 1.0) * patchy
 
 
 def majority(values: Tensor, *, count: int) -> Tensor:

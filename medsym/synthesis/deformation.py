@@ -15,6 +15,7 @@ from torch.nn import functional
 from medsym.synthesis.anatomy import FINE_MM, LATTICE, Anatomy
 from medsym.synthesis.randomness import rotation, smooth_field, uniform
 from medsym.synthesis.settings import DeformationConfig
+from medsym.synthesis.smoothing import box_mean, length
 from medsym.synthesis.tissues import classes_named
 
 GRID = (64, 80, 64)  # the network's grid
@@ -108,11 +109,9 @@ def _ventricle_shift(anatomy: Anatomy, *, sources: Tensor, size: float) -> Tenso
     """Displacement of the sampling points that widens (size > 0, mm) the ventricles."""
     names = classes_named("ventricle", "choroid").to(anatomy.classes.device)
     classes = sample_classes(anatomy, sources=sources, shape=COARSE)
-    inside = names[classes].to(torch.float32)[None, None]
-    for _ in range(2):
-        inside = functional.avg_pool3d(inside, 3, stride=1, padding=1)
-    slope = torch.stack(torch.gradient(inside[0, 0]))
-    largest = slope.norm(dim=0).max().clamp_min(1e-6)
+    inside = box_mean(names[classes].to(torch.float32), times=2)
+    slope = torch.stack(torch.gradient(inside))
+    largest = length(slope).max().clamp_min(1e-6)
     return size * slope / largest
 
 
@@ -129,11 +128,11 @@ def apply_push(sources: Tensor, *, push: Push, brain: Tensor) -> Tensor:
     """
     points = lattice_mm(COARSE)
     away = points - push.centre_mm.view(3, 1, 1, 1)
-    distance = away.norm(dim=0).clamp_min(1e-3)
+    distance = length(away).clamp_min(1e-3)
     size = min(push.distance_mm, 0.8 * push.radius_mm)
     ratio = distance / push.radius_mm
     profile = torch.where(ratio < 1.0, ratio, torch.exp(1.0 - ratio))
-    room = functional.avg_pool3d(brain[None, None], 3, stride=1, padding=1)[0, 0]
+    room = box_mean(brain)
     return sources - away / distance * (size * profile * room)
 
 

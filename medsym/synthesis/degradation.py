@@ -9,6 +9,7 @@ from torch.nn import functional
 from medsym.synthesis.deformation import GRID, GRID_MM, grid_mm
 from medsym.synthesis.randomness import chance, smooth_field, uniform, whole
 from medsym.synthesis.settings import DegradationConfig
+from medsym.synthesis.smoothing import box_mean
 
 DEPTH_PER_MM = 0.065  # slope at the border of a mask smoothed four times
 
@@ -28,21 +29,13 @@ class View:
     stripped: bool
 
 
-def smooth(image: Tensor, *, times: int) -> Tensor:
-    """Repeated box filter of three voxels; two times is a Gaussian of about 3.5 mm."""
-    field = image[None, None]
-    for _ in range(times):
-        field = functional.avg_pool3d(field, 3, stride=1, padding=1)
-    return field[0, 0]
-
-
 def closed_brain(brain: Tensor) -> Tensor:
     """Brain with its narrow sulci, (64, 80, 64) float 0..1: what an expert's outline would enclose.
 
     Args:
         brain: (64, 80, 64) float, fraction of brain.
     """
-    filled = 0.5 + 4.0 * (smooth(brain, times=2) - 0.5)
+    filled = 0.5 + 4.0 * (box_mean(brain, times=2) - 0.5)
     return torch.maximum(brain, filled).clamp(0.0, 1.0)
 
 
@@ -62,11 +55,11 @@ def draw_view(
     if stripped:
         margin = uniform(config.strip_error_mm, generator=generator)
         rough = smooth_field(1, shape=GRID, control=(8, 10, 8), generator=generator)[0]
-        depth = smooth(brain.to(torch.float32), times=4)  # 0.5 at the border
+        depth = box_mean(brain.to(torch.float32), times=4)  # 0.5 at the border
         threshold = 0.5 - DEPTH_PER_MM * (margin + rough.to(brain.device))
         mask = depth > threshold.clamp(0.05, 0.8)
     else:
-        mask = smooth(head, times=1) > 0.4
+        mask = box_mean(head) > 0.4
     return View(mask=mask & coverage, coverage=coverage, stripped=stripped)
 
 

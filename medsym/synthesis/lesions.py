@@ -22,6 +22,7 @@ from medsym.synthesis.randomness import (
 )
 from medsym.synthesis.settings import LesionConfig
 from medsym.synthesis.shapes import MNI_HIGH_MM, MNI_LOW_MM, LesionShape, sample_shape
+from medsym.synthesis.smoothing import box_mean, length
 
 ATTEMPTS = 6
 ROUGHNESS = (0.05, 0.45)  # of the surface, in radii
@@ -183,7 +184,7 @@ def _control(radius: float) -> tuple[int, int, int]:
 def _ellipsoid(centre: Tensor, *, radius: float, axes: Tensor) -> Tensor:
     """1 at the centre, 0 on the surface, negative outside; in radii."""
     offset = grid_mm() - centre.view(3, 1, 1, 1)
-    return 1.0 - torch.einsum("rc,cxyz->rxyz", axes / radius, offset).norm(dim=0)
+    return 1.0 - length(torch.einsum("rc,cxyz->rxyz", axes / radius, offset))
 
 
 def _placed(
@@ -212,8 +213,8 @@ def _placed(
     bend = functional.interpolate(bend[None], size=GRID, mode="trilinear", align_corners=True)[0]
     offset = mni - (centre + shift).view(3, 1, 1, 1)
     mni = torch.einsum("rc,cxyz->rxyz", turn / scale, offset) + centre.view(3, 1, 1, 1)
-    fraction = sample_shape(shape, points_mm=mni + 2.5 * bend)[None, None]
+    fraction = sample_shape(shape, points_mm=mni + 2.5 * bend)
     sharp = 2.0 * fraction - 1.0
-    soft = 2.0 * functional.avg_pool3d(fraction, 5, stride=1, padding=2) - 1.0
-    level = torch.where(sharp > 0.0, sharp * (1.0 + soft.clamp_min(-0.5)), sharp)[0, 0]
+    soft = 2.0 * box_mean(fraction, reach=2) - 1.0
+    level = torch.where(sharp > 0.0, sharp * (1.0 + soft.clamp_min(-0.5)), sharp)
     return 4.0 * level / uniform((0.6, 2.0), generator=generator)

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from medsym.synthesis.settings import Range
+from medsym.synthesis.smoothing import box_mean
 
 
 def uniform(within: Range, *, generator: torch.Generator) -> float:
@@ -52,7 +53,7 @@ def smooth_field(
     """
     noise = torch.randn((1, channels, *control), generator=generator)
     field = functional.interpolate(noise, size=shape, mode="trilinear", align_corners=True)
-    field = functional.avg_pool3d(field, 3, stride=1, padding=1, count_include_pad=False)[0]
+    field = box_mean(field[0], padded=False)
     field = field - field.mean(dim=(1, 2, 3), keepdim=True)
     size = field.square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
     return field / size.clamp_min(1e-6)
