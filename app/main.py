@@ -23,6 +23,7 @@ STYLE = """
     height: 0; margin-bottom: -.7rem; }
 }
 .medsym-refusal { background: #4a1e1e; color: #ffc9c2; padding: .35rem .8rem; border-radius: 3px; }
+.stButton button[kind="primary"]:enabled p { color: #1d1302; font-weight: 600; }
 .medsym-card dt { font-size: .8rem; color: #9aa4b1; }
 .medsym-card dd { margin: 0 0 .5rem 0; overflow-wrap: anywhere; }
 .medsym-facts { display: flex; flex-wrap: wrap; gap: .2rem 1.3rem; margin: 0; }
@@ -35,7 +36,7 @@ STYLE = """
 st.set_page_config(page_title="medsym", page_icon="\N{BRAIN}", layout="wide")
 
 PAGES = [
-    st.Page("app_pages/worklist.py", title="Work list", url_path="worklist", default=True),
+    st.Page("app_pages/worklist.py", title="Work list", default=True),
     st.Page("app_pages/review.py", title="Review", url_path="review"),
     st.Page("app_pages/about.py", title="About", url_path="about"),
 ]

@@ -20,6 +20,7 @@ CASE_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,254}$")
 CASE_SUFFIX = "_case.json"
 NOTHING = "n/a"  # an empty cell of a BIDS table
 NUMBERS = (
+    "num_findings",
     "deviation_max",
     "pathology_ml",
     "share_beyond_bound",
@@ -27,9 +28,8 @@ NUMBERS = (
     "measured_defect_max",
     "symmetric_score",
     "midplane_score",
-    "seconds",
 )
-ABOUT_THE_RUN = ("midplane_score", "seconds")  # all that is said of a scan that is not assessable
+ABOUT_THE_RUN = ("midplane_score",)  # all that is said of a scan that is not assessable
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,7 +107,12 @@ def read_case(root: Path, name: str) -> Case:
                 scan_path=_scan_path(root, name),
                 structures=_structures(root, record),
             )
-    raise OutputError(
+    raise unknown_case(name)
+
+
+def unknown_case(name: str) -> OutputError:
+    """The error for a case that the folder does not hold."""
+    return OutputError(
         code="MS-161",
         subject=name[:255],
         cause="no such case in this result folder",

@@ -64,11 +64,11 @@ def chosen_case() -> str | None:
 
 
 def choose_case(name: str) -> None:
-    """Remember the case on review; an address that names another case is out of date."""
+    """Remember the case on review, also in the address: a reload must show the same patient."""
     st.session_state[CASE_KEY] = name
-    if st.query_params.get(CASE_KEY, name) != name:
-        for key in (CASE_KEY, FINDING_KEY):
-            st.query_params.pop(key, None)
+    if st.query_params.get(CASE_KEY) != name:
+        st.query_params.pop(FINDING_KEY, None)
+        st.query_params[CASE_KEY] = name
 
 
 def linked_finding() -> int | None:

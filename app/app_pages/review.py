@@ -9,18 +9,19 @@ import pandas as pd
 import streamlit as st
 
 from app import state
-from app.results import Case, WorklistRow, read_case, read_worklist
+from app.results import Case, WorklistRow, read_case, read_worklist, unknown_case
 from app.viewer import review_viewer
 from app.viewer.payload import case_payload, case_volumes
 from app.viewer.routes import volume_url, web_url
 from medsym.errors import MedsymError
 
+_BOX = "case_box"
 FACTS = (
     ("deviation_max", "Largest deviation", "{:.1f} SD"),
     ("pathology_ml", "Pathology", "{:.1f} ml"),
     ("share_beyond_bound", "Share beyond bound", "{:.2f}"),
-    ("bound_max", "Largest bound", "{:.2f}"),
-    ("measured_defect_max", "Measured defect", "{:.2g}"),
+    ("bound_max", "Largest bound", "{:.2g} nats"),
+    ("measured_defect_max", "Measured defect", "{:.2g} nats"),
     ("symmetric_score", "Symmetric score", "{:.2f}"),
     ("brain_ml", "Brain", "{:.0f} ml"),
 )
@@ -56,25 +57,38 @@ def page() -> None:
 
 
 def _choose(rows: list[WorklistRow]) -> str:
-    """Case selector with previous and next; returns the chosen case."""
+    """Case selector with previous and next; returns the chosen case.
+
+    The widgets choose before the page runs (callbacks), so they always act on what is shown. A name
+    that is not in the folder is never replaced by another patient's.
+
+    Raises:
+        OutputError: MS-161 the address names a case that this folder does not hold.
+    """
     names = [row.case for row in rows]
-    wanted = state.chosen_case()
-    position = names.index(wanted) if wanted in names else 0
-    back, box, forward = st.empty(), st.empty(), st.empty()
-    if back.button("Previous", key="previous", disabled=position == 0):
-        position -= 1
-    if forward.button("Next", key="next", disabled=position == len(names) - 1):
-        position += 1
-    chosen = box.selectbox(
+    wanted = state.chosen_case() or names[0]
+    if wanted not in names:
+        raise unknown_case(wanted)
+    position = names.index(wanted)
+    state.choose_case(wanted)
+    st.session_state[_BOX] = wanted
+    st.button("Previous", key="previous", disabled=position == 0, **_choosing(names, position - 1))
+    st.selectbox(
         "Case",
         names,
-        index=position,
-        key=f"case_box_{names[position]}",
+        key=_BOX,
+        on_change=lambda: state.choose_case(st.session_state[_BOX]),
         label_visibility="collapsed",
         width=240,
     )
-    state.choose_case(chosen)
-    return chosen
+    last = len(names) - 1
+    st.button("Next", key="next", disabled=position == last, **_choosing(names, position + 1))
+    return wanted
+
+
+def _choosing(names: list[str], position: int) -> dict[str, Any]:
+    """Arguments of a button that chooses the case at a position of the list."""
+    return {"on_click": state.choose_case, "args": (names[position % len(names)],)}
 
 
 def _summary(case: Case) -> None:

@@ -48,7 +48,12 @@ class EncodedVolume:
 
 
 def encode(
-    values: FloatArray, *, grid: DisplayGrid, symmetric: bool, level: int = 1
+    values: FloatArray,
+    *,
+    grid: DisplayGrid,
+    symmetric: bool,
+    round_up: bool = False,
+    level: int = 1,
 ) -> EncodedVolume:
     """Quantise to 16 bits and compress.
 
@@ -57,6 +62,7 @@ def encode(
         grid: geometry of `values`.
         symmetric: True for signed maps: zero stays exactly zero and both signs share one scale.
             Error at most max|value| / 65534. False for scans: the range low..high is used whole.
+        round_up: never store less than the value, as a bound needs; twice the error.
         level: gzip level; 1 because the reader is on the same machine.
 
     Returns:
@@ -74,7 +80,9 @@ def encode(
         slope, intercept = max(abs(low), abs(high)) / LARGEST or 1.0, 0.0
     else:
         slope, intercept = (high - low) / (2 * LARGEST) or 1.0, (high + low) / 2
-    stored = np.where(known, np.rint((np.nan_to_num(values) - intercept) / slope), NO_DATA)
+    steps = (np.nan_to_num(values) - intercept) / slope
+    whole = np.minimum(np.ceil(steps), LARGEST) if round_up else np.rint(steps)
+    stored = np.where(known, whole, NO_DATA)
     return _pack(stored, grid=grid, slope=slope, intercept=intercept, span=(low, high), level=level)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from app.results import Case, map_path
 from app.viewer.encoding import EncodedVolume, encode, encode_labels
 from app.viewer.grid import DisplayGrid, content_grid, resample, scan_grid
+from app.viewer.zones import find_zones
 from medsym import RESEARCH_USE_ONLY
 from medsym.errors import OutputError, ScanError
 from medsym.volumes.nifti import read_label_map, read_scan
@@ -33,6 +34,7 @@ class _Files:
     assume_orientation: str | None
     volume_index: int | None
     allow_shear: bool
+    mirror_world: tuple[tuple[float, ...], ...]
     maps: tuple[tuple[str, Path, int], ...]
 
 
@@ -58,6 +60,7 @@ def case_volumes(case: Case) -> Mapping[str, EncodedVolume]:
             assume_orientation=options.get("assume_orientation"),
             volume_index=options.get("volume_index"),
             allow_shear=bool(options.get("allow_shear")),
+            mirror_world=tuple(tuple(row) for row in case.record.get("mirror_world") or ()),
             maps=tuple((kind, path, path.stat().st_mtime_ns) for kind, path in paths if path),
         )
     )
@@ -77,13 +80,23 @@ def _load(files: _Files) -> Mapping[str, EncodedVolume]:
         return volumes
     spacing = max(grid.spacing_mm, MAP_SPACING_MM)
     common = _common_grid(sources, spacing_mm=spacing)
-    for kind, source in sources.items():
-        order = 0 if kind == "anatomy" else 1
-        values = resample(source.voxels, affine=source.affine, grid=common, order=order)
+    values = {
+        kind: resample(
+            source.voxels,
+            affine=source.affine,
+            grid=common,
+            order=0 if kind == "anatomy" else 1,
+        )
+        for kind, source in sources.items()
+    }
+    if "bound" in sources and "asymmetry" in sources and files.mirror_world:
+        zones = find_zones(sources["bound"], values, grid=common, mirror_world=files.mirror_world)
+        volumes["zone"] = encode_labels(zones, grid=common)
+    for kind, value in values.items():
         volumes[kind] = (
-            encode_labels(values, grid=common)
+            encode_labels(value, grid=common)
             if kind == "anatomy"
-            else encode(values, grid=common, symmetric=True)
+            else encode(value, grid=common, symmetric=True, round_up=kind == "bound")
         )
     return volumes
 
@@ -142,6 +155,7 @@ def case_payload(
     """
     record = case.record
     findings = list(record.get("findings", [])) if case.assessable else []
+    largest = record.get("summary", {}).get("deviation_max_mm") if case.assessable else None
     return {
         "web": web,
         "case": case.name,
@@ -149,9 +163,11 @@ def case_payload(
         "volumes": dict(volumes),
         "mirror_world": record.get("mirror_world"),
         "structures": {str(index): name for index, name in case.structures.items()},
+        "reasons": [str(reason) for reason in record.get("reasons", [])],
         "findings": findings,
         "threshold": record.get("threshold", {}),
-        "crosshair_mm": _start(findings, finding),
+        "crosshair_mm": _start(findings, finding, largest=largest),
+        "largest_mm": largest,
         "scan": {
             key: record.get("scan", {}).get(key) for key in ("shape", "spacing_mm", "axcodes")
         },
@@ -161,7 +177,10 @@ def case_payload(
     }
 
 
-def _start(findings: list[Mapping[str, Any]], rank: int | None) -> list[float] | None:
-    """Peak of the finding with this rank, else of the first one, mm."""
+def _start(
+    findings: list[Mapping[str, Any]], rank: int | None, *, largest: list[float] | None
+) -> list[float] | None:
+    """Peak of the finding with this rank, else of the first, else the largest deviation, mm."""
     chosen = [found for found in findings if found.get("rank") == rank] or findings[:1]
-    return [float(value) for value in chosen[0]["peak_mm"]] if chosen else None
+    place = chosen[0]["peak_mm"] if chosen else largest
+    return [float(value) for value in place] if place else None

@@ -16,7 +16,7 @@ from scipy.ndimage import zoom
 
 from medsym import RESEARCH_USE_ONLY
 from medsym.inference.case import CaseResult
-from medsym.inference.findings import pair_bound
+from medsym.inference.findings import EXTENT_SHARE, pair_bound
 from medsym.volumes.grid import resample
 
 RGB = NDArray[np.uint8]
@@ -25,8 +25,8 @@ PLANES = ("axial", "coronal", "sagittal")
 REFINEMENT = 2
 #: Screen pixels per picture voxel.
 PIXELS = 2
-#: Colour-blind safe pair: more evidence than the mirror side, less evidence than it.
-MORE, LESS = (230, 97, 1), (33, 102, 172)
+#: More evidence than on the mirror side; "less" is the same place seen from the other side.
+MORE = (230, 97, 1)
 INK, PAPER = (235, 235, 235), (12, 12, 16)
 #: Opacity of a place beyond the bound, from just beyond it up to the full scale.
 OPACITY = (0.25, 0.85)
@@ -43,7 +43,8 @@ class Picture:
     Attributes:
         scan: intensities in [0, 1], 0 outside the brain.
         deviation: SD, positive where there is more evidence than at the mirror place.
-        visible: places whose asymmetry exceeds the bound; others are not coloured.
+        visible: places that are coloured: deviation from the extent of a finding on, asymmetry
+            beyond the bound.
         full_scale: deviation drawn with full colour, SD.
         origin: voxel of the refined symmetric grid at which the arrays begin; the mid-plane stays
             between the two middle columns.
@@ -78,11 +79,12 @@ def picture_of(result: CaseResult) -> Picture:
     low, high = np.percentile(inside, [1, 99]) if inside.size else (0.0, 1.0)
     scaled = np.clip((values - low) / max(float(high - low), 1e-12), 0.0, 1.0)
     excess = _refined(np.abs(maps.asymmetry) - pair_bound(maps))
+    deviation = _refined(maps.deviation)
     box = _brain_box(brain)
     return Picture(
         scan=np.where(brain, scaled, 0.0).astype(np.float32)[box],
-        deviation=_refined(maps.deviation)[box],
-        visible=((excess > 0) & brain)[box],
+        deviation=deviation[box],
+        visible=((deviation >= EXTENT_SHARE * result.peak_sd) & (excess > 0) & brain)[box],
         full_scale=max(result.peak_sd, result.summary.deviation_max, 1e-6),
         origin=(box[0].start, box[1].start, box[2].start),
     )
@@ -133,11 +135,10 @@ def colour_slice(
     base = np.array(PAPER) + grey * (255.0 - np.array(PAPER))
     if overlay:
         strength = np.asarray(cut(picture.deviation), dtype=np.float64)[..., None]
-        colour = np.where(strength > 0, np.array(MORE), np.array(LESS))
-        share = np.clip(np.abs(strength) / picture.full_scale, 0.0, 1.0)
+        share = np.clip(strength / picture.full_scale, 0.0, 1.0)
         opacity = OPACITY[0] + (OPACITY[1] - OPACITY[0]) * share
         shown = np.asarray(cut(picture.visible))[..., None]
-        base = np.where(shown, base * (1.0 - opacity) + colour * opacity, base)
+        base = np.where(shown, base * (1.0 - opacity) + np.array(MORE) * opacity, base)
     return np.clip(np.rint(base), 0, 255).astype(np.uint8)
 
 

@@ -22,6 +22,11 @@ def _number(value: float | None, decimals: int = 2) -> str:
     return "-" if value is None else f"{value:.{decimals}f}"
 
 
+def _figures(value: float | None) -> str:
+    """Number with two figures, however small: a bound printed as 0 would claim too much."""
+    return "-" if value is None else f"{value:.2g}"
+
+
 def place_words(point_mm: Sequence[float]) -> str:
     """World coordinates with their directions in words."""
     x, y, z = (round(float(v)) for v in point_mm)
@@ -42,6 +47,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["number"] = _number
+    environment.filters["figures"] = _figures
     environment.filters["place"] = place_words
     environment.globals["research_use_only"] = RESEARCH_USE_ONLY
     environment.globals["version"] = __version__

@@ -15,8 +15,8 @@ LAS = np.array([[-4.0, 0, 0, 94], [0, 4, 0, -110], [0, 0, 4, -94], [0, 0, 0, 1]]
 SHAPE = (48, 56, 48)
 OBLIQUE_SHAPE = (64, 75, 32)
 HEADER = (
-    "case\tfile\tassessable\tdeviation_max\tdeviation_side\tpathology_ml\tshare_beyond_bound\t"
-    "bound_max\tmeasured_defect_max\tsymmetric_score\tmidplane_score\tseconds\treasons\n"
+    "case\tfile\tassessable\tnum_findings\tdeviation_max\tdeviation_side\tpathology_ml\tshare_beyond_bound\t"
+    "bound_max\tmeasured_defect_max\tsymmetric_score\tmidplane_score\treasons\n"
 )
 
 
@@ -64,10 +64,11 @@ def case_maps(points: np.ndarray) -> dict[str, np.ndarray]:
     bound = np.where(brain, 0.2, 0.0).astype(np.float32)
     for centre in (WITHIN_MM, mirrored(WITHIN_MM)):
         bound[ball(points, centre, 12)] = 3.0
+    small = np.where(points[..., 1] > 30, 0.3, 0.01)  # in front it is more than the bound
     return {
         "deviation": signed,
         "asymmetry": signed / 4
-        + np.where(brain, 0.01 * np.sign(points[..., 0]), 0).astype(np.float32),
+        + np.where(brain, small * np.sign(points[..., 0]), 0).astype(np.float32),
         "bound": bound,
         "pathology": np.where(ball(points, MARKER_MM, 7), 0.9, 0).astype(np.float32),
         "anatomy": (brain * np.where(points[..., 0] > 0, 2, 1)).astype(np.int16),
@@ -88,9 +89,9 @@ def build_folder(root: Path) -> Path:
         write_case(out, scan, shape=shape, affine=affine, assessable=assessable)
         sources[name] = str(scan)
         rows.append(
-            f"{name}\t{scan.name}\t{str(assessable).lower()}\t{8.0 + place}"
+            f"{name}\t{scan.name}\t{str(assessable).lower()}\t2\t{8.0 + place}"
             "\tright\t1.4\t0.5\t3.0\t0.1\t0.2\t0.93"
-            f"\t12\t{'n/a' if assessable else 'coverage too small'}\n"
+            f"\t{'n/a' if assessable else 'coverage too small'}\n"
         )
     (out / "logs").mkdir()
     (out / "logs" / "sources.json").write_text(json.dumps(sources))
@@ -151,7 +152,12 @@ def case_record(
         "mirror_world": MIRROR.tolist(),
         "summary": {"pathology_ml": 1.4, "deviation_max": 8.0, "deviation_side": "right"}
         | {"bound_max": 3.0, "measured_defect_max": 0.1, "share_beyond_bound": 0.5}
-        | {"symmetric_score": 0.2, "brain_ml": 1300.0, "tolerance_mean": 0.05},
+        | {
+            "deviation_max_mm": list(MARKER_MM),
+            "symmetric_score": 0.2,
+            "brain_ml": 1300.0,
+            "tolerance_mean": 0.05,
+        },
         "threshold": {"peak_sd": 4.0, "false_alarm_rate": 0.05},
         "options": {"assume_orientation": None, "volume_index": None, "allow_shear": False},
         "structures": [

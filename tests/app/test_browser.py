@@ -188,6 +188,40 @@ def test_what_is_within_the_bound_is_hatched_and_can_be_hidden(viewer: ViewerPag
     assert "hidden" in viewer.tab.locator(".shown").inner_text()
 
 
+def test_what_was_not_compared_and_what_is_small_are_not_called_findings(
+    viewer: ViewerPage,
+) -> None:
+    viewer.open(CASES[0])
+    zone = viewer.tab.locator(".zone")
+    viewer.canvas("axial").click(position={"x": 12, "y": 60})  # air beside the head
+    viewer.settle()
+    assert zone.inner_text().startswith("Nothing was compared")
+    assert viewer.value("deviation") == "\u2013"
+    viewer.tab.locator('button[data-finding="1"]').click()
+    for _ in range(3):
+        viewer.key("axial", "Shift+ArrowUp")  # forwards, away from the marker
+    assert zone.inner_text().startswith("A small difference")
+
+
+def test_sagittal_plane_names_its_side(viewer: ViewerPage) -> None:
+    viewer.open(CASES[0])
+    name = viewer.canvas("sagittal").get_attribute("aria-label")
+    assert "mid-plane: right, 42.0 mm" in name
+    viewer.press("Jump to mirror point")
+    assert "mid-plane: left, 42.0 mm" in viewer.canvas("sagittal").get_attribute("aria-label")
+    assert "L* on left" in viewer.canvas("mirror").get_attribute("aria-label")
+
+
+def test_small_scrolls_add_up_to_one_slice(viewer: ViewerPage) -> None:
+    viewer.open(CASES[0])
+    x, y, z = viewer.position_mm()
+    viewer.canvas("axial").hover()
+    for _ in range(10):
+        viewer.tab.mouse.wheel(0, 10)
+    viewer.settle()
+    assert viewer.position_mm() == pytest.approx([x, y, z - 2])
+
+
 def test_saved_picture_carries_notice_and_sides(viewer: ViewerPage, tmp_path: Path) -> None:
     viewer.open(CASES[0])
     with viewer.tab.expect_download() as download:

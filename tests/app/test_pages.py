@@ -53,6 +53,8 @@ def test_worklist_lists_every_scan_and_carries_the_strip(pages: AppTest) -> None
     frame = pages.dataframe[0].value
     assert list(frame["Case"]) == ["sub-02_FLAIR", "sub-01_T1w", "sub-03_T1w", "<b>bad</b>.nii.gz"]
     assert frame["Largest deviation (SD)"].isna().tolist() == [False, False, True, True]
+    assert frame["Findings"].fillna(-1).tolist() == [2, 2, -1, -1]
+    assert "synthetic subjects" in pages.caption[0].value
     assert "MS-101" in frame["Reason"].iloc[-1]
 
 
@@ -66,7 +68,7 @@ def test_open_button_shows_the_first_case_with_all_its_volumes(pages: AppTest) -
     assert data["threshold"] == {"peak_sd": 4.0, "false_alarm_rate": 0.05}
     assert data["crosshair_mm"] == list(MARKER_MM)
     urls = [about["url"] for about in data["volumes"].values()]
-    assert len(set(urls)) == len(urls) == 6
+    assert len(set(urls)) == len(urls) == 7
     assert all(url.startswith("/medsym/volumes/") and len(url) > 55 for url in urls)
 
 
@@ -76,6 +78,45 @@ def test_a_link_to_a_finding_jumps_there_and_stays_there(pages: AppTest) -> None
     assert payload(pages)["case"] == "sub-01_T1w"
     assert payload(pages)["crosshair_mm"] == list(WITHIN_MM)
     assert payload(pages.run())["crosshair_mm"] == list(WITHIN_MM)
+
+
+def test_a_link_to_an_unknown_case_never_shows_another_patient(pages: AppTest) -> None:
+    open_page(pages, "review", case="sub-99_T1w")
+    assert not pages.exception
+    assert "MS-161 sub-99_T1w" in texts(pages)
+    assert not pages.get("bidi_component")
+
+
+def test_the_address_names_the_case_on_review_so_that_a_reload_keeps_it(pages: AppTest) -> None:
+    open_page(pages, "review")
+    pages.selectbox("case_box").select("sub-03_T1w").run()
+    assert payload(pages)["case"] == "sub-03_T1w"
+    assert pages.query_params["case"] == "sub-03_T1w"
+
+
+def test_previous_and_next_follow_the_case_box(pages: AppTest) -> None:
+    def disabled() -> tuple[bool, bool]:
+        return pages.button("previous").disabled, pages.button("next").disabled
+
+    open_page(pages, "review")
+    assert disabled() == (True, False)
+    pages.selectbox("case_box").select("sub-03_T1w").run()
+    assert disabled() == (False, True)
+    pages.button("previous").click().run()
+    assert payload(pages)["case"] == "sub-01_T1w"
+    assert pages.selectbox("case_box").value == "sub-01_T1w"
+    assert disabled() == (False, False)
+    pages.button("previous").click().run()
+    assert disabled() == (True, False)
+
+
+def test_a_clicked_cell_chooses_its_row(pages: AppTest) -> None:
+    pages.run()
+    pages.session_state["worklist"] = {
+        "selection": {"rows": [], "columns": [], "cells": [[1, "Case"]]}
+    }
+    pages.run()
+    assert pages.button("open").label == "Open sub-01_T1w"
 
 
 def test_next_case_leaves_the_link_behind(pages: AppTest) -> None:

@@ -36,7 +36,8 @@ def test_worklist_has_the_case_and_the_refused_scan(folder: Path) -> None:
 def test_payload_has_every_map_and_starts_at_the_lesion(folder: Path) -> None:
     case = read_case(folder, "sub-01_T1w")
     volumes = case_volumes(case)
-    assert set(volumes) == {"scan", "deviation", "asymmetry", "bound", "pathology", "anatomy"}
+    maps = {"deviation", "asymmetry", "bound", "pathology", "anatomy"}
+    assert set(volumes) == {"scan", "zone", *maps}
     payload = case_payload(case, volumes={}, web="", finding=None)
     assert payload["findings"][0]["side"] == "right"
     assert np.linalg.norm(np.subtract(payload["crosshair_mm"], LESION_MM)) < 12

@@ -1,18 +1,31 @@
 // A picture to keep: the panes with the research-use strip, sides, model and settings burned in.
 
-import { LAYERS } from "./colours.js";
+import { LAYERS, digitsOf } from "./colours.js";
 import { conventionText } from "./geometry.js";
 import { formatMm } from "./readout.js";
 
 export function captionLines(viewer, shownText) {
   const { settings, display, model, software } = viewer, layer = LAYERS[settings.layer];
   const hash = String(model.sha256 || "").slice(0, 16);
-  const heat = !display.overlay || !layer ? "Heatmap off" : layer.labels ? "Anatomy" : `${layer.title}: shown from ${settings.threshold.toFixed(layer.digits)}, full colour at ${settings.maximum.toFixed(layer.digits)} ${layer.unit}. ${shownText}`;
+  const digits = layer && !layer.labels ? digitsOf(layer, settings.maximum) : 0;
+  const heat = !viewer.assessable ? `NOT ASSESSABLE: ${viewer.reasons.join("; ") || "no reason was recorded"}` : !display.overlay || !layer ? "Heatmap off" : layer.labels ? "Anatomy" : `${layer.title}: shown from ${settings.threshold.toFixed(digits)}, full colour at ${settings.maximum.toFixed(digits)} ${layer.unit}. ${shownText}`;
   return [
     `${viewer.caseName}   crosshair ${formatMm(viewer.crosshair)} mm   ${conventionText(display)}; ${display.noseLeft ? "sagittal nose on left" : "sagittal nose on right"}`,
     heat,
     `Model ${model.name || "unknown"} ${model.version || ""} sha256 ${hash || "unknown"}   medsym ${software.medsym || "unknown"}`,
   ];
+}
+
+// A text in lines that fit a width, broken between words.
+function wrap(text, font, width) {
+  const context = document.createElement("canvas").getContext("2d"), lines = [""];
+  context.font = font;
+  for (const word of text.split(" ")) {
+    const longer = lines.at(-1) ? `${lines.at(-1)} ${word}` : word;
+    if (lines.at(-1) && context.measureText(longer).width > width) lines.push(word);
+    else lines[lines.length - 1] = longer;
+  }
+  return lines;
 }
 
 export function composePicture(viewer, shownText) {
@@ -22,8 +35,8 @@ export function composePicture(viewer, shownText) {
   const ratio = panes[0].ratio, strip = 34 * ratio, line = 20 * ratio;
   const wide = Math.round((Math.max(...boxes.map((box) => box.right)) - left) * ratio);
   const tall = Math.round((Math.max(...boxes.map((box) => box.bottom)) - top) * ratio);
-  const lines = captionLines(viewer, shownText);
-  const canvas = document.createElement("canvas");
+  const canvas = document.createElement("canvas"), caption = `${12 * ratio}px system-ui, sans-serif`;
+  const lines = captionLines(viewer, shownText).flatMap((text) => wrap(text, caption, wide - 350 * ratio));
   canvas.width = wide;
   canvas.height = strip + tall + lines.length * line + 14 * ratio;
   const context = canvas.getContext("2d");
@@ -37,8 +50,8 @@ export function composePicture(viewer, shownText) {
   context.fillText(viewer.researchUseOnly, 10 * ratio, strip / 2 - 2 * ratio, wide - 20 * ratio);
   panes.forEach((pane, n) => context.drawImage(pane.canvas, Math.round((boxes[n].left - left) * ratio), strip + Math.round((boxes[n].top - top) * ratio)));
   context.fillStyle = "#e8ebef";
-  context.font = `${12 * ratio}px system-ui, sans-serif`;
-  lines.forEach((text, n) => context.fillText(text, 10 * ratio, strip + tall + (n + 0.9) * line, wide - 350 * ratio));
+  context.font = caption;
+  lines.forEach((text, n) => context.fillText(text, 10 * ratio, strip + tall + (n + 0.9) * line));
   drawColourBar(context, viewer, { right: wide - 10 * ratio, top: strip + tall + 8 * ratio });
   return canvas;
 }

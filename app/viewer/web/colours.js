@@ -23,9 +23,14 @@ export const LAYERS = {
   deviation: { title: "Deviation", unit: "SD", signed: true, bound: true, threshold: 3, least: 6, digits: 1, positive: "orange", negative: "blue" },
   asymmetry: { title: "Asymmetry", unit: "nats", signed: true, bound: true, threshold: 0.5, least: 2, digits: 2, positive: "orange", negative: "blue" },
   pathology: { title: "Pathology", unit: "", signed: false, bound: false, threshold: 0.5, least: 1, digits: 2, positive: "magenta" },
-  bound: { title: "Bound", unit: "nats", signed: false, bound: false, threshold: 0, least: 0.1, digits: 2, positive: "green" },
+  bound: { title: "Bound", unit: "nats", signed: false, bound: false, threshold: 0, least: 1e-9, digits: 2, positive: "green" },
   anatomy: { title: "Anatomy", labels: true },
 };
+
+// Decimals of a layer's labels: more where the whole scale is small, as a bound's may be.
+export function digitsOf(layer, top) {
+  return top > 0 && top < 1 ? Math.max(layer.digits, 1 - Math.floor(Math.log10(top))) : layer.digits;
+}
 
 // A steady colour per structure; left and right partners share it when the table names them alike.
 export function structureColour(name) {

@@ -48,6 +48,13 @@ export function distanceToMidplane(mm, mirrorWorld) {
   return mm[0] >= other[0] ? length : -length;
 }
 
+// Side of the mid-plane in words; within a tenth of a millimetre there is none.
+export function sideOf(distance) {
+  if (!Number.isFinite(distance)) return "";
+  if (Math.abs(distance) < 0.05) return "on it";
+  return `${distance > 0 ? "right" : "left"}, ${Math.abs(distance).toFixed(1)} mm`;
+}
+
 // Frame of a raster of a plane: world = start + column * across + row * down, on the grid of a volume.
 export function rasterFrame(plane, display, grid, throughMm) {
   const axes = PLANES[plane];

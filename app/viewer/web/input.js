@@ -2,13 +2,15 @@
 
 import { PLANES, acrossSign } from "./geometry.js";
 
+const NOTCH_PX = 100; // scrolling that changes the slice by one: a notch of a wheel
+
 export function listen(pane, viewer) {
   const { canvas } = pane;
   const pointAt = (event) => {
     const box = canvas.getBoundingClientRect();
     return [((event.clientX - box.left) * canvas.width) / box.width, ((event.clientY - box.top) * canvas.height) / box.height];
   };
-  let last = null;
+  let last = null, rolled = 0;
   canvas.addEventListener("pointerdown", (event) => {
     canvas.focus({ preventScroll: true });
     canvas.setPointerCapture(event.pointerId);
@@ -26,8 +28,11 @@ export function listen(pane, viewer) {
   canvas.addEventListener("wheel", (event) => {
     event.preventDefault();
     const direction = event.deltaY > 0 ? -1 : 1;
-    if (event.ctrlKey) viewer.zoomBy(direction > 0 ? 1.15 : 1 / 1.15);
-    else step(pane, viewer, PLANES[pane.plane].through, direction);
+    if (event.ctrlKey) return viewer.zoomBy(direction > 0 ? 1.15 : 1 / 1.15);
+    rolled += event.deltaMode === 0 ? event.deltaY : -direction * NOTCH_PX;
+    const slices = Math.trunc(rolled / NOTCH_PX);
+    rolled -= slices * NOTCH_PX; // a trackpad sends many small events, a wheel few large ones
+    if (slices) step(pane, viewer, PLANES[pane.plane].through, -slices);
   }, { passive: false });
   canvas.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;

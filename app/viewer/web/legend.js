@@ -1,7 +1,8 @@
 // Colour bar with its zones, drawn from the same tables as the picture.
 
-import { LAYERS, RAMPS } from "./colours.js";
+import { LAYERS, RAMPS, digitsOf } from "./colours.js";
 
+const SWATCH = 24; // pixels of the hatched sample
 const HIDDEN = 0.25; // share of the bar for what is below the threshold
 
 export function legendText(settings, shown) {
@@ -9,7 +10,7 @@ export function legendText(settings, shown) {
   if (!shown || layer.labels) return "";
   const unit = layer.unit ? ` ${layer.unit}` : "";
   const total = shown.beyond + shown.within;
-  if (total === 0) return `Nothing reaches ${settings.threshold.toFixed(layer.digits)}${unit}.`;
+  if (total === 0) return `Nothing reaches ${settings.threshold.toFixed(digitsOf(layer, settings.maximum))}${unit}.`;
   const both = layer.signed && settings.showLess ? ", both sides counted" : "";
   if (!layer.bound) return `${shown.beyond.toFixed(1)} ml shown.`;
   return `${shown.beyond.toFixed(1)} ml beyond the bound, ${shown.within.toFixed(1)} ml within it (${settings.showWithin ? "hatched" : "hidden"})${both}.`;
@@ -22,7 +23,7 @@ function rows(layer, { showLess }) {
 }
 
 export function drawLegend(canvas, settings, { zones }) {
-  const ratio = window.devicePixelRatio || 1, layer = LAYERS[settings.layer];
+  const ratio = window.devicePixelRatio || 1, layer = LAYERS[settings.layer], digits = digitsOf(layer, settings.maximum);
   const wide = canvas.clientWidth || 296, tall = rows(layer, settings).length * 14 + (zones ? 18 : 0) + 18;
   canvas.width = wide * ratio;
   canvas.height = tall * ratio;
@@ -30,24 +31,27 @@ export function drawLegend(canvas, settings, { zones }) {
   const context = canvas.getContext("2d");
   context.scale(ratio, ratio);
   const ramps = rows(layer, settings);
-  ramps.forEach(([name, words], row) => drawRamp(context, RAMPS[name], words, row * 14, wide));
-  let below = ramps.length * 14;
+  ramps.forEach(([name, words], row) => drawRamp(context, RAMPS[name], words, { top: row * 14, wide, start: Math.round(wide * hiddenShare(settings)) }));
+  const below = ramps.length * 14;
+  if (settings.threshold > 0) label(context, "0", 0, below + 9, "left");
+  label(context, settings.threshold.toFixed(digits), wide * hiddenShare(settings), below + 9, settings.threshold > 0 ? "center" : "left");
+  label(context, `${settings.maximum.toFixed(digits)} ${layer.unit}`, wide, below + 9, "right");
   if (zones) {
-    drawHatch(context, 0, below + 4, wide * HIDDEN, 10, settings.showWithin);
-    label(context, `within the bound: may be the model${settings.showWithin ? "" : " (hidden)"}`, wide * HIDDEN + 6, below + 9, "left");
-    below += 18;
+    drawHatch(context, 0, below + 22, SWATCH, 10, settings.showWithin);
+    label(context, `within the bound: may be the model${settings.showWithin ? "" : " (hidden)"}`, SWATCH + 6, below + 27, "left");
   }
-  label(context, "0", 0, below + 9, "left");
-  label(context, settings.threshold.toFixed(layer.digits), wide * HIDDEN, below + 9, "center");
-  label(context, `${settings.maximum.toFixed(layer.digits)} ${layer.unit}`, wide, below + 9, "right");
-  canvas.setAttribute("aria-label", `${layer.title}: not shown below ${settings.threshold.toFixed(layer.digits)}, full colour at ${settings.maximum.toFixed(layer.digits)} ${layer.unit}`);
+  canvas.setAttribute("aria-label", `${layer.title}: not shown below ${settings.threshold.toFixed(digits)}, full colour at ${settings.maximum.toFixed(digits)} ${layer.unit}`);
 }
 
-function drawRamp(context, table, words, top, wide) {
-  const start = Math.round(wide * HIDDEN);
+// Share of the bar for what is not drawn: none when everything is.
+function hiddenShare(settings) {
+  return settings.threshold > 0 ? HIDDEN : 0;
+}
+
+function drawRamp(context, table, words, { top, wide, start }) {
   context.fillStyle = "#0d0f13";
   context.fillRect(0, top, start, 12);
-  label(context, "not shown", start / 2, top + 6, "center");
+  if (start > 0) label(context, "not shown", start / 2, top + 6, "center");
   for (let x = start; x < wide; x += 1) {
     const entry = 3 * Math.round((255 * (x - start)) / (wide - start - 1));
     context.fillStyle = `rgb(${table[entry]}, ${table[entry + 1]}, ${table[entry + 2]})`;

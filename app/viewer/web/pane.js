@@ -1,6 +1,6 @@
 // One plane on one canvas: picture, heatmap, crosshair, letters; pointer and keyboard of that plane.
 
-import { AXIS_NAMES, PLANES, View, conventionText, edgeLetters, mirrorFrame, rasterFrame } from "./geometry.js";
+import { AXIS_NAMES, PLANES, View, conventionText, distanceToMidplane, edgeLetters, mirrorFrame, rasterFrame, sideOf } from "./geometry.js";
 import { layerVolumes, paintLabels, paintMap, paintScan, samplePlane } from "./raster.js";
 import { LAYERS } from "./colours.js";
 import { number } from "./readout.js";
@@ -60,11 +60,8 @@ export class Pane {
     const source = this.mirrored ? mirrorFrame(frame, scene.mirrorWorld) : frame;
     this.samples = { key };
     for (const kind of kinds) {
-      const linear = kind !== "anatomy" && (kind !== "scan" || this.mirrored);
+      const linear = !["anatomy", "zone"].includes(kind) && (kind !== "scan" || this.mirrored);
       this.samples[kind] = samplePlane(volumes[kind], source, { linear });
-    }
-    if (this.samples.bound && scene.mirrorWorld) {
-      this.samples.mirrorBound = samplePlane(volumes.bound, mirrorFrame(frame, scene.mirrorWorld), { linear: true });
     }
   }
 
@@ -98,7 +95,12 @@ export class Pane {
     context.stroke();
   }
 
-  drawWords(context, { display, crosshair }) {
+  // A sagittal plane has no L and R at its edges, so its heading says which side it shows.
+  sideWords(crosshair, mirrorWorld) {
+    return PLANES[this.plane].through === 0 && mirrorWorld ? `  (mid-plane: ${sideOf(distanceToMidplane(crosshair, mirrorWorld))})` : "";
+  }
+
+  drawWords(context, { display, crosshair, mirrorWorld }) {
     const { width, height } = this.canvas, ratio = this.ratio, edge = 9 * ratio;
     const word = (text, x, y, size, align, baseline, colour) => {
       context.font = `${size >= 15 ? 700 : 500} ${size * ratio}px system-ui, sans-serif`;
@@ -113,7 +115,7 @@ export class Pane {
     word(letters.top, width / 2, edge, 15, "center", "top", "#cfd6de");
     word(letters.bottom, width / 2, height - edge, 15, "center", "bottom", "#cfd6de");
     const { through, title } = PLANES[this.plane];
-    const heading = this.mirrored ? `MIRRORED ${title.toLowerCase()}` : `${title}  ${AXIS_NAMES[through]} ${number(crosshair[through], 1)} mm`;
+    const heading = this.mirrored ? `MIRRORED ${title.toLowerCase()}` : `${title}  ${AXIS_NAMES[through]} ${number(crosshair[through], 1)} mm${this.sideWords(crosshair, mirrorWorld)}`;
     word(heading, edge, edge, 13, "left", "top", this.mirrored ? "#ffe678" : "#cfd6de");
     const note = this.mirrored ? "The other side of the mid-plane" : PLANES[this.plane].across === 0 ? conventionText(display) : display.noseLeft ? "Nose on left" : "Nose on right";
     word(note, edge, height - edge, 12, "left", "bottom", this.mirrored ? "#ffe678" : "#cfd6de");
@@ -127,10 +129,18 @@ export class Pane {
     word("50 mm", width - edge, height - edge - 6 * this.ratio, 11, "right", "bottom", "#cfd6de");
   }
 
-  describe({ display, crosshair }) {
+  // Whether a point lies inside the canvas as it was last drawn.
+  holds(mm) {
+    if (!this.view || this.canvas.clientWidth === 0) return true;
+    const [x, y] = this.view.toScreen(mm);
+    return x >= 0 && y >= 0 && x < this.canvas.width && y < this.canvas.height;
+  }
+
+  describe({ display, crosshair, mirrorWorld }) {
     const { title, across } = PLANES[this.plane];
     const place = crosshair.map((value, axis) => `${AXIS_NAMES[axis]} ${value.toFixed(0)}`).join(", ");
-    const side = across === 0 ? conventionText(display) : display.noseLeft ? "nose on left" : "nose on right";
+    const letters = edgeLetters(this.plane, display, this.mirrored);
+    const side = this.mirrored ? `mirrored scan, ${letters.left} on left` : across === 0 ? conventionText(display) : `${display.noseLeft ? "nose on left" : "nose on right"}${this.sideWords(crosshair, mirrorWorld)}`;
     return `${this.mirrored ? "Mirrored " : ""}${title} plane at ${place} millimetres. ${side}. Arrow keys move the crosshair, Page Up and Page Down change the slice.`;
   }
 }

@@ -1,9 +1,9 @@
 // The column beside the planes: readout, findings, heatmap and scan sliders. Text is never markup.
 
-import { LAYERS } from "./colours.js";
+import { LAYERS, digitsOf } from "./colours.js";
 import { HELP } from "./input.js";
 import { drawLegend } from "./legend.js";
-import { words, zoneText } from "./readout.js";
+import { words, zoneOfFinding, zoneText } from "./readout.js";
 
 export function element(tag, { text, ...attributes } = {}, children = []) {
   const made = document.createElement(tag);
@@ -78,16 +78,26 @@ export class Panel {
   findingsSection() {
     const { viewer } = this;
     const findings = viewer.findings;
-    if (!findings.length) return section("Findings", [element("p", { class: "quiet", text: viewer.assessable ? "None above the reporting threshold. This does not mean normal." : "Not assessable." })]);
+    if (!findings.length) return section("Findings", this.noFindings());
     const head = element("tr", {}, ["", "Place", "SD", "ml"].map((text) => element("th", { text, scope: "col" })));
     this.rows = findings.map((found, place) => {
       const button = element("button", { type: "button", class: "jump", "data-finding": String(found.rank), text: findingTitle(found) });
       button.addEventListener("click", () => viewer.goToFinding(place));
-      const zone = Math.abs(found.asymmetry) > found.bound ? "beyond" : "within";
-      const mark = element("span", { class: `dot ${zone}`, title: zoneText(zone) });
+      const zone = zoneOfFinding(found);
+      const mark = element("span", { class: `dot ${zone}`, title: zoneText(zone, found.deviation, 0) });
       return element("tr", {}, [element("td", {}, [mark]), element("td", {}, [button]), element("td", { class: "number", text: Number(found.deviation).toFixed(1) }), element("td", { class: "number", text: Number(found.volume_ml).toFixed(1) })]);
     });
     return section("Findings", [element("div", { class: "scroll" }, [element("table", {}, [element("thead", {}, [head]), element("tbody", {}, this.rows)])])]);
+  }
+
+  noFindings() {
+    const { viewer } = this;
+    if (!viewer.assessable) return [element("p", { class: "quiet", text: "Not assessable." })];
+    const words = element("p", { class: "quiet", text: "None above the reporting threshold. This does not mean normal." });
+    if (!viewer.largest) return [words];
+    const button = element("button", { type: "button", class: "jump", "data-largest": true, text: "Go to the largest deviation (below the threshold)" });
+    button.addEventListener("click", () => viewer.moveTo(viewer.largest, { recentre: true }));
+    return [words, button];
   }
 
   heatmapSection() {
@@ -129,11 +139,11 @@ export class Panel {
   }
 
   showFacts(facts) {
-    const { viewer } = this, zone = viewer.assessable ? facts.zone : null;
+    const { viewer } = this, zone = viewer.assessable ? facts.zone : null, notable = viewer.notable();
     this.readout.replaceChildren(...words(facts, viewer.volumes).flatMap(([label, text, name]) => [element("dt", { text: label }), element("dd", { text, "data-value": name })]));
-    const text = viewer.assessable ? zoneText(zone) : "Not assessable: no map";
+    const text = viewer.assessable ? zoneText(zone, facts.deviation, notable) : "Not assessable: no map";
     if (this.zone.textContent !== text) this.zone.textContent = text; // announced only when it changes
-    this.zone.dataset.zone = zone || "none";
+    this.zone.dataset.zone = zone === "beyond" && !(Math.abs(facts.deviation) >= notable) ? "small" : zone || "none";
   }
 
   showSettings() {
@@ -150,10 +160,10 @@ export class Panel {
     this.legend.hidden = labels;
     this.setSlider("opacity", { min: 0, max: 100, step: 1, value: settings.opacity * 100, text: `${Math.round(settings.opacity * 100)} %` });
     if (labels) return;
-    const top = this.viewer.scaleTop();
+    const top = this.viewer.scaleTop(), decimals = digitsOf(layer, top);
     for (const name of ["threshold", "maximum"]) {
       const value = settings[name];
-      this.setSlider(name, { min: 0, max: top, step: 10 ** -layer.digits, value, text: `${value.toFixed(layer.digits)} ${layer.unit}` });
+      this.setSlider(name, { min: 0, max: top, step: 10 ** -decimals, value, text: `${value.toFixed(decimals)} ${layer.unit}` });
     }
     drawLegend(this.legend, settings, { zones: Boolean(layer.bound && volumes.bound) });
   }

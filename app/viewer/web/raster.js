@@ -1,7 +1,6 @@
 // From volumes to pixels: sample a plane once, colour it as often as a slider moves.
 
 import { LAYERS, RAMPS, structureColour } from "./colours.js";
-import { transform } from "./geometry.js";
 import { NO_DATA, linearAt, nearestAt } from "./volume.js";
 
 const HATCH_MM = 6; // from stripe to stripe in the zone within the bound
@@ -31,7 +30,7 @@ export function samplePlane(volume, frame, { linear }) {
 // Volumes that a layer needs to be coloured.
 export function layerVolumes(layer) {
   if (!LAYERS[layer]) return [];
-  return LAYERS[layer].bound ? [...new Set([layer, "asymmetry", "bound"])] : [layer];
+  return LAYERS[layer].bound ? [layer, "zone"] : [layer];
 }
 
 export function paintScan(pixels, scan, [low, high]) {
@@ -43,11 +42,9 @@ export function paintScan(pixels, scan, [low, high]) {
   }
 }
 
-// True where the scan itself differs from its mirror: the model cannot have made this asymmetry.
-// As in the findings, it has to exceed the larger bound of the point and its mirror point.
-export function isBeyondBound(asymmetry, bound, mirrorBound) {
-  return Math.abs(asymmetry) > largerBound(bound, mirrorBound);
-}
+// Value of the zone volume where the scan itself differs from its mirror: the model cannot have made
+// this asymmetry. Decided on the server, from the maps as they were written.
+const BEYOND = 2;
 
 export function largerBound(bound, mirrorBound) {
   return mirrorBound > bound ? mirrorBound : bound; // a missing mirror bound (NaN) is not larger
@@ -72,7 +69,7 @@ export function paintMap(pixels, samples, { width, across }, settings) {
     if (!isShown(value, settings)) continue;
     const table = value < 0 ? negative : positive;
     const entry = 3 * Math.min(255, Math.round((255 * (size - settings.threshold)) / span));
-    const beyond = !layer.bound || !samples.bound || isBeyondBound(samples.asymmetry[n], samples.bound[n], samples.mirrorBound?.[n]);
+    const beyond = !layer.bound || !samples.zone || samples.zone[n] === BEYOND;
     if (beyond) {
       blend(pixels, 4 * n, table[entry], table[entry + 1], table[entry + 2], settings.opacity);
     } else if (settings.showWithin) {
@@ -101,26 +98,23 @@ function blend(pixels, at, red, green, blue, alpha) {
 }
 
 // Millilitres shown beyond and within the bound, over the whole map.
-export function shownVolumes(volumes, settings, mirrorWorld) {
+export function shownVolumes(volumes, settings) {
   const layer = LAYERS[settings.layer], map = volumes[settings.layer];
   if (!map || layer.labels) return null;
-  const zones = layer.bound && volumes.asymmetry && volumes.bound;
-  const ml = map.spacing ** 3 / 1000, [nx, ny] = map.shape;
+  const zones = layer.bound && volumes.zone ? volumes.zone.stored : null; // on the grid of the maps
+  const ml = map.spacing ** 3 / 1000;
   let beyond = 0, within = 0;
   for (let n = 0; n < map.stored.length; n += 1) {
     if (map.stored[n] === 0 || map.stored[n] === NO_DATA || !isShown(map.value(map.stored[n]), settings)) continue;
-    const place = [n % nx, Math.floor(n / nx) % ny, Math.floor(n / (nx * ny))];
-    const mm = place.map((index, axis) => map.origin[axis] + index * map.spacing);
-    if (!zones || zoneAt(mm, volumes, mirrorWorld) === "beyond") beyond += 1;
+    if (!zones || zones[n] === BEYOND) beyond += 1;
     else within += 1;
   }
   return { beyond: beyond * ml, within: within * ml };
 }
 
-// Zone of a world point; null where there is no map.
-export function zoneAt(mm, { asymmetry, bound }, mirrorWorld) {
-  const value = asymmetry?.linear(mm), limit = bound?.linear(mm);
-  if (!Number.isFinite(value) || !Number.isFinite(limit)) return null;
-  const mirrorBound = mirrorWorld ? bound.linear(transform(mirrorWorld, mm)) : NaN;
-  return isBeyondBound(value, limit, mirrorBound) ? "beyond" : "within";
+// Zone of a world point; null where nothing was compared.
+export function zoneAt(mm, { zone }) {
+  const value = zone ? zone.nearest(mm) : NaN;
+  if (!Number.isFinite(value)) return null;
+  return value === BEYOND ? "beyond" : "within";
 }

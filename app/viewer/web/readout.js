@@ -1,7 +1,7 @@
 // What is under the crosshair, in words and numbers; and the same point on the other side.
 
 import { LAYERS } from "./colours.js";
-import { distanceToMidplane, transform } from "./geometry.js";
+import { distanceToMidplane, sideOf, transform } from "./geometry.js";
 import { largerBound, zoneAt } from "./raster.js";
 
 export function formatMm(mm) {
@@ -25,7 +25,8 @@ function boundDigits(bound) {
 }
 
 // Facts at a world point, as numbers; `words` turns them into text.
-export function factsAt(mm, { volumes, mirrorWorld, structures }) {
+// At the peak of a finding they are the finding's own: the maps here are interpolated.
+export function factsAt(mm, { volumes, mirrorWorld, structures, finding }) {
   const mirror = mirrorWorld ? transform(mirrorWorld, mm) : null;
   const at = (kind, point = mm) => (volumes[kind] && point ? volumes[kind].linear(point) : NaN);
   const label = volumes.anatomy ? volumes.anatomy.nearest(mm) : 0;
@@ -36,22 +37,21 @@ export function factsAt(mm, { volumes, mirrorWorld, structures }) {
     distance,
     scan: at("scan"),
     mirrorScan: at("scan", mirror),
-    deviation: at("deviation"),
-    asymmetry: at("asymmetry"),
-    bound: largerBound(at("bound"), at("bound", mirror)),
-    zone: zoneAt(mm, volumes, mirrorWorld),
+    deviation: finding ? finding.deviation : at("deviation"),
+    asymmetry: finding ? finding.asymmetry : at("asymmetry"),
+    bound: finding ? finding.bound : largerBound(at("bound"), at("bound", mirror)),
+    zone: finding ? zoneOfFinding(finding) : zoneAt(mm, volumes),
     pathology: at("pathology"),
     structure: label > 0 ? (structures[label] || `structure ${label}`).replaceAll("-", " ").toLowerCase() : null,
   };
 }
 
 export function words(facts, volumes) {
-  const digits = scanDigits(volumes.scan), side = facts.distance > 0 ? "right" : "left";
-  const apart = Math.abs(facts.distance) < 0.05 ? "on it" : Number.isFinite(facts.distance) ? `${side}, ${Math.abs(facts.distance).toFixed(1)} mm` : "";
+  const digits = scanDigits(volumes.scan);
   const rows = [
     ["World x y z (mm)", formatMm(facts.mm), "mm"],
     ["Structure", facts.structure || (volumes.anatomy ? "none" : "\u2013"), "structure"],
-    ["Side of mid-plane", apart || "\u2013", "side"],
+    ["Side of mid-plane", sideOf(facts.distance) || "\u2013", "side"],
     ["Scan", Number.isFinite(facts.scan) ? number(facts.scan, digits) : "outside the scan", "scan"],
     ["Scan, mirror point", facts.mirror && Number.isFinite(facts.mirrorScan) ? number(facts.mirrorScan, digits) : "outside the scan", "mirrorScan"],
   ];
@@ -62,8 +62,15 @@ export function words(facts, volumes) {
   return rows;
 }
 
-export function zoneText(zone) {
-  if (zone === "beyond") return "Beyond the bound: the scan differs here";
+export function zoneOfFinding({ asymmetry, bound }) {
+  return Math.abs(asymmetry) > bound ? "beyond" : "within";
+}
+
+// Almost every place of a healthy brain differs a little from its mirror place, by more than the model
+// could add: only from `notable` SD on is that worth a reader's attention.
+export function zoneText(zone, deviation, notable) {
   if (zone === "within") return "Within the bound: the model may have made it";
-  return "No map at this point";
+  if (zone !== "beyond") return "Nothing was compared at this point";
+  if (Math.abs(deviation) >= notable) return "Beyond the bound: the scan differs here";
+  return "A small difference of the scan, as healthy scans have";
 }

@@ -1,7 +1,7 @@
 // The review viewer: state, commands and drawing order. Mounted by the glue in app/viewer/__init__.py.
 
 import { savePicture } from "./capture.js";
-import { LAYERS } from "./colours.js";
+import { LAYERS, digitsOf } from "./colours.js";
 import { PLANES, transform } from "./geometry.js";
 import { listen } from "./input.js";
 import { legendText } from "./legend.js";
@@ -13,6 +13,7 @@ import { Toolbar } from "./toolbar.js";
 import { autoWindow, loadVolume } from "./volume.js";
 
 const DISPLAY = { radiological: true, noseLeft: true, crosshair: true, overlay: true, mirror: true };
+const OPACITY = 0.75;
 const CT_PRESETS = [["Brain", [0, 80]], ["Stroke", [20, 60]], ["Subdural", [-25, 175]], ["Bone", [200, 1000]]];
 
 export function render({ data, parentElement }) {
@@ -25,9 +26,9 @@ export function render({ data, parentElement }) {
 
 class Viewer {
   constructor(root, data) {
-    Object.assign(this, { root, caseName: data.case, assessable: data.assessable, findings: data.findings, structures: data.structures, mirrorWorld: data.mirror_world, model: data.model, software: data.software, researchUseOnly: data.research_use_only, peak: data.threshold || {} });
+    Object.assign(this, { root, caseName: data.case, assessable: data.assessable, findings: data.findings, structures: data.structures, mirrorWorld: data.mirror_world, model: data.model, software: data.software, researchUseOnly: data.research_use_only, peak: data.threshold || {}, largest: data.largest_mm, reasons: data.reasons || [] });
     this.display = { ...DISPLAY, mirror: Boolean(data.mirror_world) };
-    this.settings = { layer: null, threshold: 0, maximum: 1, opacity: 0.75, showWithin: true, showLess: false, window: [0, 1] };
+    this.settings = { layer: null, threshold: 0, maximum: 1, opacity: OPACITY, showWithin: true, showLess: false, window: [0, 1] };
     this.zoom = 1;
     this.followed = JSON.stringify(data.crosshair_mm);
     root.dataset.status = "loading";
@@ -96,7 +97,7 @@ class Viewer {
     if (!fits.length) return;
     const scene = { ...this, scan, pixelsPerMm: Math.min(...fits) * this.zoom };
     for (const pane of this.panes) if (pane.canvas.clientWidth > 0) pane.draw(scene);
-    this.panel.showFacts(factsAt(this.crosshair, this));
+    this.panel.showFacts(factsAt(this.crosshair, { ...this, finding: this.findings[this.place] }));
     this.panel.showSettings();
     this.toolbar.show();
     Object.assign(this.root.dataset, { drawn: Number(this.root.dataset.drawn || 0) + 1, drawMs: (performance.now() - begun).toFixed(1) });
@@ -107,7 +108,7 @@ class Viewer {
     clearTimeout(this.counting);
     this.counting = setTimeout(() => {
       if (!this.settings.layer) return;
-      this.shownText = legendText(this.settings, shownVolumes(this.volumes, this.settings, this.mirrorWorld));
+      this.shownText = legendText(this.settings, shownVolumes(this.volumes, this.settings));
       this.panel.shown.textContent = this.shownText;
     }, 80);
   }
@@ -125,7 +126,8 @@ class Viewer {
 
   moveTo(mm, { recentre = false } = {}) {
     this.crosshair = this.volumes.scan.clamp(mm);
-    if (recentre && this.zoom > 1) this.centre = this.crosshair;
+    const lost = this.panes.some((pane) => !pane.holds(this.crosshair));
+    if (this.zoom > 1 && (recentre || lost)) this.centre = this.crosshair;
     this.markFinding();
     this.draw();
   }
@@ -157,7 +159,13 @@ class Viewer {
   reset() {
     this.zoom = 1;
     this.centre = this.volumes.scan.centre();
-    this.set({ window: autoWindow(this.volumes.scan) });
+    this.useLayerRange();
+    this.set({ window: autoWindow(this.volumes.scan), opacity: OPACITY });
+  }
+
+  // Deviation from which a place belongs to a finding, if it holds a peak; SD.
+  notable() {
+    return this.peak.extent_sd || this.peak.peak_sd || LAYERS.deviation.threshold;
   }
 
   setLayer(layer) {
@@ -170,14 +178,14 @@ class Viewer {
   scaleTop() {
     const layer = LAYERS[this.settings.layer], map = this.volumes[this.settings.layer];
     const start = this.settings.layer === "deviation" ? 2 * (this.peak.peak_sd || 0) : 0;
-    const top = Math.max(Math.abs(map.low), Math.abs(map.high), layer.least, start), grain = 10 ** -layer.digits;
+    const top = Math.max(Math.abs(map.low), Math.abs(map.high), layer.least, start), grain = 10 ** -digitsOf(layer, top);
     return Math.ceil(top / grain) * grain;
   }
 
   useLayerRange() {
     const layer = LAYERS[this.settings.layer];
     if (!layer || layer.labels) return;
-    const threshold = (this.settings.layer === "deviation" && (this.peak.extent_sd || this.peak.peak_sd)) || layer.threshold;
+    const threshold = this.settings.layer === "deviation" ? this.notable() : layer.threshold;
     const maximum = Math.max(2 * threshold, Math.min(this.scaleTop(), 3 * Math.max(threshold, layer.least)));
     Object.assign(this.settings, { threshold, maximum: layer.signed ? maximum : this.scaleTop() });
   }

@@ -1,0 +1,91 @@
+"""What the browser is told: where it starts, and zones that are those of the written maps."""
+
+import gzip
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from app.results import Case, read_case
+from app.viewer.encoding import NO_DATA, encode
+from app.viewer.grid import fit_grid
+from app.viewer.payload import case_payload, case_volumes
+from app.viewer.zones import BEYOND, WITHIN, find_zones
+from medsym.volumes.volume import Volume
+from tests.app.result_folder import MARKER_MM, MIRROR, WITHIN_MM, build_folder
+
+GRID = fit_grid(np.full(3, -30.0), np.full(3, 30.0), spacing_mm=2.0)
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
+    return read_case(build_folder(tmp_path_factory.mktemp("payload")), "sub-01_T1w")
+
+
+def start(case: Case, finding: int | None = None, **record: object) -> object:
+    changed = replace(case, record={**case.record, **record})
+    return case_payload(changed, volumes={}, web="", finding=finding)["crosshair_mm"]
+
+
+def test_review_starts_at_the_finding_then_at_the_largest_deviation(case: Case) -> None:
+    assert start(case) == list(MARKER_MM)
+    assert start(case, 2) == list(WITHIN_MM)
+    summary = {**case.record["summary"], "deviation_max_mm": [1.0, 2.0, 3.0]}
+    assert start(case, findings=[], summary=summary) == [1.0, 2.0, 3.0]
+    assert start(case, findings=[], summary=summary, assessable=False) is None
+
+
+def flat(value: float) -> np.ndarray:
+    return np.full(GRID.shape, value, dtype=np.float32)
+
+
+def zones(bound: np.ndarray, asymmetry: float) -> np.ndarray:
+    values = {"bound": bound.copy(), "asymmetry": flat(asymmetry), "deviation": flat(1.0)}
+    volume = Volume(voxels=bound, affine=GRID.affine)
+    return find_zones(volume, values, grid=GRID, mirror_world=MIRROR.tolist())
+
+
+def test_the_larger_bound_of_a_place_and_its_mirror_place_counts() -> None:
+    bound = flat(1.0)
+    bound[: GRID.shape[0] // 2] = 3.0  # on the patient's left
+    found = zones(bound, asymmetry=2.0)
+    right = slice(GRID.shape[0] // 2 + 1, -1)  # small bound here, large one at the mirror place
+    assert set(np.unique(found[right])) == {WITHIN}
+    assert set(np.unique(zones(flat(1.0), asymmetry=2.0))) == {BEYOND}
+
+
+def test_a_bound_far_below_a_16_bit_step_still_decides() -> None:
+    bound = flat(1e-6)
+    bound[0, 0, 0] = 1.0
+    found = zones(bound, asymmetry=2e-6)
+    assert (found[2:-2, 2:-2, 2:-2] == BEYOND).all()
+
+
+def test_where_nothing_was_compared_there_is_no_zone_and_no_value() -> None:
+    bound = flat(1.0)
+    bound[:, :, :5] = 0.0
+    values = {"bound": bound.copy(), "asymmetry": flat(0.5), "deviation": flat(1.0)}
+    volume = Volume(voxels=bound, affine=GRID.affine)
+    found = find_zones(volume, values, grid=GRID, mirror_world=MIRROR.tolist())
+    for array in (found, *values.values()):
+        assert np.isnan(array[:, :, :5]).all()
+        assert np.isfinite(array[:, :, 5:]).all()
+
+
+def test_zones_are_one_of_the_volumes_on_the_grid_of_the_maps(case: Case) -> None:
+    volumes = case_volumes(case)
+    assert volumes["zone"].grid == volumes["deviation"].grid
+    assert volumes["zone"].high == BEYOND
+
+
+def test_a_bound_is_never_stored_smaller_than_it_is() -> None:
+    values = np.random.default_rng(0).random((21, 21, 21)).astype(np.float32)
+    grid = fit_grid(np.zeros(3), np.full(3, 20.0), spacing_mm=1.0)
+    coded = encode(values, grid=grid, symmetric=True, round_up=True)
+    stored = np.frombuffer(gzip.decompress(coded.body)[8:], dtype="<i2").reshape(
+        values.shape, order="F"
+    )
+    assert (stored != NO_DATA).all()
+    back = stored * coded.slope + coded.intercept
+    assert (back >= values * (1 - 1e-6)).all()
+    assert (back - values).max() <= 1.01 * coded.slope
