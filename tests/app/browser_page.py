@@ -54,6 +54,7 @@ class ViewerPage:
     """The review page of one case in a browser tab."""
 
     def __init__(self, tab: Any, address: str) -> None:
+        self.requests: list[str] = []  # addresses that the browser asked for
         self.tab = tab
         self.address = address
         self.frames: list[Any] = []

@@ -1,0 +1,33 @@
+"""A browser with the viewer on a small result folder, for the tests marked browser."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.app.browser_page import FLAGS, ViewerPage, find_chromium, start_server
+from tests.app.result_folder import build_folder
+
+
+@pytest.fixture(scope="module")
+def viewer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ViewerPage]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = find_chromium()
+    if chromium is None:
+        pytest.skip("no Chromium on this machine")
+    root = tmp_path_factory.mktemp("browser")
+    process, address = start_server(build_folder(root), log=root / "server.log")
+    try:
+        with playwright.sync_playwright() as driver:
+            context = driver.chromium.launch_persistent_context(
+                str(root / "profile"),
+                executable_path=chromium,
+                args=FLAGS,
+                viewport={"width": 1400, "height": 900},
+            )
+            viewer = ViewerPage(context.new_page(), address)
+            context.on("request", lambda request: viewer.requests.append(request.url))
+            yield viewer
+            context.close()
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
