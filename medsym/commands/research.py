@@ -42,24 +42,32 @@ def bench(arguments: argparse.Namespace) -> int:
 
 def evaluate(arguments: argparse.Namespace) -> int:
     """Score a model on real scans with expert masks, or on synthesised test subjects."""
-    from medsym.training.evaluate import evaluate_cases, evaluate_synthetic
+    from medsym.training.evaluate import evaluate_cases
 
     if arguments.cases is not None:
         numbers = evaluate_cases(arguments.cases, model_folder=arguments.model, report=say)
+        _show(format_rows(numbers), numbers=numbers, path=arguments.json)
     else:
-        from medsym.config import read_config
-        from medsym.training.settings import TrainSettings
-
-        settings = read_config(arguments.synthetic, TrainSettings)
-        numbers = evaluate_synthetic(
-            settings.synthesis,
-            number=arguments.number,
-            seed=settings.seed + EVALUATION_SEED_STEP,
-            model_folder=arguments.model,
-            report=say,
-        )
-    _show(format_rows(numbers), numbers=numbers, path=arguments.json)
+        _evaluate_synthetic(arguments)
     return EXIT_OK
+
+
+def _evaluate_synthetic(arguments: argparse.Namespace) -> None:
+    """Lesions and false alarms of as many test subjects as asked for."""
+    from medsym.config import read_config
+    from medsym.models.store import load_model
+    from medsym.training.evaluate import evaluate_synthetic
+    from medsym.training.false_alarms import count_false_alarms
+    from medsym.training.settings import TrainSettings
+
+    settings = read_config(arguments.synthetic, TrainSettings)
+    model, seed = load_model(arguments.model), settings.seed + EVALUATION_SEED_STEP
+    draws = {"number": arguments.number, "seed": seed, "model": model, "report": say}
+    rows = evaluate_synthetic(settings.synthesis, **draws)
+    healthy = count_false_alarms(settings.synthesis, **draws)
+    lines = [f"{name:15s} {'n/a' if v is None else f'{v:.4g}'}" for name, v in healthy.items()]
+    table = "\n".join([format_rows(rows), "", "Healthy subjects of the same anatomies:", *lines])
+    _show(table, numbers={"lesions": rows, "healthy": healthy}, path=arguments.json)
 
 
 def format_rows(rows: Sequence[Mapping[str, float | str]]) -> str:

@@ -1,7 +1,6 @@
 """One scan through the whole pipeline: prepare, find the brain, refine, compare, judge."""
 
 import math
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,9 +8,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from medsym.errors import ModelError
+from medsym.errors import ConfigError, ModelError
 from medsym.inference.brain import BrainMask, brain_from_anatomy
-from medsym.inference.deviation import REFERENCE_FILE, DeviationReference, load_reference
+from medsym.inference.clock import StageClock
+from medsym.inference.deviation import (
+    REFERENCE_FILE,
+    REFERENCE_HASH,
+    DeviationReference,
+    load_reference,
+)
 from medsym.inference.findings import DEFAULT_PEAK_SD, Finding, find_findings
 from medsym.inference.gate import GateValues, gate_values, reasons_not_assessable
 from medsym.inference.maps import CaseMaps, MapRequest, compute_maps
@@ -41,6 +46,16 @@ class Options:
 
     measure_defect: bool = True
     false_alarm_rate: float = FALSE_ALARM_RATE
+
+    def __post_init__(self) -> None:
+        """Refuse a rate that is none."""
+        if not 0.0 < self.false_alarm_rate < 1.0:
+            raise ConfigError(
+                code="MS-304",
+                subject="false_alarm_rate",
+                cause=f"{self.false_alarm_rate} is not a share between 0 and 1",
+                fix="give for example 0.05",
+            )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,22 +95,6 @@ class CaseResult:
         return not self.reasons
 
 
-class _Clock:
-    """Times the stages and tells a listener which one begins."""
-
-    def __init__(self, listener: Callable[[str], None] | None) -> None:
-        self.seconds: dict[str, float] = {}
-        self._listener, self._stage, self._since = listener, "", time.perf_counter()
-
-    def enter(self, stage: str) -> None:
-        now = time.perf_counter()
-        if self._stage:
-            self.seconds[self._stage] = round(now - self._since, 3)
-        self._stage, self._since = stage, now
-        if stage and self._listener:
-            self._listener(stage)
-
-
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Run torch on one thread: the plane search makes many small steps, which threads slow down.
@@ -114,9 +113,10 @@ def reference_of(model: LoadedModel) -> DeviationReference:
     """Healthy reference that belongs to a model, from the folder of its weights.
 
     Raises:
-        ModelError: MS-305 if the model has none.
+        ModelError: MS-305 if the model has none, or another one than its manifest states.
     """
-    return load_reference(model.folder / REFERENCE_FILE)
+    stated = model.manifest.get(REFERENCE_HASH)
+    return load_reference(model.folder / REFERENCE_FILE, sha256=stated)
 
 
 def prior_logit_of(model: LoadedModel) -> float:
@@ -150,7 +150,7 @@ def analyse_scan(
         ModelError: MS-306 if the measured defect exceeds the bound (never on sound hardware).
     """
     options = options or Options()
-    clock = _Clock(progress)
+    clock = StageClock(progress)
     healthy = reference or reference_of(model)
     clock.enter("prepare")
     with one_thread():
@@ -214,7 +214,7 @@ def _judge(
     voxel_ml = prepared.grid.spacing_mm**3 / 1000.0
     gate = gate_values(maps, prepared=prepared, brain_dice=brain.dice)
     threshold = healthy.threshold(options.false_alarm_rate)
-    peak_sd = DEFAULT_PEAK_SD if threshold is None else threshold
+    peak_sd = healthy.strictest(DEFAULT_PEAK_SD) if threshold is None else threshold
     reasons = reasons_not_assessable(gate)
     findings = find_findings(
         maps, plane=prepared.plane, grid_to_world=prepared.grid_to_world, peak_sd=peak_sd

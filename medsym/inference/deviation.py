@@ -11,6 +11,7 @@ probability at most alpha (Vovk, Gammerman and Shafer, Algorithmic Learning in a
 to scans unlike them.
 """
 
+import hashlib
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ from medsym.inference.maps import BoolMap, FloatMap, MapRequest, compute_maps, r
 
 #: Name of the file beside the weights.
 REFERENCE_FILE = "reference.safetensors"
+#: Entry of the model's manifest that holds the file's SHA-256.
+REFERENCE_HASH = "reference_sha256"
 #: Shape of the reference grid; about 5 mm a voxel for an adult brain. Even in x.
 REFERENCE_SHAPE = (32, 40, 32)
 #: The grid spans this many half extents on either side, so that the rim of the brain is inside.
@@ -76,7 +79,11 @@ class DeviationReference:
             None if there are too few healthy cases to say so (fewer than ``1 / alpha - 1``).
         """
         rank = math.ceil((self.maxima.size + 1) * (1.0 - alpha))
-        return None if rank > self.maxima.size else float(self.maxima[rank - 1])
+        return None if rank > self.maxima.size else float(self.maxima[max(rank, 1) - 1])
+
+    def strictest(self, at_least: float) -> float:
+        """Deviation that no healthy case reached, for when a rate is too small to be kept, SD."""
+        return max(at_least, float(self.maxima.max(initial=0.0)))
 
 
 def _extent(brain: BoolMap) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -183,18 +190,26 @@ def save_reference(path: Path, *, reference: DeviationReference) -> None:
     save_file(tensors, path, metadata={"kind": "medsym deviation reference"})
 
 
-def load_reference(path: Path) -> DeviationReference:
+def load_reference(path: Path, *, sha256: str | None = None) -> DeviationReference:
     """Read a reference and check it.
 
+    Args:
+        path: of the file.
+        sha256: hash that the file has to have; None where a manifest states none.
+
     Raises:
-        ModelError: MS-305 if the file is missing, unreadable or not a healthy reference.
+        ModelError: MS-305 if the file is missing, unreadable, another one, or no healthy reference.
     """
     from safetensors import SafetensorError
-    from safetensors.numpy import load_file
+    from safetensors.numpy import load
 
     fix = "use a complete model folder, or train again: training writes this file"
     try:
-        tensors = load_file(path)
+        content = path.read_bytes()
+        if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
+            cause = "the healthy reference does not have the hash that the manifest states"
+            raise ModelError(code="MS-305", subject=path.name, cause=cause, fix=fix)
+        tensors = load(content)
         reference = DeviationReference(
             spread=tensors["spread"].astype(np.float32),
             maxima=np.sort(tensors["maxima"].astype(np.float32)),

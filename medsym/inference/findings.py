@@ -86,7 +86,8 @@ def find_findings(
         peak_sd: deviation that the peak has to reach.
     """
     voxel_ml = abs(float(np.linalg.det(grid_to_world[:3, :3]))) / 1000.0
-    extended = (maps.deviation >= EXTENT_SHARE * peak_sd) & beyond_bound(maps)
+    more_here = (maps.asymmetry > pair_bound(maps)) & maps.domain
+    extended = (maps.deviation >= EXTENT_SHARE * peak_sd) & more_here
     components, count = label(extended, structure=_CORNERS)
     found = []
     for number in range(1, count + 1):

@@ -25,6 +25,10 @@ MAX_HEMISPHERE_RATIO = 1.8
 MIN_STRUCTURES = 0.5
 #: Least mid-plane score; the score's range is [0, 1], higher is better.
 MIN_PLANE_SCORE = 0.3
+#: Least length (front to back) of the brain over its width. Brains in 5 real scans have 1.19 to
+#: 1.27; the same with the axes x and y of the file exchanged, 0.74 to 0.84. Such a file is aligned
+#: on a plane across the head and shows strong differences. Other exchanges are not recognised.
+MIN_LENGTH_OVER_WIDTH = 1.0
 #: Least share of the intensity variance inside the brain that the structures explain. Tissues
 #: differ in every contrast, so anatomy that explains nothing was imagined. Measured with the
 #: shipped network: 0.04 (a thick T2 with a large tumour) to 0.37 in 34 real scans, at most 0.01 in
@@ -51,6 +55,7 @@ class GateValues:
         plane_score: mid-plane score in [0, 1].
         explained: share of the intensity variance that the structures explain, in [0, 1].
         contrast: range of the brain's intensities over their height above the background.
+        length_over_width: extent of the brain from back to front over that from side to side.
     """
 
     brain_ml: float
@@ -61,6 +66,16 @@ class GateValues:
     plane_score: float
     explained: float
     contrast: float
+    length_over_width: float
+
+
+def length_over_width(brain: BoolMap) -> float:
+    """Extent of the brain along y over that along x, outermost percent ignored; inf if empty."""
+    if not brain.any():
+        return float("inf")
+    x, y, _ = np.nonzero(brain)
+    (left, right), (back, front) = np.percentile(x, [1, 99]), np.percentile(y, [1, 99])
+    return float(front - back + 1.0) / float(right - left + 1.0)
 
 
 def explained_variance(
@@ -114,6 +129,7 @@ def gate_values(maps: CaseMaps, *, prepared: PreparedScan, brain_dice: float) ->
             prepared.raw, labels=maps.anatomy, mask=maps.brain & (maps.anatomy > 0)
         ),
         contrast=relative_contrast(prepared.raw, brain=maps.brain),
+        length_over_width=length_over_width(maps.brain),
     )
 
 
@@ -145,4 +161,9 @@ def reasons_not_assessable(values: GateValues) -> tuple[str, ...]:
         )
     if values.contrast < MIN_CONTRAST:
         reasons.append(f"hardly any contrast inside the brain ({values.contrast:.2f})")
+    if values.length_over_width < MIN_LENGTH_OVER_WIDTH:
+        reasons.append(
+            "the brain is wider than long "
+            f"(length / width {values.length_over_width:.2f}): are the axes of the file right?"
+        )
     return tuple(reasons)

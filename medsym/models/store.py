@@ -92,6 +92,12 @@ def save_model(folder: Path, network: AsymmetryNet, manifest: dict[str, Any]) ->
     return complete
 
 
+def amend_manifest(folder: Path, entries: dict[str, Any]) -> None:
+    """Add entries to a manifest: what is known only after the weights were written."""
+    text = json.dumps({**_read_manifest(folder), **entries}, indent=1, sort_keys=True)
+    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+
 def load_model(
     folder: Path | None = None, *, device: str | torch.device = "cpu", folded: bool = True
 ) -> LoadedModel:

@@ -179,7 +179,7 @@ def evaluate_synthetic(
     *,
     number: int,
     seed: int,
-    model_folder: Path | None = None,
+    model: LoadedModel,
     report: Report | None = None,
 ) -> list[dict[str, float | str]]:
     """Score synthesised test subjects with a lesion, on anatomies that training never saw.
@@ -189,13 +189,12 @@ def evaluate_synthetic(
             drawn without skull, as the second pass of the pipeline sees them.
         number: Subjects with a lesion to score.
         seed: Of the draws; another one than training used.
-        model_folder: None is the shipped model.
+        model: Network with its healthy reference.
         report: Receives one line per ten subjects.
 
     Returns:
         One dictionary per subject and a last one, case "all voxels", pooled over subjects.
     """
-    model = load_model(model_folder)
     reference = reference_of(model)
     degradation = config.degradation.model_copy(update={"stripped": 1.0})
     lesions = config.lesions.model_copy(update={"present": 1.0})
@@ -210,7 +209,7 @@ def evaluate_synthetic(
         truth, brain = case.lesion.numpy().astype(bool), case.brain.numpy().astype(bool)
         if not truth.any():
             continue
-        maps = _synthetic_maps(case, model, reference)
+        maps = synthetic_maps(case, model, reference)
         rows.append(asdict(score(f"synthetic-{index:04d}", maps, truth=truth, brain=brain)))
         scored = brain | truth
         flat.append(({name: np.asarray(m)[scored] for name, m in maps.items()}, truth[scored]))
@@ -222,7 +221,7 @@ def evaluate_synthetic(
     return rows
 
 
-def _synthetic_maps(case: SyntheticCase, model: LoadedModel, reference: DeviationReference) -> Maps:
+def synthetic_maps(case: SyntheticCase, model: LoadedModel, reference: DeviationReference) -> Maps:
     """Maps of a synthesised subject, whose brain is known, as the second pass computes them."""
     brain = case.brain.numpy().astype(bool)
     request = MapRequest(

@@ -1,5 +1,6 @@
 """The end of a run: weights, manifest and healthy reference in one folder."""
 
+import hashlib
 import platform
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -9,10 +10,15 @@ from pathlib import Path
 from torch.optim.swa_utils import AveragedModel
 
 from medsym.inference.case import prior_logit_of
-from medsym.inference.deviation import REFERENCE_FILE, build_reference, save_reference
+from medsym.inference.deviation import (
+    REFERENCE_FILE,
+    REFERENCE_HASH,
+    build_reference,
+    save_reference,
+)
 from medsym.inference.maps import BoolMap, FloatMap
 from medsym.models.asymmetry_net import AsymmetryNet
-from medsym.models.store import load_model, save_model
+from medsym.models.store import amend_manifest, load_model, save_model
 from medsym.models.structures import mirror_permutation
 from medsym.synthesis.settings import SynthesisConfig
 from medsym.training.data import SyntheticSubjects
@@ -64,6 +70,8 @@ def write_model(
         prior_logit=prior_logit_of(loaded),
     )
     save_reference(folder / REFERENCE_FILE, reference=reference)
+    written = hashlib.sha256((folder / REFERENCE_FILE).read_bytes()).hexdigest()
+    amend_manifest(folder, {REFERENCE_HASH: written})
     say(f"model in {folder}: {scores.line()}")
     return folder
 

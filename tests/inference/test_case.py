@@ -5,17 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medsym.errors import ModelError
+from medsym.errors import ConfigError, ModelError
 from medsym.inference.brain import brain_from_anatomy, dice, largest_component
 from medsym.inference.case import CaseResult, Options, analyse_scan
-from medsym.inference.findings import beyond_bound
-from medsym.inference.gate import (
-    MIN_CONTRAST,
-    GateValues,
-    reasons_not_assessable,
-    relative_contrast,
-)
+from medsym.inference.findings import beyond_bound, find_findings
+from medsym.inference.maps import CaseMaps
 from medsym.inference.structures import laterality_index
+from medsym.volumes.midplane import MidPlane
 from medsym.volumes.volume import Volume
 from tests.builders_case import fake_model, flat_reference, head_phantom
 
@@ -39,6 +35,38 @@ def test_lesion_is_found_on_its_side_of_the_patient(tmp_path, x_mm, side, codes)
     assert np.linalg.norm(np.array(finding.mirror_mm) - (-x_mm, 10, 10)) < 13
     assert finding.asymmetry > finding.bound
     assert result.summary.deviation_side == side
+
+
+def test_findings_need_more_evidence_on_their_own_side() -> None:
+    shape = (12, 10, 10)
+    deviation, asymmetry = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    deviation[8:11, 3:6, 3:6] = 9.0
+    asymmetry[8:11, 3:6, 3:6] = 2.0
+    asymmetry[9, 4, 4] = -4.0  # beyond the bound, but in favour of the other side
+    ones = np.ones(shape, dtype=bool)
+    zeros = np.zeros(shape, np.float32)
+    maps = CaseMaps(
+        pathology=zeros,
+        asymmetry=asymmetry - asymmetry[::-1],
+        deviation=deviation - deviation[::-1],
+        bound=zeros + 0.5,
+        tolerance=zeros,
+        defect=zeros,
+        anatomy=np.ones(shape, np.int16),
+        brain=ones,
+        domain=ones,
+        even_pathology=zeros,
+    )
+    plane = MidPlane(normal=np.array([1.0, 0.0, 0.0]), offset_mm=16.5, score=1.0)
+    (finding,) = find_findings(maps, plane=plane, grid_to_world=np.diag([3.0, 3, 3, 1]), peak_sd=5)
+    assert finding.asymmetry > finding.bound
+    assert finding.volume_ml == pytest.approx(26 * 0.027)
+
+
+@pytest.mark.parametrize("rate", [0.0, 1.0, -0.1, 1.5, float("nan")])
+def test_a_false_alarm_rate_that_is_no_share_is_refused(rate: float) -> None:
+    with pytest.raises(ConfigError, match="MS-304"):
+        Options(false_alarm_rate=rate)
 
 
 def test_symmetric_head_has_no_finding_although_the_model_leans(tmp_path) -> None:
@@ -134,61 +162,6 @@ def test_a_cropped_hemisphere_is_not_assessable_or_not_compared(tmp_path) -> Non
     result = analyse(cut, tmp_path)
     assert result.maps.domain.mean() < analyse(scan, tmp_path).maps.domain.mean()
     assert all(abs(f.peak_mm[0]) < 40 for f in result.findings)
-
-
-GOOD = {
-    "brain_ml": 1300.0,
-    "coverage": 1.0,
-    "brain_dice": 0.9,
-    "hemisphere_ratio": 1.02,
-    "structures_found": 1.0,
-    "plane_score": 0.8,
-    "explained": 0.3,
-    "contrast": 0.8,
-}
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "words"),
-    [
-        ("brain_ml", 400.0, "400 ml"),
-        ("brain_ml", 3000.0, "3000 ml"),
-        ("coverage", 0.4, "40%"),
-        ("brain_dice", 0.1, "0.10"),
-        ("hemisphere_ratio", float("inf"), "hemisphere"),
-        ("structures_found", 0.2, "20%"),
-        ("plane_score", 0.05, "mid-plane"),
-        ("explained", 0.01, "1%"),
-        ("contrast", 0.04, "0.04"),
-    ],
-)
-def test_each_unfit_value_gives_its_reason(key: str, value: float, words: str) -> None:
-    assert reasons_not_assessable(GateValues(**GOOD)) == ()
-    (reason,) = reasons_not_assessable(GateValues(**{**GOOD, key: value}))
-    assert words in reason
-
-
-@pytest.mark.usefixtures("known_plane")
-def test_noise_and_uniform_objects_are_not_assessable(tmp_path: Path) -> None:
-    scan = head_phantom(lesion_mm=None)
-    inside = scan.voxels > 0
-    rng = np.random.default_rng(0)
-    noise = rng.normal(100, 20, scan.shape)
-    bottle = rng.normal(100, 1, scan.shape)
-    for voxels, words in ((noise, "explain"), (bottle, "contrast")):
-        unfit = Volume(voxels=(voxels * inside).astype(np.float32), affine=scan.affine)
-        result = analyse(unfit, tmp_path)
-        assert any(words in reason for reason in result.reasons), result.gate
-
-
-def test_ct_is_not_taken_for_an_object_without_contrast() -> None:
-    rng = np.random.default_rng(0)
-    brain = np.zeros((20, 20, 20), dtype=bool)
-    brain[4:16, 4:16, 4:16] = True
-    tissue = rng.choice([8.0, 27.0, 36.0], size=brain.shape)
-    assert relative_contrast(np.where(brain, tissue, -1000.0), brain=brain) > MIN_CONTRAST
-    water = rng.normal(100.0, 1.0, brain.shape)
-    assert relative_contrast(np.where(brain, water, 0.0), brain=brain) < MIN_CONTRAST
 
 
 def test_brain_joins_network_and_rule() -> None:

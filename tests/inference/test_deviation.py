@@ -1,5 +1,8 @@
 """The healthy reference: symmetric, scale-free, with an honest family-wise threshold."""
 
+import hashlib
+from pathlib import Path
+
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
@@ -111,3 +114,22 @@ def test_a_damaged_reference_is_refused(tmp_path, damage: str) -> None:
         )
     with pytest.raises(ModelError, match="MS-305"):
         load_reference(path)
+
+
+def test_another_reference_than_the_manifest_states_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "reference.safetensors"
+    save_reference(path, reference=flat_reference())
+    known = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert load_reference(path, sha256=known).maxima.size > 0
+    save_reference(path, reference=flat_reference(spread=0.1))
+    with pytest.raises(ModelError, match=r"MS-305 .*hash that the manifest states"):
+        load_reference(path, sha256=known)
+
+
+def test_a_rate_too_small_for_the_reference_never_loosens_the_threshold() -> None:
+    reference = flat_reference(maxima=40)
+    assert reference.threshold(0.005) is None
+    usual = reference.threshold(0.05)
+    assert usual is not None
+    assert reference.strictest(0.0) >= usual
+    assert reference.strictest(99.0) == 99.0
