@@ -1,7 +1,13 @@
 """Lines for the person at the terminal."""
 
+import os
+import signal
 import sys
-from typing import TYPE_CHECKING
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import TYPE_CHECKING, TextIO
 
 from medsym.errors import MedsymError, one_line
 
@@ -13,14 +19,58 @@ EXIT_OK, EXIT_REFUSED, EXIT_USAGE, EXIT_LOCKED = 0, 1, 2, 75
 
 def say(text: str) -> None:
     """Write one line to standard output."""
-    sys.stdout.write(one_line(text) + "\n")
-    sys.stdout.flush()
+    _write(sys.stdout, one_line(text) + "\n")
 
 
 def complain(text: str) -> None:
     """Write one line to standard error."""
-    sys.stderr.write(one_line(text) + "\n")
-    sys.stderr.flush()
+    _write(sys.stderr, one_line(text) + "\n")
+
+
+def _write(stream: TextIO | None, text: str) -> None:
+    """Write at once; neither a reader that is gone nor a poor encoding stops a batch."""
+    if stream is None:  # the process was started without it
+        return
+    encoding = stream.encoding or "utf-8"
+    try:
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        stream.flush()
+    except (OSError, ValueError):
+        _discard(stream)
+
+
+def _discard(stream: TextIO) -> None:
+    """Send what a stream still holds nowhere; else the interpreter complains about it at exit."""
+    with suppress(OSError, ValueError):
+        number = stream.fileno()
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, number)
+        os.close(nowhere)
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """While open, a request to end this process (SIGTERM) interrupts it as Ctrl+C does.
+
+    A second request is ignored: it would cut off what is written after the first.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set handlers
+        return
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and not stream.closed and stream.isatty()
 
 
 class ProgressLine:
@@ -29,7 +79,7 @@ class ProgressLine:
     _FINAL = ("done", "resumed", "not assessable", "refused")
 
     def __init__(self, *, terminal: bool | None = None) -> None:
-        self._terminal = sys.stdout.isatty() if terminal is None else terminal
+        self._terminal = _is_terminal(sys.stdout) if terminal is None else terminal
 
     def __call__(self, progress: "Progress") -> None:
         """Show where a run is."""
@@ -39,8 +89,7 @@ class ProgressLine:
             f"{progress.seconds:.1f} s"
         )
         if self._terminal:
-            sys.stdout.write(f"\r\x1b[2K{line}" + ("\n" if final else ""))
-            sys.stdout.flush()
+            _write(sys.stdout, f"\r\x1b[2K{line}" + ("\n" if final else ""))
         elif final:
             say(line)
         if isinstance(progress.error, MedsymError):

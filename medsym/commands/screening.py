@@ -1,13 +1,21 @@
 """screen, demo and verify."""
 
 import argparse
+import math
 from pathlib import Path
 
 import medsym
 from medsym import RESEARCH_USE_ONLY
-from medsym.commands.console import EXIT_OK, EXIT_REFUSED, ProgressLine, complain, say
+from medsym.commands.console import (
+    EXIT_OK,
+    EXIT_REFUSED,
+    ProgressLine,
+    complain,
+    say,
+    stoppable,
+)
 from medsym.commands.viewing import show
-from medsym.errors import OutputError, ScanError
+from medsym.errors import ConfigError, OutputError, ScanError
 
 SAMPLES = Path(medsym.__file__).resolve().parents[1] / "data_samples"
 
@@ -18,14 +26,38 @@ def screen(arguments: argparse.Namespace) -> int:
     from medsym.screening.runner import ScreenOptions
 
     options = ScreenOptions(
-        assume_orientation=arguments.assume_orientation,
+        assume_orientation=_orientation(arguments.assume_orientation),
         volume_index=arguments.volume,
-        max_gib=arguments.max_gib,
+        max_gib=_size_limit(arguments.max_gib),
         allow_shear=arguments.allow_shear,
         replace="all" if arguments.overwrite else "never",
         analysis=Options(measure_defect=not arguments.single_pass),
     )
     return _run(arguments.scans, arguments.out, model=arguments.model, options=options)
+
+
+def _orientation(codes: str | None) -> str | None:
+    from medsym.volumes.affine_rules import ORIENTATIONS
+
+    if codes is None or codes.upper() in ORIENTATIONS:
+        return codes and codes.upper()
+    raise ConfigError(
+        code="MS-341",
+        subject="--assume-orientation",
+        cause=f"'{codes}' is not one of the 48 axis codes",
+        fix="give the directions in which the voxel axes grow, such as RAS, LAS or LPS",
+    )
+
+
+def _size_limit(gib: float) -> float:
+    if gib > 0 and not math.isnan(gib):
+        return gib
+    raise ConfigError(
+        code="MS-340",
+        subject="--max-gib",
+        cause=f"{gib:g} is not a size",
+        fix="give the largest accepted scan in GiB, such as 2",
+    )
 
 
 def demo(arguments: argparse.Namespace) -> int:
@@ -48,7 +80,7 @@ def demo(arguments: argparse.Namespace) -> int:
 def _run(inputs: list[Path], out: Path, *, model: Path | None, options: object) -> int:
     from medsym.models.store import load_model
     from medsym.screening.batch import screen as screen_scans
-    from medsym.screening.naming import expand_scans
+    from medsym.screening.inputs import expand_scans
     from medsym.screening.runner import ScreenOptions
 
     assert isinstance(options, ScreenOptions)
@@ -61,27 +93,35 @@ def _run(inputs: list[Path], out: Path, *, model: Path | None, options: object) 
             fix="name scan files, or a folder that holds *.nii or *.nii.gz",
         )
     say(RESEARCH_USE_ONLY)
-    outcome = screen_scans(
-        scans, out, model=load_model(model), options=options, progress=ProgressLine()
-    )
+    with stoppable():
+        outcome = screen_scans(
+            scans, out, model=load_model(model), options=options, progress=ProgressLine()
+        )
     withheld = sum(1 for record in outcome.records if not record["assessable"])
     say(
         f"{len(outcome.records)} cases in {out} ({outcome.resumed} kept from before, {withheld} "
         f"not assessable), {len(outcome.failures)} scans refused; open {out / 'index.html'}"
     )
-    return EXIT_REFUSED if outcome.failures else EXIT_OK
+    for error in outcome.damaged:
+        complain(str(error))
+    if outcome.twins:
+        same = "; ".join(", ".join(cases) for cases in outcome.twins)
+        complain(f"warning: the same scan was screened under several names: {same}")
+    return EXIT_REFUSED if outcome.failures or outcome.damaged else EXIT_OK
 
 
 def verify(arguments: argparse.Namespace) -> int:
     """Hash every file of every case again, and every file of a model folder."""
-    from medsym.screening.records import damaged_files, find_records, read_record
+    from medsym.screening.records import damaged_files, find_records, lost_cases, read_record
 
     folder: Path = arguments.folder
     if (folder / "manifest.json").is_file():
+        from medsym.inference.case import reference_of
         from medsym.models.store import load_model
 
-        manifest = load_model(folder).manifest
-        say(f"model {manifest.get('name')}: hash, tensors and self-test agree")
+        model = load_model(folder)
+        reference_of(model)
+        say(f"model {model.manifest.get('name')}: hashes, tensors and self-test agree")
         return EXIT_OK
     paths = find_records(folder)
     if not paths:
@@ -102,5 +142,8 @@ def verify(arguments: argparse.Namespace) -> int:
         damaged += bool(wrong)
         for name in wrong:
             complain(f"damaged or missing: {name}")
-    say(f"{len(paths) - damaged} of {len(paths)} cases are intact")
-    return EXIT_REFUSED if damaged else EXIT_OK
+    lost = lost_cases(folder)
+    for case in lost:
+        complain(f"missing: the record of {case}, which the tables list")
+    say(f"{len(paths) - damaged} of {len(paths) + len(lost)} cases are intact")
+    return EXIT_REFUSED if damaged or lost else EXIT_OK

@@ -1,7 +1,6 @@
 """Screen many scans into one folder: one failing scan never stops the others, a rerun resumes."""
 
-import json
-import logging
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,15 +10,13 @@ from medsym.errors import OutputError
 from medsym.inference.case import reference_of
 from medsym.inference.deviation import DeviationReference
 from medsym.models.store import LoadedModel
+from medsym.screening.folder import open_folder, remember_source
 from medsym.screening.lock import output_lock
-from medsym.screening.naming import CaseName, name_cases
+from medsym.screening.naming import name_cases
 from medsym.screening.records import find_records, read_record
 from medsym.screening.report import write_index
-from medsym.screening.runner import Progress, ScanRunner, ScreenOptions
+from medsym.screening.runner import KEPT_CODE, Progress, ScanRunner, ScreenOptions
 from medsym.screening.table import read_failures, write_tables
-from medsym.volumes.writer import write_json
-
-log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
 
@@ -30,13 +27,23 @@ class ScreenOutcome:
 
     Attributes:
         records: records of every case in the folder, earlier runs included.
-        failures: scans of this run that were refused (file, code, cause, fix).
+        failures: scans of this run that were refused (file, case, code, cause, fix).
+        damaged: one MS-153 per record in the folder that cannot be used.
         resumed: number of scans that were already done.
     """
 
     records: tuple[Row, ...]
     failures: tuple[dict[str, str], ...]
+    damaged: tuple[OutputError, ...]
     resumed: int
+
+    @property
+    def twins(self) -> tuple[tuple[str, ...], ...]:
+        """Cases that are the same scan, by the hash of its file."""
+        cases = defaultdict(list)
+        for record in self.records:
+            cases[record["scan"]["sha256"]].append(record["case"])
+        return tuple(tuple(same) for same in cases.values() if len(same) > 1)
 
 
 def screen(
@@ -48,7 +55,7 @@ def screen(
     reference: DeviationReference | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> ScreenOutcome:
-    """Screen scans into a folder.
+    """Screen scans into a folder; tables and index are written even if the run is interrupted.
 
     Args:
         scans: scan files.
@@ -59,75 +66,65 @@ def screen(
         progress: told about every stage of every scan.
 
     Raises:
-        OutputError: MS-140 folder not writable, MS-150 two scans with one name, MS-151 another run.
+        OutputError: MS-140 folder not writable, MS-150 two scans with one name, MS-151 another run,
+            MS-156 folder of another program.
     """
-    options = options or ScreenOptions()
     names = name_cases(scans)
-    _make_folder(out)
-    out = out.resolve()
-    with output_lock(out) as lock:
+    out = open_folder(out)
+    states: dict[str, str | dict[str, str]] = {}
+    with output_lock(out) as beat:
         run = ScanRunner(
             out=out,
             model=model,
-            options=options,
+            options=options or ScreenOptions(),
             reference=reference or reference_of(model),
             tell=progress or (lambda _: None),
         )
-        states = []
-        for number, (path, name) in enumerate(names.items(), start=1):
-            lock.touch()
-            states.append(run.one(path, name, number=number, total=len(names)))
-            _remember_source(out, name=name, path=path)
-        failures = [state for state in states if isinstance(state, dict)]
-        records = finish(out, failures=failures, attempted={p.name for p in names})
+        try:
+            for number, (path, name) in enumerate(names.items(), start=1):
+                beat()
+                state = run.one(path, name, number=number, total=len(names))
+                states[name.case] = state
+                if isinstance(state, str):
+                    remember_source(out, case=name.case, path=path)
+        finally:
+            failures = [state for state in states.values() if isinstance(state, dict)]
+            records, damaged = finish(out, failures=failures, attempted=set(states))
     return ScreenOutcome(
-        records=tuple(records), failures=tuple(failures), resumed=states.count("resumed")
+        records=tuple(records),
+        failures=tuple(failures),
+        damaged=tuple(damaged),
+        resumed=list(states.values()).count("resumed"),
     )
 
 
-def _make_folder(out: Path) -> None:
-    try:
-        (out / "logs").mkdir(parents=True, exist_ok=True)
-        probe = out / "logs" / ".probe"
-        probe.write_bytes(b"")
-        probe.unlink()
-    except OSError as error:
-        raise OutputError(
-            code="MS-140",
-            subject=str(out),
-            cause=f"the output folder cannot be written ({error.strerror})",
-            fix="choose another folder with --out, or free its space and permissions",
-        ) from error
-
-
-def _remember_source(out: Path, *, name: CaseName, path: Path) -> None:
-    """Where the scan lies, for the viewer on this site; never part of case.json."""
-    sources = out / "logs" / "sources.json"
-    try:
-        known = dict(json.loads(sources.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        known = {}
-    write_json(sources, {**known, name.case: str(path.absolute())})
-
-
-def finish(out: Path, *, failures: Sequence[dict[str, str]], attempted: set[str]) -> list[Row]:
+def finish(
+    out: Path, *, failures: Sequence[dict[str, str]], attempted: set[str]
+) -> tuple[list[Row], list[OutputError]]:
     """Write tables and index from every case in the folder.
+
+    An earlier result of a scan that is now refused stays on disk and out of the tables.
 
     Args:
         out: output folder.
         failures: scans refused in this run.
-        attempted: file names of this run; their earlier failures are forgotten.
+        attempted: cases of this run; their earlier failures are forgotten.
+
+    Returns:
+        Records of the tables, and an error for every record that cannot be used.
     """
-    earlier = [
-        row for row in read_failures(out / "failures.tsv") if row.get("file") not in attempted
-    ]
-    records = []
+    earlier = [row for row in read_failures(out / "failures.tsv") if row["case"] not in attempted]
+    everything = [*earlier, *failures]
+    refused = {row["case"] for row in everything if row["code"] != KEPT_CODE}
+    records, damaged = [], []
     for path in find_records(out):
         try:
-            records.append(read_record(path))
+            record = read_record(path)
         except OutputError as error:
-            log.warning("%s", error)
-    everything = [*earlier, *failures]
+            damaged.append(error)
+            continue
+        if record["case"] not in refused:
+            records.append(record)
     write_tables(out, records=records, failures=everything)
     write_index(out, records=records, failures=everything)
-    return records
+    return records, damaged

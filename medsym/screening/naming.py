@@ -8,7 +8,7 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +21,7 @@ _BIDS = re.compile(
 _SCAN_ENDINGS = (".nii.gz", ".nii", ".hdr", ".img", ".mgz", ".mgh")
 #: Longer identifiers are cut and given a hash: file systems allow 255 bytes per name.
 MAX_LENGTH = 100
-#: Names of files that are results, not scans, when a whole folder is given.
-_RESULT = re.compile(r"_(dseg|probseg|statmap|mask|desc-[A-Za-z0-9]+_[A-Za-z0-9]+)\.nii(\.gz)?$")
+_CLEAN = re.compile(r"[A-Za-z0-9]+")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,18 +54,19 @@ def stem_of(path: Path) -> str:
 
 
 def clean_label(text: str) -> str:
-    """ASCII letters and digits of a text, accents removed; a hash if nothing is left.
+    """ASCII letters and digits of a text; where that is not all of it, with a hash of the text.
+
+    Without the hash "p1_11" and "p11_1" would be one case.
 
     Example:
-        >>> clean_label("M" + chr(252) + "ller T1 (2)")
-        'MullerT12'
+        >>> clean_label("T1"), clean_label("M" + chr(252) + "ller T1 (2)")
+        ('T1', 'MullerT12ed6952e4')
     """
+    if _CLEAN.fullmatch(text) and len(text) <= MAX_LENGTH:
+        return text
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii")
-    label = re.sub(r"[^A-Za-z0-9]", "", plain)
-    digest = _short_hash(unicodedata.normalize("NFC", text))
-    if not label:
-        return f"scan{digest}"
-    return label if len(label) <= MAX_LENGTH else label[:MAX_LENGTH] + digest
+    label = "".join(_CLEAN.findall(plain))[:MAX_LENGTH]
+    return (label or "scan") + _short_hash(unicodedata.normalize("NFC", text))
 
 
 def _short_hash(text: str) -> str:
@@ -78,13 +78,13 @@ def name_of(path: Path, *, prefix: str = "") -> CaseName:
 
     Args:
         path: scan file; only its name is looked at.
-        prefix: put before the cleaned name to tell equal names apart.
+        prefix: folder name that tells equal file names apart.
     """
     stem = stem_of(path)
     match = _BIDS.match(stem)
     if match and not prefix and len(stem) <= MAX_LENGTH:
         return CaseName(case=stem, subject=match["subject"], session=match["session"])
-    label = clean_label(prefix + stem)
+    label = clean_label(f"{prefix}/{stem}" if prefix else stem)
     return CaseName(case=f"sub-{label}", subject=label, session=None)
 
 
@@ -113,15 +113,3 @@ def name_cases(paths: Sequence[Path]) -> dict[Path, CaseName]:
 def _clashing(names: dict[Path, CaseName]) -> list[Path]:
     counts = Counter(name.case.casefold() for name in names.values())
     return [path for path, name in names.items() if counts[name.case.casefold()] > 1]
-
-
-def expand_scans(inputs: Iterable[Path]) -> list[Path]:
-    """Files as given; a folder stands for the NIfTI scans below it, results left out."""
-    scans: list[Path] = []
-    for path in inputs:
-        if not path.is_dir():
-            scans.append(path)
-            continue
-        found = sorted(p for p in path.rglob("*.nii*") if p.is_file())
-        scans += [p for p in found if not _RESULT.search(p.name)]
-    return list(dict.fromkeys(scans))

@@ -1,4 +1,4 @@
-"""Writes one case: maps on the scan's own voxels with sidecars, and case.json last of all."""
+"""Writes one case: maps on the scan's own voxels with sidecars, its page, case.json last of all."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medsym import RESEARCH_USE_ONLY
+from medsym.errors import OutputError
 from medsym.inference.case import CaseResult
 from medsym.models.store import LoadedModel
 from medsym.models.structures import STRUCTURES
 from medsym.screening.naming import CaseName
-from medsym.screening.records import build_record, model_identity, software
+from medsym.screening.records import build_record, model_identity, read_record, sealed, software
+from medsym.screening.report import report_name, write_report
 from medsym.screening.table import tsv
 from medsym.volumes.grid import to_scan_grid
 from medsym.volumes.writer import safe_out, write_json, write_map, write_text
@@ -103,6 +105,24 @@ class CaseWriter:
         """Path of the case's record."""
         return self.path("case.json")
 
+    @property
+    def page_path(self) -> Path:
+        """Path of the case's page."""
+        return safe_out(self.out, report_name(self.name.case))
+
+    @property
+    def label_path(self) -> Path:
+        """Path of the label table of the anatomy map."""
+        return self.path(f"desc-{ANATOMY.key}_{ANATOMY.suffix}.tsv")
+
+    def map_path(self, kind: MapKind) -> Path:
+        """Path of a map."""
+        return self.path(f"desc-{kind.key}_{kind.suffix}.nii.gz")
+
+    def sidecar_path(self, kind: MapKind) -> Path:
+        """Path of the description of a map."""
+        return self.path(f"desc-{kind.key}_{kind.suffix}.json")
+
     def entry(self, path: Path, sha256: str) -> dict[str, str]:
         """Entry of case.json for a written file."""
         return {"path": path.relative_to(self.out).as_posix(), "sha256": sha256}
@@ -110,16 +130,33 @@ class CaseWriter:
     def write_case(self, result: CaseResult, *, options: dict[str, Any]) -> dict[str, Any]:
         """Write everything of a case; returns its record.
 
-        A case that is not assessable gets a record with its reasons and no maps.
+        A case that is not assessable gets a record with its reasons, a page and no maps.
         """
         self.record_path.parent.mkdir(parents=True, exist_ok=True)
-        self.record_path.unlink(missing_ok=True)
+        self._remove_earlier()
         files = self._write_maps(result) if result.is_assessable else {}
         record = build_record(
             result, name=self.name, model=self.model, options=options, files=files
         )
+        sha256 = write_report(self.out, record=record, result=result)
+        record["files"]["report"] = self.entry(self.page_path, sha256)
+        record = sealed(record)
         write_json(self.record_path, record)
         return record
+
+    def _remove_earlier(self) -> None:
+        """Remove the case's record, then what it named and what this version would write."""
+        try:
+            named = read_record(self.record_path)["files"].values()
+        except OutputError:
+            named = ()
+        earlier = {safe_out(self.out, entry["path"]) for entry in named}
+        own = {path for path in earlier if path.is_relative_to(self.record_path.parent)}
+        for kind in (*KINDS, ANATOMY):
+            own |= {self.map_path(kind), self.sidecar_path(kind)}
+        self.record_path.unlink(missing_ok=True)
+        for path in (*own, self.label_path, self.page_path):
+            path.unlink(missing_ok=True)
 
     def _write_maps(self, result: CaseResult) -> dict[str, dict[str, str]]:
         files: dict[str, dict[str, str]] = {}
@@ -128,18 +165,17 @@ class CaseWriter:
             files |= self._write_map(kind, values, result)
         labels = to_scan_grid(result.prepared, result.maps.anatomy, order=0).astype(np.int16)
         files |= self._write_map(ANATOMY, labels, result)
-        table = self.path("desc-anatomy_dseg.tsv")
-        files["anatomy_table"] = self.entry(table, write_text(table, structure_tsv()))
+        sha256 = write_text(self.label_path, structure_tsv())
+        files["anatomy_table"] = self.entry(self.label_path, sha256)
         return files
 
     def _write_map(
         self, kind: MapKind, values: NDArray[np.generic], result: CaseResult
     ) -> dict[str, dict[str, str]]:
-        path = self.path(f"desc-{kind.key}_{kind.suffix}.nii.gz")
+        path, sidecar = self.map_path(kind), self.sidecar_path(kind)
         sha256 = write_map(
             path, values, like=result.prepared.scan, description=f"medsym {kind.key}"
         )
-        sidecar = self.path(f"desc-{kind.key}_{kind.suffix}.json")
         described = {
             "Description": kind.meaning,
             "Units": kind.units,

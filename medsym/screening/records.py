@@ -11,11 +11,15 @@ import numpy as np
 from medsym import RESEARCH_USE_ONLY, __version__
 from medsym.errors import OutputError
 from medsym.inference.case import CaseResult
+from medsym.inference.deviation import REFERENCE_HASH
 from medsym.inference.findings import EXTENT_SHARE
 from medsym.models.store import LoadedModel
+from medsym.screening.inputs import scan_files
 from medsym.screening.naming import CaseName
 
 SCHEMA = 1
+#: Key of the record's hash of everything else in it.
+SEAL = "record_sha256"
 #: Decimals kept in case.json: far below anything measured, and stable to read.
 DECIMALS = 6
 
@@ -91,8 +95,9 @@ def _midplane(result: CaseResult) -> dict[str, Any]:
 
 
 def model_identity(model: LoadedModel) -> dict[str, str]:
-    """Name, version and hash that say which weights made a result."""
-    return {key: str(model.manifest.get(key, "")) for key in ("name", "version", "sha256")}
+    """Name, version and hashes that say which weights and which reference made a result."""
+    keys = ("name", "version", "sha256", REFERENCE_HASH)
+    return {key: str(model.manifest.get(key, "")) for key in keys}
 
 
 def software() -> dict[str, str]:
@@ -120,24 +125,34 @@ def plain(value: Any) -> Any:
     return round(number, DECIMALS) if np.isfinite(number) else None
 
 
+def sealed(record: dict[str, Any]) -> dict[str, Any]:
+    """Record with a hash of its own content.
+
+    The hash shows a record that was damaged, cut or edited. It does not prove who wrote it: whoever
+    edits on purpose can compute it again.
+    """
+    content = {key: value for key, value in record.items() if key != SEAL}
+    text = json.dumps(content, sort_keys=True, allow_nan=False)
+    return {**content, SEAL: hashlib.sha256(text.encode("ascii")).hexdigest()}
+
+
 def read_record(path: Path) -> dict[str, Any]:
-    """Read a case.json.
+    """Read a case.json that is as medsym wrote it, so that its keys need no further checks.
 
     Raises:
-        OutputError: MS-153 if it is unreadable or of another schema.
+        OutputError: MS-153 if it is unreadable, of another schema, or was changed.
     """
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        valid = isinstance(record, dict) and record.get("schema") == SCHEMA
-    except (OSError, ValueError):
-        valid = False
-    if not valid:
-        raise OutputError(
-            code="MS-153",
-            subject=path.name,
-            cause="the record of this case cannot be read",
-            fix="screen the scan again",
-        )
+        known = isinstance(record, dict) and record.get("schema") == SCHEMA
+        cause = "" if known else "the record of this case cannot be read"
+        if known and record.get(SEAL) != sealed(record)[SEAL]:
+            cause = "the record of this case is not as it was written"
+    except (OSError, ValueError, RecursionError):
+        cause = "the record of this case cannot be read"
+    if cause:
+        fix = "screen the scan again"
+        raise OutputError(code="MS-153", subject=path.name, cause=cause, fix=fix)
     return record
 
 
@@ -145,6 +160,20 @@ def file_sha256(path: Path) -> str:
     """SHA-256 of a file's bytes, hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def scan_sha256(path: Path) -> str | None:
+    """SHA-256 of a scan as its reader computes it, over both files of a pair; None if one is gone.
+
+    A scan that was read has its hash in ``Volume.sha256``; this one needs no voxels.
+    """
+    digest = hashlib.sha256()
+    for file in scan_files(path):
+        if not file.is_file():
+            return None
+        with file.open("rb") as stream:
+            hashlib.file_digest(stream, lambda: digest)
+    return digest.hexdigest()
 
 
 def damaged_files(record: dict[str, Any], *, out: Path) -> list[str]:
@@ -156,6 +185,16 @@ def damaged_files(record: dict[str, Any], *, out: Path) -> list[str]:
         if not (inside and path.is_file() and file_sha256(path) == entry["sha256"]):
             damaged.append(str(entry["path"]))
     return damaged
+
+
+def lost_cases(out: Path) -> list[str]:
+    """Cases that screening.json lists and that have no record."""
+    try:
+        rows = json.loads((out / "screening.json").read_text(encoding="utf-8"))["cases"]
+        listed = {str(row["case"]) for row in rows}
+    except (OSError, ValueError, KeyError, TypeError):
+        listed = set()
+    return sorted(listed - {path.name.removesuffix("_case.json") for path in find_records(out)})
 
 
 def find_records(out: Path) -> list[Path]:

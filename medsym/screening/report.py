@@ -27,15 +27,9 @@ def _figures(value: float | None) -> str:
     return "-" if value is None else f"{value:.2g}"
 
 
-def place_words(point_mm: Sequence[float]) -> str:
-    """World coordinates with their directions in words."""
-    x, y, z = (round(float(v)) for v in point_mm)
-    words = (
-        f"{abs(x)} {'right' if x >= 0 else 'left'}",
-        f"{abs(y)} {'front' if y >= 0 else 'back'}",
-        f"{abs(z)} {'up' if z >= 0 else 'down'}",
-    )
-    return ", ".join(words) + " mm"
+def place_text(point_mm: Sequence[float]) -> str:
+    """World coordinates as numbers: where the scanner's zero lies says nothing about the head."""
+    return ", ".join(f"{round(float(value)):+d}" for value in point_mm)
 
 
 def _environment() -> Environment:
@@ -48,7 +42,7 @@ def _environment() -> Environment:
     )
     environment.filters["number"] = _number
     environment.filters["figures"] = _figures
-    environment.filters["place"] = place_words
+    environment.filters["place"] = place_text
     environment.globals["research_use_only"] = RESEARCH_USE_ONLY
     environment.globals["version"] = __version__
     return environment
@@ -81,8 +75,8 @@ def report_name(case: str) -> str:
 
 def write_report(
     out: Path, *, record: dict[str, Any], result: CaseResult, radiological: bool = True
-) -> None:
-    """Write the page of a case."""
+) -> str:
+    """Write the page of a case; returns its SHA-256."""
     pictures = case_pictures(result, radiological=radiological) if result.is_assessable else []
     convention = "radiological" if radiological else "neurological"
     page = (
@@ -90,7 +84,7 @@ def write_report(
         .get_template("case.html.j2")
         .render(record=record, pictures=pictures, convention=convention)
     )
-    write_text(out / report_name(record["case"]), page)
+    return write_text(out / report_name(record["case"]), page)
 
 
 def write_index(

@@ -16,16 +16,18 @@ from medsym.screening.naming import CaseName
 from medsym.screening.outputs import CaseWriter
 from medsym.screening.records import (
     damaged_files,
-    file_sha256,
     model_identity,
     read_record,
+    scan_sha256,
     software,
 )
-from medsym.screening.report import report_name, write_report
 from medsym.screening.table import FAILURE_COLUMNS
 from medsym.volumes.nifti import read_scan
 
 log = logging.getLogger(__name__)
+
+#: The only refusal that keeps earlier results of the name: they belong to something else.
+KEPT_CODE = "MS-152"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,7 +119,7 @@ class ScanRunner:
             tell(stage)
             return stage
         tell("refused", refused)
-        values = (path.name, refused.code, refused.cause, refused.fix)
+        values = (path.name, name.case, refused.code, refused.cause, refused.fix)
         return dict(zip(FAILURE_COLUMNS, values, strict=True))
 
     def _process(self, path: Path, name: CaseName, *, tell: Callable[[str], None]) -> str:
@@ -140,8 +142,7 @@ class ScanRunner:
             progress=tell,
         )
         tell("write")
-        record = writer.write_case(result, options=self.options.fingerprint())
-        write_report(self.out, record=record, result=result)
+        writer.write_case(result, options=self.options.fingerprint())
         return "done" if result.is_assessable else "not assessable"
 
     def _is_done(self, path: Path, writer: CaseWriter) -> bool:
@@ -156,21 +157,17 @@ class ScanRunner:
             record = read_record(writer.record_path)
         except OutputError:
             return False
-        if (
-            damaged_files(record, out=self.out)
-            or not (self.out / report_name(record["case"])).is_file()
-        ):
+        if damaged_files(record, out=self.out):
             return False
         same = (
-            path.is_file()
-            and record["scan"]["sha256"] == file_sha256(path)
+            record["scan"]["sha256"] == scan_sha256(path)
             and record["model"] == model_identity(self.model)
             and record["options"] == self.options.fingerprint()
             and record["software"]["medsym"] == software()["medsym"]
         )
         if not same and self.options.replace == "never":
             raise OutputError(
-                code="MS-152",
+                code=KEPT_CODE,
                 subject=path.name,
                 cause="results of another scan, model, version or option set have this name",
                 fix="choose another folder, or replace them with --overwrite",

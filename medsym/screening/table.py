@@ -1,5 +1,6 @@
 """Tables of a screening folder: screening.tsv/json, failures.tsv, dataset_description.json."""
 
+import csv
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -24,7 +25,11 @@ COLUMNS = (
     "seconds",
     "reasons",
 )
-FAILURE_COLUMNS = ("file", "code", "cause", "fix")
+#: A file name may occur in several folders; the case tells its rows apart.
+FAILURE_COLUMNS = ("file", "case", "code", "cause", "fix")
+DESCRIPTION = "dataset_description.json"
+#: Files of an output folder that are written anew by every run.
+TOP_FILES = ("screening.tsv", "screening.json", "failures.tsv", "index.html")
 #: A spreadsheet reads text that begins like this as a formula.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -74,16 +79,9 @@ def tsv(rows: Iterable[dict[str, Any]], *, columns: Sequence[str]) -> str:
 def write_tables(
     out: Path, *, records: Sequence[dict[str, Any]], failures: Sequence[dict[str, str]]
 ) -> None:
-    """Write the tables of an output folder."""
-    rows = [screening_row(record) for record in records]
-    write_text(out / "screening.tsv", tsv(rows, columns=COLUMNS))
+    """Write the tables of an output folder, first of all whose it is."""
     write_json(
-        out / "screening.json",
-        {"cases": rows, "research_use_only": RESEARCH_USE_ONLY, "columns": column_help()},
-    )
-    write_text(out / "failures.tsv", tsv(failures, columns=FAILURE_COLUMNS))
-    write_json(
-        out / "dataset_description.json",
+        out / DESCRIPTION,
         {
             "Name": "medsym screening",
             "BIDSVersion": "1.10.0",
@@ -92,6 +90,13 @@ def write_tables(
             "ResearchUseOnly": RESEARCH_USE_ONLY,
         },
     )
+    rows = [screening_row(record) for record in records]
+    write_text(out / "screening.tsv", tsv(rows, columns=COLUMNS))
+    write_json(
+        out / "screening.json",
+        {"cases": rows, "research_use_only": RESEARCH_USE_ONLY, "columns": column_help()},
+    )
+    write_text(out / "failures.tsv", tsv(failures, columns=FAILURE_COLUMNS))
 
 
 def column_help() -> dict[str, str]:
@@ -114,5 +119,6 @@ def read_failures(path: Path) -> list[dict[str, str]]:
     """Rows of an earlier failures.tsv; none if there is no such file."""
     if not path.is_file():
         return []
-    lines = path.read_text(encoding="utf-8").splitlines()[1:]
-    return [dict(zip(FAILURE_COLUMNS, line.split("\t"), strict=False)) for line in lines]
+    with path.open(encoding="utf-8", errors="replace", newline="") as stream:
+        rows = csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE)
+        return [{column: row.get(column) or "" for column in FAILURE_COLUMNS} for row in rows]

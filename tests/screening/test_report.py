@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from medsym.screening.report import place_words, write_index
+from medsym.screening.report import place_text, write_index
 from tests.screening.quick_run import run, store
 
 pytestmark = pytest.mark.usefixtures("known_plane")
@@ -42,16 +42,16 @@ def test_words_left_and_right_match_world_x(page: str) -> None:
     rows = re.findall(r"<tr><td>1</td><td>(\w+)</td>.*?</tr>", page, flags=re.DOTALL)
     assert rows == ["left"]
     row = re.search(r"<tr><td>1</td>.*?</tr>", page, flags=re.DOTALL).group(0)
-    peak, opposite = re.findall(r"<td>(\d+ (?:left|right)), ", row)
-    assert peak.endswith("left")
-    assert opposite.endswith("right")
+    peak, opposite = re.findall(r"<td>([+-]\d+), [+-]\d+, [+-]\d+</td>", row)
+    assert int(peak) < 0 < int(opposite)
     assert "sagittal slice on the patient's left" in page
-    assert place_words((42.0, -3.0, 5.0)) == "42 right, 3 back, 5 up mm"
+    assert place_text((42.0, -3.4, 0.0)) == "+42, -3, +0"
 
 
 def test_names_are_escaped(tmp_path: Path) -> None:
     failure = {
         "file": "<img src=x onerror=alert(1)>.nii",
+        "case": "sub-x",
         "code": "MS-101",
         "cause": "![](x)",
         "fix": "<b>",

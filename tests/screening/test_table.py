@@ -37,7 +37,7 @@ def test_a_cell_cannot_break_its_row() -> None:
 
 
 def test_tables_of_a_folder(tmp_path) -> None:
-    failure = {"file": "-x\n.nii", "code": "MS-101", "cause": "cut", "fix": "copy"}
+    failure = {"file": "-x\n.nii", "case": "sub-x", "code": "MS-101", "cause": "cut", "fix": "copy"}
     write_tables(tmp_path, records=[CASE], failures=[failure])
     header, row = (tmp_path / "screening.tsv").read_text().splitlines()
     assert tuple(header.split("\t")) == COLUMNS
@@ -48,10 +48,16 @@ def test_tables_of_a_folder(tmp_path) -> None:
     assert values["num_findings"] == "2"
     assert values["seconds"] == "3.25"
     assert json.loads((tmp_path / "screening.json").read_text())["cases"][0]["case"] == "sub-1_T1w"
-    assert read_failures(tmp_path / "failures.tsv")[0]["code"] == "MS-101"
+    assert read_failures(tmp_path / "failures.tsv")[0] == {**failure, "file": "'-x .nii"}
     described = json.loads((tmp_path / "dataset_description.json").read_text())
     assert described["DatasetType"] == "derivative"
     assert "Research use only" in described["ResearchUseOnly"]
+
+
+def test_a_table_that_someone_edited_is_read_by_its_header(tmp_path) -> None:
+    (tmp_path / "failures.tsv").write_bytes(b"code\tfile\nMS-101\tM\xfcller.nii\n\n")
+    (row,) = read_failures(tmp_path / "failures.tsv")
+    assert (row["code"], row["case"], row["fix"]) == ("MS-101", "", "")
 
 
 def test_records_hold_plain_finite_numbers() -> None:

@@ -1,0 +1,81 @@
+"""What stays when scans are refused or a run is interrupted: one row per case, whole tables."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from medsym.screening.lock import LOCK_FILE
+from medsym.screening.runner import Progress
+from tests.screening.quick_run import run, store
+
+pytestmark = pytest.mark.usefixtures("known_plane")
+
+
+def broken(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("<html>")
+    return path
+
+
+def rows(out: Path) -> list[dict[str, str]]:
+    with (out / "failures.tsv").open(newline="") as stream:
+        return list(csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+def test_two_refused_scans_of_one_file_name_keep_both_rows(tmp_path: Path) -> None:
+    out, model = tmp_path / "out", tmp_path / "model"
+    scans = [broken(tmp_path / folder / "T1.nii.gz") for folder in ("p1", "p2")]
+    run(scans, out, model)
+    assert [row["file"] for row in rows(out)] == ["T1.nii.gz", "T1.nii.gz"]
+    assert len({row["case"] for row in rows(out)}) == 2
+    run(scans, out, model)
+    assert len(rows(out)) == 2
+    second = rows(out)[1]
+    store(scans[0], scale=0.7)
+    run(scans, out, model)
+    assert rows(out) == [second]
+
+
+def test_success_of_another_file_of_that_name_clears_its_own_row_only(tmp_path: Path) -> None:
+    out, model = tmp_path / "out", tmp_path / "model"
+    run([broken(tmp_path / folder / "x.nii") for folder in ("a", "b")], out, model)
+    before = rows(out)
+    alone = broken(tmp_path / "c" / "x.nii")
+    run([alone], out, model)
+    assert rows(out)[:2] == before
+    assert len(rows(out)) == 3
+    run([store(alone, scale=0.7)], out, model)
+    assert rows(out) == before
+
+
+def test_a_name_like_a_formula_gains_no_rows(tmp_path: Path) -> None:
+    out, model = tmp_path / "out", tmp_path / "model"
+    scan = broken(tmp_path / "=x.nii.gz")
+    for _ in range(3):
+        run([scan], out, model)
+    assert [row["file"] for row in rows(out)] == ["'=x.nii.gz"]
+    run([broken(tmp_path / "sub-02_T1w.nii.gz")], out, model)
+    assert [row["file"] for row in rows(out)] == ["'=x.nii.gz", "sub-02_T1w.nii.gz"]
+    assert (out / "index.html").read_text().count("=x.nii.gz") == 1
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit, BrokenPipeError])
+def test_an_interrupted_run_leaves_whole_tables_and_no_lock(
+    tmp_path: Path, stop: type[BaseException]
+) -> None:
+    good = store(tmp_path / "sub-01_T1w.nii.gz", scale=0.7)
+    scans = [good, *(broken(tmp_path / f"sub-0{n}_T1w.nii.gz") for n in (2, 3))]
+    out, model = tmp_path / "out", tmp_path / "model"
+    run([scans[2]], out, model)
+
+    def interrupt(progress: Progress) -> None:
+        if progress.number == 3 and progress.stage in ("read", "refused"):
+            raise stop
+
+    with pytest.raises(stop):
+        run(scans, out, model, progress=interrupt)
+    assert "sub-01_T1w\t" in (out / "screening.tsv").read_text()
+    assert {row["case"] for row in rows(out)} == {"sub-02_T1w", "sub-03_T1w"}
+    assert "sub-01_T1w.html" in (out / "index.html").read_text()
+    assert not (out / LOCK_FILE).exists()

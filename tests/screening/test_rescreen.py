@@ -1,0 +1,124 @@
+"""Screening a case again: nothing of the old result stays, and whatever was changed is noticed."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from medsym.screening.records import damaged_files, lost_cases, read_record
+from medsym.screening.runner import ScreenOptions
+from tests.screening.quick_run import patch_known_plane, run, store
+
+pytestmark = pytest.mark.usefixtures("known_plane")
+OVERWRITE = ScreenOptions(replace="all")
+
+
+@pytest.fixture(scope="module")
+def screened(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a scan and its results, made once and copied for every test."""
+    folder = tmp_path_factory.mktemp("screened")
+    with pytest.MonkeyPatch.context() as patch:
+        patch_known_plane(patch)
+        run([store(folder / "sub-01_T1w.nii.gz")], folder / "out", folder / "model")
+    return folder
+
+
+@pytest.fixture
+def scan(screened: Path, tmp_path: Path) -> Path:
+    return shutil.copy(screened / "sub-01_T1w.nii.gz", tmp_path / "sub-01_T1w.nii.gz")
+
+
+@pytest.fixture
+def out(screened: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(screened / "out", tmp_path / "out")
+
+
+def record_of(out: Path) -> Path:
+    return out / "sub-01" / "anat" / "sub-01_T1w_case.json"
+
+
+def test_maps_of_a_case_that_is_no_longer_assessable_are_gone(out, scan, tmp_path) -> None:
+    store(scan, scale=0.7)
+    (record,) = run([scan], out, tmp_path / "model", options=OVERWRITE).records
+    assert record["assessable"] is False
+    assert list(record["files"]) == ["report"]
+    assert [path.name for path in (out / "sub-01" / "anat").iterdir()] == ["sub-01_T1w_case.json"]
+    assert "Not assessable" in (out / "sub-01_T1w.html").read_text()
+
+
+def test_maps_go_even_if_their_record_is_lost(out, scan, tmp_path) -> None:
+    record_of(out).unlink()
+    store(scan, scale=0.7)
+    run([scan], out, tmp_path / "model")
+    assert [path.name for path in (out / "sub-01" / "anat").iterdir()] == ["sub-01_T1w_case.json"]
+
+
+def test_an_interrupted_case_leaves_no_page_of_the_old_result(
+    out, scan, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr("medsym.screening.outputs.write_map", lambda *_, **__: 1 / 0)
+    run([scan], out, tmp_path / "model", options=OVERWRITE)
+    assert not record_of(out).exists()
+    assert not (out / "sub-01_T1w.html").exists()
+
+
+def test_a_stale_page_is_noticed_and_written_again(out, scan, tmp_path) -> None:
+    page = out / "sub-01_T1w.html"
+    page.write_text("the page of an older result")
+    assert damaged_files(read_record(record_of(out)), out=out) == ["sub-01_T1w.html"]
+    outcome = run([scan], out, tmp_path / "model")
+    assert outcome.resumed == 0
+    assert "sub-01_T1w" in page.read_text()
+    assert damaged_files(outcome.records[0], out=out) == []
+
+
+def test_the_page_is_written_before_the_record(out, scan, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("medsym.screening.report.case_pictures", lambda *_, **__: 1 / 0)
+    outcome = run([scan], out, tmp_path / "model", options=OVERWRITE)
+    assert outcome.failures[0]["code"] == "MS-190"
+    assert not record_of(out).exists()
+
+
+@pytest.mark.parametrize("damage", ['{"schema": 1}', "[1, 2]", "{", "edit", "[" * 100_000])
+def test_a_malformed_record_is_named_and_the_others_go_on(tmp_path: Path, damage: str) -> None:
+    out, model, path = tmp_path / "out", tmp_path / "model", record_of(tmp_path / "out")
+    scan = store(tmp_path / "sub-01_T1w.nii.gz", scale=0.7)
+    run([scan], out, model)
+    edited = path.read_text().replace('"assessable": false', '"assessable": true')
+    path.write_text(edited if damage == "edit" else damage)
+    bad = tmp_path / "sub-02_T1w.nii.gz"
+    bad.write_text("<html>")
+    outcome = run([bad], out, model)
+    assert [error.code for error in outcome.damaged] == ["MS-153"]
+    assert "sub-01_T1w_case.json" in str(outcome.damaged[0])
+    assert outcome.records == ()
+    repaired = run([scan], out, model)
+    assert repaired.damaged == ()
+    assert [record["case"] for record in repaired.records] == ["sub-01_T1w"]
+    assert repaired.resumed == 0
+
+
+def test_a_lost_record_is_missed(out) -> None:
+    assert lost_cases(out) == []
+    record_of(out).unlink()
+    assert lost_cases(out) == ["sub-01_T1w"]
+
+
+def test_a_refused_scan_leaves_no_earlier_result_beside_it(out, scan, tmp_path) -> None:
+    good = scan.read_bytes()
+    scan.write_text("<html>")
+    outcome = run([scan], out, tmp_path / "model", options=OVERWRITE)
+    assert outcome.records == ()
+    assert (out / "screening.tsv").read_text().count("\n") == 1
+    assert "sub-01_T1w\tMS-" in (out / "failures.tsv").read_text()
+    assert json.loads((out / "screening.json").read_text())["cases"] == []
+    scan.write_bytes(good)  # the same scan again: its result was kept on disk
+    again = run([scan], out, tmp_path / "model")
+    assert (again.resumed, len(again.records)) == (1, 1)
+
+
+def test_one_scan_under_two_names_is_reported(out, scan, tmp_path) -> None:
+    copy = tmp_path / "copy.nii.gz"
+    copy.write_bytes(scan.read_bytes())
+    assert run([copy], out, tmp_path / "model").twins == (("sub-01_T1w", "sub-copy"),)
