@@ -79,6 +79,8 @@ def write_model(
 def portable(settings: TrainSettings) -> dict[str, object]:
     """The configuration as JSON without folders of the machine that trained."""
     content: dict[str, object] = settings.model_dump(mode="json")
+    if settings.start_from is not None:
+        content["start_from"] = "/".join(settings.start_from.parts[-2:])
     synthesis = content["synthesis"]
     assert isinstance(synthesis, dict)
     source = synthesis["source"]
