@@ -22,6 +22,7 @@ from medsym.volumes.byte_stream import refuse
 from medsym.volumes.header import NiftiHeader
 from medsym.volumes.volume import axcodes_of, direction_of, spacing_of
 
+XFORM_CODES = range(1, 6)  # in use and defined: scanner, aligned, Talairach, MNI, other template
 MAX_ANGLE_DEG = 0.5
 MAX_SHIFT_VOXELS = 0.5
 MAX_SCALE_RATIO = 0.01  # voxel sizes of sform and qform may differ by this fraction
@@ -73,7 +74,7 @@ def choose_affine(
     affine = sform if sform is not None else qform
     if affine is None:
         return _assumed(header, assume_orientation)
-    notes = []
+    notes = _undefined_codes(header)
     if assume_orientation is not None:
         stated = axcodes_of(affine)
         notes.append(f"assumed orientation {assume_orientation} not used: the file says {stated}")
@@ -82,6 +83,16 @@ def choose_affine(
         if qform is not None:
             notes += _judge_conflict(sform, qform, header)
     return affine, "sform" if sform is not None else "qform", tuple(notes)
+
+
+def _undefined_codes(header: NiftiHeader) -> list[str]:
+    """Note codes that say a matrix is used but not, in any defined way, for what space."""
+    codes = {"sform_code": header.sform_code, "qform_code": header.qform_code}
+    return [
+        f"{name} {code} is not defined by NIfTI; maps are written with code 1"
+        for name, code in codes.items()
+        if code > 0 and code not in XFORM_CODES
+    ]
 
 
 def qform_of(header: NiftiHeader) -> AffineMatrix:

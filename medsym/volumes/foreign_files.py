@@ -1,8 +1,12 @@
 """What a file is when it is not NIfTI: people are told what they have and how to convert it."""
 
+import zlib
+
 from medsym.volumes.byte_stream import GZIP_MAGIC
 
 _CONVERT = "Convert it to NIfTI with a tool that keeps the patient's left and right"
+_MGH_MAGIC = b"\0\0\0\x01"
+_GZIP_FORMAT = 16 + zlib.MAX_WBITS  # what zlib calls a stream with a gzip header
 _DOWNLOAD = "Download the file again; the server sent a page instead of the scan"
 
 # (offset, bytes in lower case, what it is, what to do)
@@ -13,7 +17,7 @@ _SIGNATURES = (
     (0, b"\x89hdf", "is an HDF5 (perhaps MINC-2) file", _CONVERT),
     (0, b"cdf", "is a MINC-1 file", _CONVERT),
     (0, b"pk\x03\x04", "is a ZIP archive", "Unpack the archive and give the scan inside"),
-    (0, b"\0\0\0\x01", "is a FreeSurfer MGH file", "Convert it with mri_convert"),
+    (0, _MGH_MAGIC, "is a FreeSurfer MGH or MGZ file", "Convert it with mri_convert"),
     (0, b"version https://git-lfs", "is a Git LFS pointer, not the scan", "Run git lfs pull"),
     (0, b"<!doctype html", "is a web page, not a scan", _DOWNLOAD),
     (0, b"<html", "is a web page, not a scan", _DOWNLOAD),
@@ -21,11 +25,12 @@ _SIGNATURES = (
 )
 
 
-def describe_foreign(data: bytes) -> tuple[str, str]:
+def describe_foreign(data: bytes, *, name: str = "") -> tuple[str, str]:
     """Say what a file that is not NIfTI seems to be.
 
     Args:
-        data: Its first bytes, uncompressed.
+        data: Its first bytes, uncompressed unless the name does not tell that they are compressed.
+        name: Its name, when that was what it was refused for.
 
     Returns:
         Cause and fix for the error.
@@ -34,6 +39,8 @@ def describe_foreign(data: bytes) -> tuple[str, str]:
         >>> describe_foreign(b"")[0]
         'is empty'
     """
+    if data[:2] == GZIP_MAGIC and (name.lower().endswith(".mgz") or _holds_mgh(data)):
+        data = _MGH_MAGIC
     head = data.lstrip()[:32].lower() if data[:1].isspace() else data[:192].lower()
     for offset, signature, cause, fix in _SIGNATURES:
         if head[offset : offset + len(signature)] == signature:
@@ -48,3 +55,12 @@ def describe_foreign(data: bytes) -> tuple[str, str]:
         cause = "is an Analyze 7.5 file, which does not say where the patient's left is"
         return cause, "Convert it to NIfTI with the orientation known from its source"
     return "is not a NIfTI file", _CONVERT
+
+
+def _holds_mgh(data: bytes) -> bool:
+    """Whether the first bytes of a gzip stream unpack to the start of an MGH file."""
+    try:
+        start = zlib.decompressobj(_GZIP_FORMAT).decompress(data, len(_MGH_MAGIC))
+    except zlib.error:
+        return False
+    return start == _MGH_MAGIC

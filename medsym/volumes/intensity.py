@@ -2,24 +2,68 @@
 
 The foreground is the head (or an already stripped brain) against what surrounds it. The background
 may be noisy air or a constant, and the constant need not be zero nor the smallest value: z-scored
-scans often carry another number there.
+scans often carry another number there. In CT it may be two things, air and what the scanner wrote
+where it did not measure.
 """
+
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from medsym.errors import ScanError
+from medsym.volumes.volume import Volume
 
 CONSTANT_SHARE = 0.2  # a single value held by more of the voxels than this is a constant background
 QUANTUM = 1e-4  # of the intensity range: values closer than this count as one value
 HEAD_LEVEL = 0.1  # head threshold between background and bright tissue (as in BET, Smith 2002)
 LOW_PERCENTILE, HIGH_PERCENTILE = 1.0, 99.0
 CLIP_LOW, CLIP_HIGH = -0.5, 1.5
+PADDING_HU = -1100.0  # air is -1000 HU; GE writes -2000 or -3024 outside the circle of the scan
+AIR_HU = -900.0  # darker is air, brighter is fat or a partly filled voxel
+AIR_SHARE = 0.1  # of the voxels above PADDING_HU must be air: then the values are Hounsfield units
+
+
+def without_padding(image: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Values with the padding of a CT replaced by its own background; other images as they are.
+
+    The number outside the circle of a CT is no measurement. As the background it would make the
+    air around the head part of the head. Such a scan is told by values below -1100 beside much air
+    near -1000.
+
+    Args:
+        image: finite values of any shape.
+
+    Returns:
+        A copy, or the image itself when nothing is replaced.
+
+    Example:
+        >>> without_padding(np.array([-3024.0, -1000.0, -1000.0, 40.0])).tolist()
+        [-1000.0, -1000.0, -1000.0, 40.0]
+    """
+    if not image.min() < PADDING_HU:
+        return image
+    measured = image[image >= PADDING_HU]
+    if not _shows_air(measured):
+        return image
+    return np.where(image < PADDING_HU, background_level(measured)[0], image).astype(image.dtype)
+
+
+def _shows_air(image: NDArray[np.floating]) -> bool:
+    """Whether the values are Hounsfield units of a scan with air in it, without padding."""
+    air = (image >= PADDING_HU) & (image <= AIR_HU)
+    return bool(air.sum() > AIR_SHARE * image.size) and bool(image.min() >= PADDING_HU)
+
+
+def unpadded(volume: Volume) -> Volume:
+    """The scan as its background and its head are judged; its own voxels are not changed."""
+    voxels = without_padding(volume.voxels)
+    return volume if voxels is volume.voxels else replace(volume, voxels=voxels)
 
 
 def background_level(image: NDArray[np.floating]) -> tuple[float, bool]:
-    """Intensity of the surroundings, and whether it is one constant value.
+    """Intensity of the surroundings, and whether it is one constant value; no CT padding.
 
     Args:
         image: finite values of any shape.
@@ -31,6 +75,7 @@ def background_level(image: NDArray[np.floating]) -> tuple[float, bool]:
     Raises:
         ScanError: MS-121 when the whole image is constant.
     """
+    image = without_padding(image)
     low, high = (float(v) for v in np.percentile(image, [2.0, 99.5]))
     minimum, maximum = float(image.min()), float(image.max())
     if not maximum > minimum:
@@ -68,12 +113,13 @@ def foreground_mask(image: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Head, or stripped brain, against the background; (x, y, z).
 
     A constant background is recognised first and may have any value; otherwise, and for a head
-    whose air is partly constant, everything brighter than a tenth of bright tissue counts. The
-    result is one solid piece.
+    whose air is partly constant and for CT, everything brighter than a tenth of bright tissue
+    counts. The result is one solid piece.
 
     Raises:
         ScanError: MS-121 when the image is constant.
     """
+    image = without_padding(image)
     level, constant = background_level(image)
     scale = float(np.percentile(image, 99.5)) - level
     if constant:
@@ -82,7 +128,8 @@ def foreground_mask(image: NDArray[np.floating]) -> NDArray[np.bool_]:
         if level > float(image.min()) + 0.05 * scale:
             return exact
         bright = _solid(image > level + HEAD_LEVEL * _bright_scale(image, level=level))
-        return exact if exact.sum() < 1.25 * bright.sum() else bright
+        partly = _shows_air(image) or exact.sum() >= 1.25 * bright.sum()
+        return bright if partly else exact
     return _solid(image > level + HEAD_LEVEL * _bright_scale(image, level=level))
 
 

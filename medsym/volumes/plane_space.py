@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from medsym.volumes.intensity import background_level, foreground_mask
+from medsym.volumes.intensity import background_level, foreground_mask, unpadded
 from medsym.volumes.resampling import inside_view, resample
 from medsym.volumes.volume import Volume
 
@@ -52,6 +52,7 @@ def head_centre(volume: Volume) -> NDArray[np.float64]:
 
     Counting from the top of the head makes it independent of how much neck the scan shows.
     """
+    volume = unpadded(volume)
     corners = np.array(np.meshgrid(*[[-0.5, n - 0.5] for n in volume.shape])).reshape(3, -1)
     world = volume.affine[:3, :3] @ corners + volume.affine[:3, 3:]
     low, high = world.min(axis=1), world.max(axis=1)
@@ -84,6 +85,7 @@ def build_space(volume: Volume, *, weights: Volume | None = None) -> PlaneSpace:
         volume: the scan.
         weights: optional votes on any lattice in the same world space; else the upper head votes.
     """
+    volume = unpadded(volume)
     centre = (
         head_centre(volume)
         if weights is None
@@ -91,10 +93,11 @@ def build_space(volume: Volume, *, weights: Volume | None = None) -> PlaneSpace:
     )
     target = _centred_affine(centre, shape=SHAPE, spacing_mm=SPACING_MM)
     level, _ = background_level(volume.voxels)
-    image = resample(volume, to_shape=SHAPE, affine_to=target, fill=level) - level
+    values = resample(volume, to_shape=SHAPE, affine_to=target, fill=level)
+    image = values - level
     view = inside_view(volume.shape, affine=volume.affine, shape=SHAPE, target_affine=target)
     if weights is None:
-        chosen = (foreground_mask(image) & _ellipsoid()).astype(np.float32)
+        chosen = (foreground_mask(values) & _ellipsoid()).astype(np.float32)
     else:
         chosen = resample(weights, to_shape=SHAPE, affine_to=target, order=1).astype(np.float32)
     votes = chosen * view

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from medsym.volumes.brain_mask import estimate_brain_mask, is_stripped, volume_ml
 from medsym.volumes.frame import SymmetricGrid, frame_to_world
-from medsym.volumes.intensity import background_level, foreground_mask, normalise
+from medsym.volumes.intensity import background_level, foreground_mask, normalise, unpadded
 from medsym.volumes.midplane import MidPlane
 from medsym.volumes.resampling import inside_view, resample
 from medsym.volumes.volume import Volume
@@ -22,7 +22,8 @@ class PreparedScan:
     Attributes:
         scan: the scan as read.
         image: float32, the whole head scaled to about [0, 1], 0 outside the head.
-        raw: float32, the scan's own intensities on the grid; the background level outside the view.
+        raw: float32, the scan's own intensities on the grid; the background level outside the view,
+            and air where a CT is padded.
         foreground: head (or stripped brain) against the background.
         brain: brain mask.
         coverage: voxels that lie, with their mirror image, inside the field of view.
@@ -77,8 +78,9 @@ def assemble(
         brain: mask on any lattice in the same world space; estimated when absent.
     """
     to_world = frame_to_world(plane, centre_mm=centre_mm) @ grid.frame_affine
-    level, _ = background_level(scan.voxels)
-    raw = resample(scan, to_shape=grid.shape, affine_to=to_world, fill=level)
+    seen = unpadded(scan)
+    level, _ = background_level(seen.voxels)
+    raw = resample(seen, to_shape=grid.shape, affine_to=to_world, fill=level)
     view = inside_view(scan.shape, affine=scan.affine, shape=grid.shape, target_affine=to_world)
     foreground = foreground_mask(raw) & view
     if brain is None:

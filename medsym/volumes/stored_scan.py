@@ -75,7 +75,7 @@ def _names_of(path: Path) -> _Names:
             path.with_name(stem + header + gz), path.with_name(stem + image + gz), compressed
         )
     with ByteStream(path, compressed=False) as stream:
-        cause, fix = describe_foreign(stream.peek(_HEADER_READ))
+        cause, fix = describe_foreign(stream.peek(_HEADER_READ), name=path.name)
     cause += "; medsym reads .nii, .nii.gz and .hdr with .img"
     raise refuse("MS-106", path, cause, fix)
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from medsym.errors import OutputError
 from medsym.types import PathLikeString, VoxelArray
-from medsym.volumes.affine_rules import MIN_NOTED_SHEAR_RAD, shear_of
+from medsym.volumes.affine_rules import MIN_NOTED_SHEAR_RAD, XFORM_CODES, shear_of
 from medsym.volumes.output_file import is_safe_name, write_atomically
 from medsym.volumes.volume import Volume
 
@@ -36,7 +36,8 @@ def write_map(
         path: Final name, ending in .nii.gz.
         voxels: Map of shape ``like.shape``. Floats are stored as float32, bool and uint8 as
             uint8, other integers as int16, or int32 where values need it.
-        like: The scan whose affine and codes the map takes over.
+        like: The scan whose affine and codes the map takes over; a code that NIfTI does not
+            define becomes 1, scanner coordinates.
         description: Up to 79 ASCII characters, without anything personal.
 
     Returns:
@@ -53,12 +54,11 @@ def write_map(
     image = nibabel.Nifti1Image(stored, like.affine)
     image.header.set_data_dtype(stored.dtype)
     image.header.set_xyzt_units("mm")
-    image.set_sform(like.affine, code=max(1, like.sform_code))
+    image.set_sform(like.affine, code=_code(like.sform_code))
     # A quaternion cannot hold shear: a qform would then contradict the sform.
     sheared = shear_of(like.affine) > MIN_NOTED_SHEAR_RAD
-    image.set_qform(
-        None if sheared else like.affine, code=0 if sheared else max(1, like.qform_code)
-    )
+    qform = None if sheared else like.affine
+    image.set_qform(qform, code=0 if sheared else _code(like.qform_code))
     mark = ASSUMED_MARK if like.affine_source == "assumed" else ""
     image.header["descrip"] = _description(mark + description, target=target)
     data = _compressed(image.to_bytes())
@@ -130,6 +130,11 @@ def _escapes(subject: str, cause: str) -> OutputError:
 
 def _wrong(target: Path, cause: str, fix: str) -> OutputError:
     return OutputError(code="MS-143", subject=str(target), cause=cause, fix=fix)
+
+
+def _code(stored: int) -> int:
+    """The code of a scan, or 1 where the scan has none or one that does not exist."""
+    return stored if stored in XFORM_CODES else 1
 
 
 def _storable(voxels: VoxelArray, *, like: Volume, target: Path) -> VoxelArray:

@@ -1,6 +1,7 @@
 """To the symmetric grid and back: mirror law, 48 orientations, sides, obliquity, coverage."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from medsym.volumes.grid import (
     resample,
     to_scan_grid,
 )
+from medsym.volumes.nifti import read_scan
 from medsym.volumes.volume import Volume
 from tests.builders import AXCODES, reordered
 from tests.builders_head import LESION_MM, SHAPE, make_head, rigid
@@ -46,6 +48,19 @@ def test_mirror_law_of_preparation() -> None:
     assert relative(one.image, other.image[::-1]) < 1e-4
     assert relative(one.image, other.image) > 0.05  # the lesion makes the head asymmetric
     np.testing.assert_array_equal(one.coverage, other.coverage[::-1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["elderly/t1/Subj1_T1.nii.gz", "cases/stroke-t2/T2.nii.gz"])
+def test_mirror_law_of_everything_before_the_network(shared_data: Path, name: str) -> None:
+    scan = read_scan(shared_data / name)
+    mirrored = replace(scan, affine=np.diag([-1.0, 1.0, 1.0, 1.0]) @ scan.affine)
+    one, other = prepare_scan(scan), prepare_scan(mirrored)
+    np.testing.assert_array_equal(one.brain, other.brain[::-1])
+    np.testing.assert_array_equal(one.foreground, other.foreground[::-1])
+    np.testing.assert_array_equal(one.coverage, other.coverage[::-1])
+    assert relative(one.image, other.image[::-1]) < 1e-5
+    assert relative(one.image, other.image) > 0.05
 
 
 @pytest.mark.parametrize("axcodes", AXCODES)

@@ -1,11 +1,23 @@
 """Intensities are scaled by the head alone, and the head is told from any background."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from medsym.errors import ScanError
-from medsym.volumes.intensity import background_level, foreground_mask, normalise
+from medsym.volumes.grid import prepare_scan
+from medsym.volumes.intensity import (
+    background_level,
+    foreground_mask,
+    normalise,
+    without_padding,
+)
+from medsym.volumes.midplane import MidPlane
+from medsym.volumes.volume import Volume
 from tests.builders_head import make_head
+
+CIRCLE_MM = 106.0  # just around the head of make_head
 
 
 def test_percentiles_1_and_99_of_the_mask_become_0_and_1_and_outside_is_0() -> None:
@@ -53,3 +65,44 @@ def test_constant_background_may_have_any_value(background: float) -> None:
     truth = make_head(stripped=True, background=-100.0).voxels > -50
     mask = foreground_mask(scan.voxels)
     assert 2 * (mask & truth).sum() / (mask.sum() + truth.sum()) > 0.97
+
+
+def make_ct(*, padding: float | None) -> Volume:
+    """A head in Hounsfield units; outside the circle of the scan air, or what a scanner writes."""
+    head = make_head()
+    ct = -1000.0 + 1100.0 * head.voxels
+    x, y = (
+        np.indices(head.shape[:2]) * 3.5 - 0.5 * 3.5 * (np.array(head.shape[:2]) - 1)[:, None, None]
+    )
+    if padding is not None:
+        ct[np.hypot(x, y) > CIRCLE_MM] = padding
+    return replace(head, voxels=ct)
+
+
+@pytest.mark.parametrize("padding", [-2000.0, -3024.0])
+def test_padding_of_a_ct_does_not_change_its_head(padding: float) -> None:
+    plain, padded = make_ct(padding=None).voxels, make_ct(padding=padding).voxels
+    assert background_level(padded)[0] == pytest.approx(background_level(plain)[0], abs=30.0)
+    one, other = foreground_mask(plain), foreground_mask(padded)
+    assert one.mean() < 0.6
+    assert (one ^ other).sum() < 0.002 * one.sum()
+
+
+def test_padding_of_a_ct_is_replaced_for_the_analysis_and_kept_in_the_scan() -> None:
+    plane = MidPlane(normal=np.array([1.0, 0.0, 0.0]), offset_mm=0.0, score=1.0)
+    scan = make_ct(padding=-3024.0)
+    padded = prepare_scan(scan, plane=plane)
+    plain = prepare_scan(make_ct(padding=None), plane=plane)
+    assert padded.scan is scan
+    assert scan.voxels.min() == -3024.0
+    assert padded.raw.min() > -1100.0
+    assert (padded.foreground ^ plain.foreground).sum() < 0.01 * plain.foreground.sum()
+    both = padded.foreground & plain.foreground
+    np.testing.assert_allclose(padded.image[both], plain.image[both], atol=0.06)
+
+
+def test_very_negative_values_without_air_are_no_padding() -> None:
+    offset = 40.0 * make_head().voxels - 3000.0
+    assert without_padding(offset) is offset
+    scores = make_head(stripped=True, background=-3.6).voxels
+    assert without_padding(scores) is scores

@@ -1,12 +1,14 @@
 """The mid-plane is the head's, whatever the storage, the tilt, the lesion or the mirror."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from medsym.errors import ScanError
 from medsym.volumes.midplane import MidPlane, estimate_midplane, refine_midplane
+from medsym.volumes.nifti import read_scan
 from medsym.volumes.volume import Volume
 from tests.builders import reordered
 from tests.builders_head import head_points, make_head, rigid
@@ -16,6 +18,13 @@ POSES = {
     "tilted": rigid(degrees=(10, 14, -12), shift=(7, -4, 5)),
     "other way": rigid(degrees=(-8, -18, 9), shift=(-9, 3, 0)),
 }
+
+REAL_SCANS = (
+    "elderly/t1/Subj1_T1.nii.gz",
+    "cases/stroke-t2/T2.nii.gz",
+    "cases/tumour-flair/FLAIR.nii.gz",
+    "cases/glioma-01/Flair_subtrMeanDivStd.nii.gz",
+)
 
 
 def angle_deg(plane: MidPlane, normal: np.ndarray) -> float:
@@ -61,12 +70,40 @@ def test_storage_order_does_not_move_the_plane(axcodes: str) -> None:
     assert other.offset_mm == pytest.approx(one.offset_mm, abs=1e-4)
 
 
-def test_mirrored_head_has_the_mirrored_plane() -> None:
-    head = make_head(to_world=POSES["other way"])
-    mirrored = replace(head, affine=np.diag([-1.0, 1.0, 1.0, 1.0]) @ head.affine)
-    one, other = estimate_midplane(head), estimate_midplane(mirrored)
-    np.testing.assert_allclose(other.normal, one.normal * [1, -1, -1], atol=2e-3)
-    assert other.offset_mm == pytest.approx(-one.offset_mm, abs=0.1)
+def mirrored(scan: Volume) -> Volume:
+    """The same voxels in a world with left and right exchanged."""
+    return replace(scan, affine=np.diag([-1.0, 1.0, 1.0, 1.0]) @ scan.affine)
+
+
+def assert_mirrored(plane: MidPlane, *, other: MidPlane) -> None:
+    assert other.yaw_deg == pytest.approx(-plane.yaw_deg, abs=1e-4)
+    assert other.roll_deg == pytest.approx(-plane.roll_deg, abs=1e-4)
+    assert other.offset_mm == pytest.approx(-plane.offset_mm, abs=1e-4)
+    assert other.score == pytest.approx(plane.score, abs=1e-6)
+
+
+@pytest.mark.parametrize("to_world", POSES.values(), ids=POSES)
+def test_mirrored_head_has_exactly_the_mirrored_plane(to_world: np.ndarray) -> None:
+    head = make_head(to_world=to_world)
+    plane, other = estimate_midplane(head), estimate_midplane(mirrored(head))
+    assert_mirrored(plane, other=other)
+    voters = head.voxels > 0.4
+    refined = refine_midplane(head, start=plane, weights=voters)
+    assert_mirrored(refined, other=refine_midplane(mirrored(head), start=other, weights=voters))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", REAL_SCANS)
+def test_mirrored_real_scan_has_exactly_the_mirrored_plane(shared_data: Path, name: str) -> None:
+    scan = read_scan(shared_data / name)
+    assert_mirrored(estimate_midplane(scan), other=estimate_midplane(mirrored(scan)))
+
+
+def test_plane_of_a_symmetric_head_is_its_plane_of_symmetry() -> None:
+    head = make_head(lesion=False)
+    symmetric = replace(head, voxels=0.5 * (head.voxels + head.voxels[::-1]))
+    plane = estimate_midplane(symmetric)
+    assert max(abs(plane.yaw_deg), abs(plane.roll_deg), abs(plane.offset_mm)) < 0.02
 
 
 def test_refinement_lets_only_the_voters_decide() -> None:

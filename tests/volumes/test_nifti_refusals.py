@@ -85,6 +85,7 @@ def spaced(millimetres: float) -> np.ndarray:
     return ras_affine(spacing=(millimetres,) * 3)
 
 
+MGH = b"\0\0\0\1\0\0\1\0"
 HUGE = [3, 32767, 32767, 32767, 1, 1, 1, 1]
 SILENT = {"sform_code": 0, "qform_code": 0}
 ROWS = {
@@ -108,7 +109,13 @@ ROWS = {
     ),
     "4 dicom": (content("a.dcm", b"\0" * 128 + b"DICM"), "MS-106", "DICOM.*dcm2niix"),
     "4 nrrd": (content("a.nrrd", b"NRRD0004"), "MS-106", "NRRD"),
-    "4 mgh": (content("a.mgh", b"\0\0\0\1\0\0\1\0"), "MS-106", "FreeSurfer.*mri_convert"),
+    "4 mgh": (content("a.mgh", MGH), "MS-106", "FreeSurfer.*mri_convert"),
+    "4 mgz": (content("a.mgz", gzip.compress(MGH)), "MS-106", "FreeSurfer.*mri_convert"),
+    "4 MGZ": (content("A.MGZ", gzip.compress(b"?")), "MS-106", "FreeSurfer.*mri_convert"),
+    "4 mgz renamed": (content("t.nii.gz", gzip.compress(MGH)), "MS-106", "FreeSurfer.*mri_convert"),
+    "4 mgh.gz": (content("a.mgh.gz", gzip.compress(MGH)), "MS-106", "FreeSurfer.*mri_convert"),
+    "4 mgz called nii": (content("t.nii", gzip.compress(MGH)), "MS-106", "FreeSurfer.*mri_convert"),
+    "4 page called mgz": (content("a.mgz", b"<html>404</html>"), "MS-106", "web page"),
     "4 lfs": (
         content("t.nii.gz", b"version https://git-lfs.github.com/spec/v1\n"), "MS-106", "LFS",
     ),

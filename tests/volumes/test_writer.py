@@ -50,6 +50,25 @@ def test_affine_and_codes_of_a_scan_survive_bit_for_bit(
     assert (again.sform_code, again.qform_code) == (max(1, sform_code), max(1, qform_code))
 
 
+@pytest.mark.parametrize("codes", [(7, 0), (0, 7), (2, 300), (7, -1)])
+def test_codes_that_nifti_does_not_define_are_noted_and_written_as_1(
+    tmp_path: Path, oriented_volume: Volume, codes: tuple[int, int]
+) -> None:
+    voxels, affine = oriented_volume.voxels, oriented_volume.affine
+    path = write_nifti(tmp_path / "s.nii", voxels, affine, qform_code=1)
+    data = bytearray(path.read_bytes())
+    data[252:256] = np.array([codes[1], codes[0]], "<i2").tobytes()
+    path.write_bytes(data)
+    scan = read_scan(path)
+    unknown = max(codes)
+    assert any(f"form_code {unknown} is not defined by NIfTI" in note for note in scan.notes)
+    write_map(tmp_path / "m.nii.gz", voxels, like=scan)
+    again = read_scan(tmp_path / "m.nii.gz")
+    kept = [code if code in {2, 3, 4} else 1 for code in codes]
+    assert [again.sform_code, again.qform_code] == kept
+    np.testing.assert_allclose(again.affine, scan.affine, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("dtype", "stored"),
     [("bool", "u1"), ("u1", "u1"), ("i2", "i2"), ("i8", "i2"), ("f4", "f4"), ("f8", "f4")],
