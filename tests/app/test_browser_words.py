@@ -48,9 +48,9 @@ def test_what_was_not_compared_and_what_is_small_are_not_called_findings(
 def test_sagittal_plane_names_its_side(viewer: ViewerPage) -> None:
     viewer.open(CASES[0])
     name = viewer.canvas("sagittal").get_attribute("aria-label")
-    assert "mid-plane: right, 42.0 mm" in name
+    assert "Mid-plane: right, 42.0 mm" in name
     viewer.press("Jump to mirror point")
-    assert "mid-plane: left, 42.0 mm" in viewer.canvas("sagittal").get_attribute("aria-label")
+    assert "Mid-plane: left, 42.0 mm" in viewer.canvas("sagittal").get_attribute("aria-label")
     assert "L* on left" in viewer.canvas("mirror").get_attribute("aria-label")
 
 

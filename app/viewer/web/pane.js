@@ -95,9 +95,9 @@ export class Pane {
     context.stroke();
   }
 
-  // A sagittal plane has no L and R at its edges, so its heading says which side it shows.
+  // A sagittal plane has no L and R at its edges, so its note says which side it shows.
   sideWords(crosshair, mirrorWorld) {
-    return PLANES[this.plane].through === 0 && mirrorWorld ? `  (mid-plane: ${sideOf(distanceToMidplane(crosshair, mirrorWorld))})` : "";
+    return PLANES[this.plane].through === 0 && mirrorWorld ? `Mid-plane: ${sideOf(distanceToMidplane(crosshair, mirrorWorld))}` : "";
   }
 
   drawWords(context, { display, crosshair, mirrorWorld }) {
@@ -115,9 +115,11 @@ export class Pane {
     word(letters.top, width / 2, edge, 15, "center", "top", "#cfd6de");
     word(letters.bottom, width / 2, height - edge, 15, "center", "bottom", "#cfd6de");
     const { through, title } = PLANES[this.plane];
-    const heading = this.mirrored ? `MIRRORED ${title.toLowerCase()}` : `${title}  ${AXIS_NAMES[through]} ${number(crosshair[through], 1)} mm${this.sideWords(crosshair, mirrorWorld)}`;
+    const heading = this.mirrored ? `MIRRORED ${title.toLowerCase()}` : `${title}  ${AXIS_NAMES[through]} ${number(crosshair[through], 1)} mm`;
     word(heading, edge, edge, 13, "left", "top", this.mirrored ? "#ffe678" : "#cfd6de");
     const note = this.mirrored ? "The other side of the mid-plane" : PLANES[this.plane].across === 0 ? conventionText(display) : display.noseLeft ? "Nose on left" : "Nose on right";
+    const place = this.sideWords(crosshair, mirrorWorld);
+    if (place) word(place, edge, height - edge - 17 * this.ratio, 12, "left", "bottom", "#cfd6de");
     word(note, edge, height - edge, 12, "left", "bottom", this.mirrored ? "#ffe678" : "#cfd6de");
     this.drawScaleBar(context, word, edge);
   }
@@ -140,7 +142,7 @@ export class Pane {
     const { title, across } = PLANES[this.plane];
     const place = crosshair.map((value, axis) => `${AXIS_NAMES[axis]} ${value.toFixed(0)}`).join(", ");
     const letters = edgeLetters(this.plane, display, this.mirrored);
-    const side = this.mirrored ? `mirrored scan, ${letters.left} on left` : across === 0 ? conventionText(display) : `${display.noseLeft ? "nose on left" : "nose on right"}${this.sideWords(crosshair, mirrorWorld)}`;
+    const side = this.mirrored ? `mirrored scan, ${letters.left} on left` : across === 0 ? conventionText(display) : [display.noseLeft ? "nose on left" : "nose on right", this.sideWords(crosshair, mirrorWorld)].filter(Boolean).join("; ");
     return `${this.mirrored ? "Mirrored " : ""}${title} plane at ${place} millimetres. ${side}. Arrow keys move the crosshair, Page Up and Page Down change the slice.`;
   }
 }

@@ -28,7 +28,7 @@ function findingTitle({ side, structure }) {
 // What makes a finding, and how often that happens in healthy people.
 function peakText({ peak_sd: peak, extent_sd: extent, false_alarm_rate: rate }) {
   if (!peak) return "";
-  const often = Number.isFinite(rate) && rate !== null ? `; ${(100 * rate).toFixed(0)} % of scans like the healthy (synthetic) reference have one` : "; how often healthy scans have one is not known";
+  const often = Number.isFinite(rate) && rate !== null ? `; at most ${(100 * rate).toFixed(0)} % of scans like the healthy (synthetic) reference have one` : "; how often healthy scans have one is not known";
   const down = extent ? `extends down to ${extent.toFixed(1)} SD` : "extends below that";
   return `A finding reaches ${peak.toFixed(1)} SD and ${down}${often}.`;
 }
