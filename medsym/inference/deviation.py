@@ -38,8 +38,10 @@ REFERENCE_SPAN = 1.2
 #: Gaussian smoothing of the variance, in reference voxels: neighbours share their few cases.
 SMOOTHING_VOXELS = 1.5
 #: The spread is never below this share of the root mean square over the brain: a place where few
-#: healthy cases happened to be quiet must not turn noise into a large deviation.
-FLOOR_SHARE = 0.5
+#: healthy cases happened to be quiet must not turn noise into a large deviation. Measured with the
+#: shipped network on subjects of the reference anatomies: 0.5 gave a precision (AUPRC) of 0.576, 1
+#: 0.598, and fewer false alarms on others; 4, hardly any local spread at all, lost lesions.
+FLOOR_SHARE = 1.0
 #: ... nor below this many nats, the size of evidence that nobody would act on.
 FLOOR_NATS = 0.02
 
