@@ -1,7 +1,9 @@
 """The shipped weights, reference and code belong together: what they say of the bundled samples."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import medsym
@@ -24,6 +26,17 @@ def test_samples_are_assessable_and_findings_lie_on_their_side(name: str, sides:
     case = medsym.analyse_scan(medsym.read_scan(SAMPLES / f"{name}.nii.gz"), medsym.load_model())
     assert case.is_assessable, case.reasons
     assert {finding.side for finding in case.findings} == sides
+
+
+def test_a_mirrored_scan_gives_the_mirrored_maps_and_findings() -> None:
+    model = medsym.load_model()
+    scan = medsym.read_scan(SAMPLES / "sub-leftstroke_FLAIR.nii.gz")
+    mirrored = replace(scan, affine=np.diag([-1.0, 1.0, 1.0, 1.0]) @ scan.affine)
+    here, there = (medsym.analyse_scan(s, model) for s in (scan, mirrored))
+    difference = here.maps.deviation - there.maps.deviation[::-1]
+    assert np.linalg.norm(difference) <= 1e-4 * np.linalg.norm(here.maps.deviation)
+    assert [f.side for f in here.findings] == ["left"]
+    assert [f.side for f in there.findings] == ["right"]
 
 
 def test_shipped_reference_gives_a_threshold_and_is_the_one_of_the_manifest() -> None:
