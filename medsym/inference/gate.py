@@ -28,7 +28,7 @@ MIN_STRUCTURES = 0.5
 #: scans, 0.47 to 0.74 when axes of the file were exchanged. Noise and spheres score high.
 MIN_PLANE_SCORE = 0.5
 #: Least length (front to back) of the brain over its width: 1.12 to 1.30 in those scans, 0.74 to
-#: 0.84 when the axes x and y of the file were exchanged. Such a file is aligned on a plane across
+#: 0.88 when the axes x and y of the file were exchanged. Such a file is aligned on a plane across
 #: the head and shows strong differences. Not every exchange of axes is recognised.
 MIN_LENGTH_OVER_WIDTH = 1.0
 #: Least share of the intensity variance inside the brain that the structures explain. Tissues
