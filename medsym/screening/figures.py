@@ -78,7 +78,7 @@ def picture_of(result: CaseResult) -> Picture:
     inside = values[brain]
     low, high = np.percentile(inside, [1, 99]) if inside.size else (0.0, 1.0)
     scaled = np.clip((values - low) / max(float(high - low), 1e-12), 0.0, 1.0)
-    excess = _refined(np.abs(maps.asymmetry) - pair_bound(maps))
+    excess = _refined(maps.asymmetry - pair_bound(maps))
     deviation = _refined(maps.deviation)
     box = _brain_box(brain)
     return Picture(
