@@ -1,7 +1,6 @@
 """screen, demo and verify."""
 
 import argparse
-import math
 from pathlib import Path
 
 import medsym
@@ -50,7 +49,7 @@ def _orientation(codes: str | None) -> str | None:
 
 
 def _size_limit(gib: float) -> float:
-    if gib > 0 and not math.isnan(gib):
+    if gib > 0:  # also refuses NaN
         return gib
     raise ConfigError(
         code="MS-340",

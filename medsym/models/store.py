@@ -87,14 +87,17 @@ def save_model(folder: Path, network: AsymmetryNet, manifest: dict[str, Any]) ->
     }
     folder.mkdir(parents=True, exist_ok=True)
     (folder / WEIGHTS).write_bytes(payload)
-    text = json.dumps(complete, indent=1, sort_keys=True)
-    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+    _write_manifest(folder, complete)
     return complete
 
 
 def amend_manifest(folder: Path, entries: dict[str, Any]) -> None:
     """Add entries to a manifest: what is known only after the weights were written."""
-    text = json.dumps({**_read_manifest(folder), **entries}, indent=1, sort_keys=True)
+    _write_manifest(folder, {**_read_manifest(folder), **entries})
+
+
+def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    text = json.dumps(manifest, indent=1, sort_keys=True)
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
 
 

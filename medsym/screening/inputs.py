@@ -5,25 +5,11 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from medsym.volumes.stored_scan import scan_files
+
 _SCAN = re.compile(r"\.(nii|nii\.gz|hdr)$", re.IGNORECASE)
-_PAIRED = re.compile(r"\.(hdr|img)(\.gz)?$", re.IGNORECASE)
 #: BIDS suffixes of images that are no scans: masks, labels and maps, medsym's own among them.
 _NO_SCAN = re.compile(r"_(mask|dseg|probseg|statmap)\.(nii|nii\.gz)$", re.IGNORECASE)
-
-
-def scan_files(path: Path) -> tuple[Path, ...]:
-    """Files of a scan in the order in which the reader hashes them: header, then image.
-
-    Example:
-        >>> [file.name for file in scan_files(Path("a/x.img"))]
-        ['x.hdr', 'x.img']
-    """
-    match = _PAIRED.search(path.name)
-    if match is None:
-        return (path,)
-    stem, gz = path.name[: match.start()], match[2] or ""
-    endings = (".HDR", ".IMG") if match[1].isupper() else (".hdr", ".img")
-    return tuple(path.with_name(stem + ending + gz) for ending in endings)
 
 
 def expand_scans(inputs: Iterable[Path]) -> list[Path]:

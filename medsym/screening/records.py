@@ -14,8 +14,8 @@ from medsym.inference.case import CaseResult
 from medsym.inference.deviation import REFERENCE_HASH
 from medsym.inference.findings import EXTENT_SHARE
 from medsym.models.store import LoadedModel
-from medsym.screening.inputs import scan_files
 from medsym.screening.naming import CaseName
+from medsym.volumes.stored_scan import scan_files
 
 SCHEMA = 1
 #: Key of the record's hash of everything else in it.

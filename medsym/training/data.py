@@ -43,6 +43,12 @@ class SyntheticSubjects(Dataset[SyntheticCase]):
         return draw_case(self._sources, config=self.config, seed=self.seed, index=index)
 
 
+def without_skull(config: SynthesisConfig) -> SynthesisConfig:
+    """The same synthesis, every scan stripped and whole, as the comparison sees a scan."""
+    degradation = config.degradation.model_copy(update={"stripped": 1.0, "cropped": 0.0})
+    return config.model_copy(update={"degradation": degradation})
+
+
 def _stack(volumes: Sequence[Tensor], dtype: torch.dtype) -> Tensor:
     return torch.stack(list(volumes))[:, None].to(dtype)
 

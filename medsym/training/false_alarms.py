@@ -13,7 +13,7 @@ from scipy.stats import binomtest
 from medsym.inference.case import FALSE_ALARM_RATE, reference_of
 from medsym.models.store import LoadedModel
 from medsym.synthesis.settings import SynthesisConfig
-from medsym.training.data import SyntheticSubjects
+from medsym.training.data import SyntheticSubjects, without_skull
 from medsym.training.evaluate import synthetic_maps
 
 Report = Callable[[str], None]
@@ -44,9 +44,7 @@ def count_false_alarms(
     """
     reference = reference_of(model)
     threshold = reference.threshold(FALSE_ALARM_RATE)
-    degradation = config.degradation.model_copy(update={"stripped": 1.0, "cropped": 0.0})
-    plain = config.model_copy(update={"degradation": degradation})
-    subjects = SyntheticSubjects(plain, seed=seed, split="test", healthy=True)
+    subjects = SyntheticSubjects(without_skull(config), seed=seed, split="test", healthy=True)
     largest = []
     for index in range(number):
         maps = synthetic_maps(subjects[index], model, reference)

@@ -20,8 +20,7 @@ from medsym.inference.maps import BoolMap, FloatMap
 from medsym.models.asymmetry_net import AsymmetryNet
 from medsym.models.store import amend_manifest, load_model, save_model
 from medsym.models.structures import mirror_permutation
-from medsym.synthesis.settings import SynthesisConfig
-from medsym.training.data import SyntheticSubjects
+from medsym.training.data import SyntheticSubjects, without_skull
 from medsym.training.settings import TrainSettings
 from medsym.training.validation import validate
 
@@ -92,14 +91,9 @@ def portable(settings: TrainSettings) -> dict[str, object]:
 
 def healthy_images(settings: TrainSettings) -> Iterator[tuple[FloatMap, BoolMap]]:
     """Healthy stripped draws from the reference subjects, as ``analyse_scan`` feeds scans."""
-    config = _always_stripped(settings.synthesis)
+    config = without_skull(settings.synthesis)
     split = "reference" if config.source.reference_subjects else "train"
     subjects = SyntheticSubjects(config, seed=settings.seed + 1, split=split, healthy=True)
     for index in range(settings.reference_cases):
         case = subjects[index]
         yield case.image.numpy(), case.brain.numpy()
-
-
-def _always_stripped(config: SynthesisConfig) -> SynthesisConfig:
-    degradation = config.degradation.model_copy(update={"stripped": 1.0, "cropped": 0.0})
-    return config.model_copy(update={"degradation": degradation})

@@ -1,6 +1,7 @@
 """The training loss: anatomy, pathology and the price of tolerance."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 
 import torch
 from monai.losses.dice import DiceCELoss, DiceLoss
@@ -30,21 +31,14 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on another device."""
-        return Batch(
-            image=self.image.to(device),
-            structures=self.structures.to(device),
-            lesion=self.lesion.to(device),
-            brain=self.brain.to(device),
-        )
+        return self._each(lambda volume: volume.to(device))
 
     def cut(self, box: Box) -> "Batch":
         """The same batch inside a box of the grid."""
-        return Batch(
-            image=self.image[:, :, *box].contiguous(),
-            structures=self.structures[:, :, *box].contiguous(),
-            lesion=self.lesion[:, :, *box].contiguous(),
-            brain=self.brain[:, :, *box].contiguous(),
-        )
+        return self._each(lambda volume: volume[:, :, *box].contiguous())
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        return Batch(**{part.name: change(getattr(self, part.name)) for part in fields(self)})
 
 
 class AsymmetryLoss(nn.Module):

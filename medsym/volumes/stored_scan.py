@@ -1,6 +1,7 @@
 """From a file name to verified stored voxels: layout on disk, declared size, the voxel block."""
 
 import math
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from medsym.volumes.byte_stream import GZIP_MAGIC, MAX_TAIL_BYTES, ByteStream, r
 from medsym.volumes.foreign_files import describe_foreign
 from medsym.volumes.header import NiftiHeader, parse_header
 
+_PAIRED = re.compile(r"\.(hdr|img)(\.gz)?$", re.IGNORECASE)
 _HEADER_READ = 544  # the longest header with its extension flag
 _FLOAT32_BYTES = 4
 
@@ -61,19 +63,28 @@ def load_stored(path: Path, *, max_gib: float, volume_index: int | None) -> Stor
         return _read_voxels(image, header, index=index, max_gib=max_gib)
 
 
+def scan_files(path: Path) -> tuple[Path, ...]:
+    """Files of a scan in the order in which the reader hashes them: header, then image.
+
+    Example:
+        >>> [file.name for file in scan_files(Path("a/x.img"))]
+        ['x.hdr', 'x.img']
+    """
+    match = _PAIRED.search(path.name)
+    if match is None:
+        return (path,)
+    stem, gz = path.name[: match.start()], match[2] or ""
+    endings = (".HDR", ".IMG") if match[1].isupper() else (".hdr", ".img")
+    return tuple(path.with_name(stem + ending + gz) for ending in endings)
+
+
 def _names_of(path: Path) -> _Names:
     """Judge a file name; the letter case of suffixes does not matter."""
     compressed = path.name.lower().endswith(".gz")
     name = path.name[:-3] if compressed else path.name
-    stem, suffix, gz = name[:-4], name[-4:], path.name[len(name) :]
-    if suffix.lower() == ".nii":
-        return _Names(path, path, compressed)
-    if suffix.lower() in {".hdr", ".img"}:
-        upper = suffix.isupper()
-        header, image = (".HDR", ".IMG") if upper else (".hdr", ".img")
-        return _Names(
-            path.with_name(stem + header + gz), path.with_name(stem + image + gz), compressed
-        )
+    if name[-4:].lower() in {".nii", ".hdr", ".img"}:
+        files = scan_files(path)
+        return _Names(files[0], files[-1], compressed)
     with ByteStream(path, compressed=False) as stream:
         cause, fix = describe_foreign(stream.peek(_HEADER_READ), name=path.name)
     cause += "; medsym reads .nii, .nii.gz and .hdr with .img"

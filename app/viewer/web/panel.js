@@ -3,7 +3,7 @@
 import { LAYERS, digitsOf } from "./colours.js";
 import { HELP } from "./input.js";
 import { drawLegend } from "./legend.js";
-import { words, zoneOfFinding, zoneText } from "./readout.js";
+import { shownZone, words, zoneOfFinding, zoneText } from "./readout.js";
 
 export function element(tag, { text, ...attributes } = {}, children = []) {
   const made = document.createElement(tag);
@@ -84,7 +84,7 @@ export class Panel {
       const button = element("button", { type: "button", class: "jump", "data-finding": String(found.rank), text: findingTitle(found) });
       button.addEventListener("click", () => viewer.goToFinding(place));
       const zone = zoneOfFinding(found);
-      const mark = element("span", { class: `dot ${zone}`, title: zoneText(zone, found.deviation, 0) });
+      const mark = element("span", { class: `dot ${zone}`, title: zoneText(zone) });
       return element("tr", {}, [element("td", {}, [mark]), element("td", {}, [button]), element("td", { class: "number", text: Number(found.deviation).toFixed(1) }), element("td", { class: "number", text: Number(found.volume_ml).toFixed(1) })]);
     });
     return section("Findings", [element("div", { class: "scroll" }, [element("table", {}, [element("thead", {}, [head]), element("tbody", {}, this.rows)])])]);
@@ -139,11 +139,11 @@ export class Panel {
   }
 
   showFacts(facts) {
-    const { viewer } = this, zone = viewer.assessable ? facts.zone : null, notable = viewer.notable();
+    const { viewer } = this, zone = viewer.assessable ? shownZone(facts.zone, facts.deviation, viewer.notable()) : null;
     this.readout.replaceChildren(...words(facts, viewer.volumes).flatMap(([label, text, name]) => [element("dt", { text: label }), element("dd", { text, "data-value": name })]));
-    const text = viewer.assessable ? zoneText(zone, facts.deviation, notable) : "Not assessable: no map";
+    const text = viewer.assessable ? zoneText(zone) : "Not assessable: no map";
     if (this.zone.textContent !== text) this.zone.textContent = text; // announced only when it changes
-    this.zone.dataset.zone = zone === "beyond" && !(Math.abs(facts.deviation) >= notable) ? "small" : zone || "none";
+    this.zone.dataset.zone = zone || "none";
   }
 
   showSettings() {

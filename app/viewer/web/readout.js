@@ -68,9 +68,13 @@ export function zoneOfFinding({ asymmetry, bound }) {
 
 // Almost every place of a healthy brain differs a little from its mirror place, by more than the model
 // could add: only from `notable` SD on is that worth a reader's attention.
-export function zoneText(zone, deviation, notable) {
+export function shownZone(zone, deviation, notable) {
+  return zone === "beyond" && !(Math.abs(deviation) >= notable) ? "small" : zone;
+}
+
+export function zoneText(zone) {
+  if (zone === "beyond") return "Beyond the bound: the scan differs here";
+  if (zone === "small") return "A small difference of the scan, as healthy scans have";
   if (zone === "within") return "Within the bound: the model may have made it";
-  if (zone !== "beyond") return "Nothing was compared at this point";
-  if (Math.abs(deviation) >= notable) return "Beyond the bound: the scan differs here";
-  return "A small difference of the scan, as healthy scans have";
+  return "Nothing was compared at this point";
 }
