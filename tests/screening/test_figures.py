@@ -1,5 +1,7 @@
 """The pixel test: a marker on the patient's right is drawn under the letter R, always."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -129,3 +131,17 @@ def test_only_the_brain_is_drawn(tmp_path) -> None:
     sheet = three_planes(picture, at=index)
     assert sheet.size == (PIXELS * (x + x + y), PIXELS * max(y, z) + NOTICE_SIZE + 6)
     assert np.asarray(sheet)[-NOTICE_SIZE:].max() > 150  # the notice is part of the picture
+
+
+@pytest.mark.usefixtures("known_plane")
+def test_a_place_is_coloured_only_if_its_own_side_has_more_evidence(tmp_path) -> None:
+    from medsym.inference.case import analyse_scan
+
+    scan = head_phantom(lesion_mm=(40.0, 10.0, 10.0), codes="LAS")
+    result = analyse_scan(scan, fake_model(tmp_path), reference=flat_reference())
+    right = picture_of(result).visible
+    middle = right.shape[0] // 2
+    assert right[middle:].any()
+    assert not right[:middle].any()
+    opposite = replace(result.maps, asymmetry=-result.maps.asymmetry)
+    assert not picture_of(replace(result, maps=opposite)).visible.any()
