@@ -20,7 +20,7 @@ import math
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from medsym.symmetry.mirror import flip_x
+from medsym.symmetry.mirror import flip
 
 #: Log odds of a voxel to be pathological before looking: 1 in 100 brain voxels. Origin: stroke
 #: masks of tens of millilitres in brains of 1100 to 1500 ml. A model's manifest overrides it.
@@ -54,7 +54,7 @@ def evidence(logit: Tensor, *, prior_logit: float = DEFAULT_PRIOR_LOGIT) -> Tens
 
 def asymmetry(values: Tensor) -> Tensor:
     """``A = values - S values`` for ``(..., x, y, z)``: exactly antisymmetric, also in floats."""
-    return values - flip_x(values)
+    return values - flip(values)
 
 
 def defect(values: Tensor, *, of_mirrored: Tensor) -> Tensor:
@@ -64,7 +64,7 @@ def defect(values: Tensor, *, of_mirrored: Tensor) -> Tensor:
         values: ``F(x)``, shape (..., x, y, z).
         of_mirrored: ``F(Sx)``, the map computed from the mirrored scan, same shape.
     """
-    return of_mirrored - flip_x(values)
+    return of_mirrored - flip(values)
 
 
 def bound(
@@ -87,5 +87,5 @@ def bound(
     """
     high = evidence(even_high.double() + tolerance.double(), prior_logit=prior_logit)
     low = evidence(even_low.double() - tolerance.double(), prior_logit=prior_logit)
-    width = flip_x(high - low)
+    width = flip(high - low)
     return width * (1.0 + STORAGE_SLACK) + high.abs().amax() * STORAGE_SLACK + STORAGE_SLACK_NATS

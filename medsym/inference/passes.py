@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from medsym.models.support import Box, support_box
-from medsym.symmetry.mirror import flip_x
+from medsym.symmetry.mirror import flip
 
 #: Margin for the logits of a single pass, relative to ``1 + |logit|``. Measured flip noise of an
 #: eight-layer float32 network is 4e-6 to 8e-6; this is more than ten times that. Not a proof.
@@ -96,7 +96,7 @@ def _forward(network: nn.Module, image: Tensor) -> _Pass:
 
 def swap_sides(scores: Tensor, *, mirror_classes: Sequence[int]) -> Tensor:
     """Mirror class scores (class, x, y, z): positions flip and left/right classes swap."""
-    return flip_x(scores[list(mirror_classes)])
+    return flip(scores[list(mirror_classes)])
 
 
 def run_network(
@@ -117,7 +117,7 @@ def run_network(
     try:
         with torch.inference_mode():
             first = _forward(network, tensor)
-            second = _forward(network, flip_x(tensor)) if mirrored else None
+            second = _forward(network, flip(tensor)) if mirrored else None
     finally:
         network.train(was_training)
     if second is None:
@@ -140,7 +140,7 @@ def _single(first: _Pass) -> NetworkParts:
 
 
 def _paired(first: _Pass, second: _Pass, *, mirror_classes: Sequence[int]) -> NetworkParts:
-    even_back, odd_back = flip_x(second.even), flip_x(second.odd)
+    even_back, odd_back = flip(second.even), flip(second.odd)
     scores_back = swap_sides(second.anatomy, mirror_classes=mirror_classes)
     disagreement = torch.maximum(
         (first.even - even_back).abs().amax(), (first.odd + odd_back).abs().amax()
@@ -150,7 +150,7 @@ def _paired(first: _Pass, second: _Pass, *, mirror_classes: Sequence[int]) -> Ne
         odd=(first.odd - odd_back) / 2,
         even_low=torch.minimum(first.even, even_back),
         even_high=torch.maximum(first.even, even_back),
-        tolerance=torch.maximum(first.tolerance, flip_x(second.tolerance)),
+        tolerance=torch.maximum(first.tolerance, flip(second.tolerance)),
         anatomy=(first.anatomy + scores_back) / 2,
         raw_logits=(first.even + first.odd, second.even + second.odd),
         rounding=float(disagreement),

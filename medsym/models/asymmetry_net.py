@@ -21,7 +21,8 @@ from medsym.nn.head import HeadOutput, SoftHead
 from medsym.nn.layers import MirrorConv3d, MirrorUpsample, downsample
 from medsym.nn.representations import label_action, mirror_action
 from medsym.symmetry.mirror import ChannelAction
-from medsym.symmetry.softness import Softness, soften
+from medsym.symmetry.parametrisation import soften_layer
+from medsym.symmetry.softness import Softness
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,7 +55,7 @@ def _unit(action_in: ChannelAction, action_out: ChannelAction, softness: Softnes
         norm=("INSTANCE", {"affine": True}),
         bias=False,
     )
-    return soften(unit, action_in=action_in, action_out=action_out, softness=softness)
+    return soften_layer(unit, action_in=action_in, action_out=action_out, softness=softness)
 
 
 class _Level(nn.Module):

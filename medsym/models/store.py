@@ -23,7 +23,7 @@ from torch import Tensor
 from medsym.errors import ModelError
 from medsym.models.asymmetry_net import AsymmetryNet
 from medsym.models.settings import ModelSettings
-from medsym.symmetry.softness import fold
+from medsym.symmetry.parametrisation import fold
 
 WEIGHTS, MANIFEST = "weights.safetensors", "manifest.json"
 FORMAT = 1

@@ -7,8 +7,8 @@ from torch.nn import functional as F
 
 from medsym.nn.layers import MirrorConv3d, activation
 from medsym.symmetry.mirror import ChannelAction
+from medsym.symmetry.parametrisation import parametrisation
 from medsym.symmetry.soft_head import soft_odd
-from medsym.symmetry.softness import parametrisation
 
 _TOLERANCE_START = -3.0  # softplus(-3) = 0.05: a nearly exact network before training
 

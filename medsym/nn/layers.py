@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from medsym.errors import ModelError
 from medsym.symmetry.mirror import ChannelAction, check_strided
-from medsym.symmetry.softness import Softness, soften
+from medsym.symmetry.parametrisation import soften_layer
+from medsym.symmetry.softness import Softness
 
 
 class MirrorConv3d(nn.Conv3d):
@@ -54,7 +55,7 @@ class MirrorConv3d(nn.Conv3d):
             action_in.channels, action_out.channels, kernel_size, stride, pad, bias=bias
         )
         self.action_in, self.action_out = action_in, action_out
-        soften(self, action_in=action_in, action_out=action_out, softness=softness)
+        soften_layer(self, action_in=action_in, action_out=action_out, softness=softness)
 
     def forward(self, volume: Tensor) -> Tensor:
         """Convolve after the check that this size keeps the mirror."""
@@ -86,7 +87,7 @@ class MirrorUpsample(nn.ConvTranspose3d):
     ) -> None:
         super().__init__(action_in.channels, action_out.channels, 2, 2)
         self.action_in, self.action_out = action_in, action_out
-        soften(self, action_in=action_in, action_out=action_out, softness=softness)
+        soften_layer(self, action_in=action_in, action_out=action_out, softness=softness)
 
 
 def downsample(
@@ -110,7 +111,7 @@ class MirrorInstanceNorm3d(nn.InstanceNorm3d):
     def __init__(self, action: ChannelAction, *, softness: Softness | None = None) -> None:
         super().__init__(action.channels, affine=True)
         self.action_in = self.action_out = action
-        soften(self, action_in=action, action_out=action, softness=softness)
+        soften_layer(self, action_in=action, action_out=action, softness=softness)
 
 
 def activation(action: ChannelAction) -> nn.Module:

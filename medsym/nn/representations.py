@@ -130,7 +130,7 @@ def mirror_action(*, trivial: int = 0, sign: int = 0, regular: int = 0) -> Chann
 
     Example:
         >>> mirror_action(trivial=1, sign=1, regular=1)
-        ChannelAction(perm=(0, 1, 3, 2), signs=(1, -1, 1, 1))
+        ChannelAction(perm=(0, 1, 3, 2), signs=(1, -1, 1, 1), axis='x')
     """
     fields = Fields(trivial=trivial, sign=sign, regular=regular)
     reflection = escnn.group.cyclic_group(2).element(1)
@@ -157,7 +157,7 @@ def label_action(permutation: Sequence[int]) -> ChannelAction:
 
     Example:
         >>> label_action([0, 2, 1])
-        ChannelAction(perm=(0, 2, 1), signs=(1, 1, 1))
+        ChannelAction(perm=(0, 2, 1), signs=(1, 1, 1), axis='x')
     """
     return ChannelAction.labels(permutation)
 

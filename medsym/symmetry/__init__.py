@@ -1,20 +1,22 @@
 """The mathematics of soft bilateral symmetry; pure torch, usable without the rest of medsym."""
 
 from medsym.symmetry.defect import layer_defect, measured_defect, relative_defect
-from medsym.symmetry.mirror import ChannelAction, check_strided, flip_x, mirror
+from medsym.symmetry.mirror import Axis, ChannelAction, check_strided, flip, mirror
 from medsym.symmetry.output_space import SoftEquivariant, SoftOutput
+from medsym.symmetry.parametrisation import fold, harden, soften_layer
 from medsym.symmetry.parts import split_function, split_kernel, split_vector, twin_kernel
 from medsym.symmetry.soft_head import defect_bound, one_pass_defect, rounding_slack, soft_odd
-from medsym.symmetry.softness import Softness, fold, harden, soften
+from medsym.symmetry.softness import Softness
 
 __all__ = [
+    "Axis",
     "ChannelAction",
     "SoftEquivariant",
     "SoftOutput",
     "Softness",
     "check_strided",
     "defect_bound",
-    "flip_x",
+    "flip",
     "fold",
     "harden",
     "layer_defect",
@@ -24,7 +26,7 @@ __all__ = [
     "relative_defect",
     "rounding_slack",
     "soft_odd",
-    "soften",
+    "soften_layer",
     "split_function",
     "split_kernel",
     "split_vector",

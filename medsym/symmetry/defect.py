@@ -6,8 +6,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medsym.symmetry.mirror import ChannelAction, mirror
+from medsym.symmetry.parametrisation import SoftKernel, parametrisation
 from medsym.symmetry.parts import split_vector
-from medsym.symmetry.softness import SoftKernel, parametrisation
 
 
 def measured_defect(
@@ -56,5 +56,5 @@ def layer_defect(layer: nn.Conv3d, volume: Tensor) -> Tensor:
     if layer.bias is not None:
         _, raw_bias = parametrisation(layer, "bias")
         bias = layer.bias - split_vector(raw_bias, kernel.action_out)[0]
-    out = F.conv3d(volume, odd, bias, layer.stride, layer.padding)
+    out = F.conv3d(volume, odd, bias, layer.stride, layer.padding, layer.dilation, layer.groups)
     return -2.0 * mirror(out, kernel.action_out)

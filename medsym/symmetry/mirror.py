@@ -1,7 +1,8 @@
 """The mirror S: a flip of the left-right axis together with its action on channels.
 
 S acts on tensors (b, c, x, y, z) as ``(S h)(v) = R h(F v)``: F flips the x axis, R is a signed
-permutation of the channels with ``R R = 1``. Four kinds of channels (Boekman, Nordstroem, Kahl,
+permutation of the channels with ``R R = 1``. (The flipped axis travels with R: x, left-right,
+unless another is named.) Four kinds of channels (Boekman, Nordstroem, Kahl,
 "Flopping for FLOPs", arXiv 2502.05169, section 3; Cesa, Lang, Weiler, "A program to build
 E(n)-equivariant steerable CNNs", ICLR 2022):
 
@@ -11,14 +12,15 @@ E(n)-equivariant steerable CNNs", ICLR 2022):
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
 from medsym.errors import GridError
 
-MIRROR_DIM = 2
-"""Tensor dimension of the left-right axis in (b, c, x, y, z)."""
+Axis = Literal["x", "y", "z"]
+"""A spatial axis of (b, c, x, y, z); x is left-right in every scan that medsym prepares."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +30,19 @@ class ChannelAction:
     Args:
         perm: Channel read for each output channel; an involution.
         signs: +1 or -1 per channel, equal on swapped channels.
+        axis: The spatial axis that the mirror flips.
 
     Raises:
-        GridError: The pair (perm, signs) is not an involution.
+        GridError: The pair (perm, signs) is not an involution; an unknown axis.
 
     Example:
         >>> ChannelAction.regular(1) + ChannelAction.sign(1)
-        ChannelAction(perm=(1, 0, 2), signs=(1, 1, -1))
+        ChannelAction(perm=(1, 0, 2), signs=(1, 1, -1), axis='x')
     """
 
     perm: tuple[int, ...]
     signs: tuple[int, ...]
+    axis: Axis = "x"
 
     def __post_init__(self) -> None:
         """Refuse anything for which R R = 1 fails."""
@@ -55,31 +59,33 @@ class ChannelAction:
                 cause=f"perm {self.perm} with signs {self.signs} is not an involution",
                 fix="swap channels in pairs and give both channels of a pair the same sign",
             )
+        check_axis(self.axis)
 
     @classmethod
-    def trivial(cls, num: int) -> "ChannelAction":
+    def trivial(cls, num: int, *, axis: Axis = "x") -> "ChannelAction":
         """Channels that the mirror leaves alone (an image, a probability)."""
-        return cls(tuple(range(num)), (1,) * num)
+        return cls(tuple(range(num)), (1,) * num, axis)
 
     @classmethod
-    def sign(cls, num: int) -> "ChannelAction":
+    def sign(cls, num: int, *, axis: Axis = "x") -> "ChannelAction":
         """Channels that change sign (a left-minus-right difference)."""
-        return cls(tuple(range(num)), (-1,) * num)
+        return cls(tuple(range(num)), (-1,) * num, axis)
 
     @classmethod
-    def regular(cls, num: int) -> "ChannelAction":
+    def regular(cls, num: int, *, axis: Axis = "x") -> "ChannelAction":
         """Pairs of channels (2 k, 2 k + 1) that swap; 2 * num channels."""
-        return cls(tuple(c ^ 1 for c in range(2 * num)), (1,) * (2 * num))
+        return cls(tuple(c ^ 1 for c in range(2 * num)), (1,) * (2 * num), axis)
 
     @classmethod
-    def labels(cls, permutation: Sequence[int]) -> "ChannelAction":
+    def labels(cls, permutation: Sequence[int], *, axis: Axis = "x") -> "ChannelAction":
         """One channel per structure; left and right structures swap by name."""
-        return cls(tuple(int(p) for p in permutation), (1,) * len(permutation))
+        return cls(tuple(int(p) for p in permutation), (1,) * len(permutation), axis)
 
     def __add__(self, other: "ChannelAction") -> "ChannelAction":
         """Direct sum: the channels of self, then those of other."""
+        check_same_axis(self, other)
         shifted = tuple(p + len(self.perm) for p in other.perm)
-        return ChannelAction(self.perm + shifted, self.signs + other.signs)
+        return ChannelAction(self.perm + shifted, self.signs + other.signs, self.axis)
 
     @property
     def channels(self) -> int:
@@ -93,7 +99,7 @@ class ChannelAction:
 
     def twisted(self) -> "ChannelAction":
         """The same channels with the opposite sign: the type of an odd (anti-equivariant) part."""
-        return ChannelAction(self.perm, tuple(-s for s in self.signs))
+        return ChannelAction(self.perm, tuple(-s for s in self.signs), self.axis)
 
     def apply(self, tensor: Tensor, *, dim: int = 1, signed: bool = True) -> Tensor:
         """R along one tensor dimension; ``signed=False`` permutes only (for scales)."""
@@ -115,15 +121,49 @@ class ChannelAction:
         return tensor
 
 
-def flip_x(tensor: Tensor) -> Tensor:
-    """F: the spatial flip alone, along the first spatial axis of (..., x, y, z)."""
-    return tensor.flip(-3)
+def check_axis(axis: str) -> None:
+    """Refuse an axis that is not x, y or z.
+
+    Raises:
+        GridError: Names the axis.
+    """
+    if axis not in get_args(Axis):
+        raise GridError(
+            code="MS-204",
+            subject="mirror",
+            cause=f"there is no spatial axis {axis!r}",
+            fix="use 'x' (left-right in medsym's own grids), 'y' or 'z'",
+        )
+
+
+def check_same_axis(first: ChannelAction, second: ChannelAction) -> None:
+    """Refuse two actions of mirrors that flip different axes.
+
+    Raises:
+        GridError: Names both axes.
+    """
+    if first.axis != second.axis:
+        raise GridError(
+            code="MS-205",
+            subject="channel action",
+            cause=f"mirrors along {first.axis!r} and {second.axis!r} meet in one layer",
+            fix="give all actions of a network the same axis",
+        )
+
+
+def spatial_dim(axis: Axis) -> int:
+    """Tensor dimension of a spatial axis, counted from the end: x is -3, z is -1."""
+    return get_args(Axis).index(axis) - 3
+
+
+def flip(tensor: Tensor, axis: Axis = "x") -> Tensor:
+    """F: the spatial flip alone, of (..., x, y, z) along one axis."""
+    return tensor.flip(spatial_dim(axis))
 
 
 def mirror(tensor: Tensor, action: ChannelAction | None = None) -> Tensor:
     """S applied to (b, c, x, y, z); without an action all channels are trivial. S S = 1."""
-    flipped = flip_x(tensor)
-    return flipped if action is None else action.apply(flipped)
+    return flip(tensor) if action is None else action.apply(flip(tensor, action.axis))
 
 
 def check_strided(size: int, *, kernel: int, stride: int, padding: int, name: str) -> None:
@@ -139,7 +179,7 @@ def check_strided(size: int, *, kernel: int, stride: int, padding: int, name: st
         raise GridError(
             code="MS-203",
             subject=name,
-            cause=f"left-right size {size} with kernel {kernel}, stride {stride}, padding "
-            f"{padding} leaves voxels of one side unread, which breaks the mirror",
+            cause=f"size {size} across the mid-plane with kernel {kernel}, stride {stride}, "
+            f"padding {padding} leaves voxels of one side unread, which breaks the mirror",
             fix=f"use a size with (size + {2 * padding - kernel}) divisible by {stride}",
         )

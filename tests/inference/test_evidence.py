@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medsym.inference.evidence import asymmetry, bound, defect, evidence
-from medsym.symmetry.mirror import flip_x as mirror
+from medsym.symmetry.mirror import flip as mirror
 
 SHAPE = (6, 4, 5)
 

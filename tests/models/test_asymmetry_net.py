@@ -113,5 +113,5 @@ def test_fold_changes_nothing_and_leaves_the_original_alone() -> None:
 
 
 def test_sizes_that_break_the_mirror_are_refused() -> None:
-    with pytest.raises(GridError, match=r"MS-203 .*left-right size 9 with kernel 2"):
+    with pytest.raises(GridError, match=r"MS-203 .*size 9 across the mid-plane with kernel 2"):
         build()(torch.zeros(1, 1, 18, 24, 16))

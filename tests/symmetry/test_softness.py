@@ -1,13 +1,16 @@
 """Soft weights: exact at 0, free at 1, exact defect between; fold and harden."""
 
+import copy
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from medsym.errors import ModelError
+from medsym.errors import GridError, ModelError
 from medsym.symmetry import (
+    Axis,
     ChannelAction,
     Softness,
     fold,
@@ -15,7 +18,7 @@ from medsym.symmetry import (
     layer_defect,
     measured_defect,
     relative_defect,
-    soften,
+    soften_layer,
     split_kernel,
     twin_kernel,
 )
@@ -27,7 +30,7 @@ PAIRS = [(a, b) for a in ACTIONS for b in ACTIONS]
 def soft_conv(a: ChannelAction, b: ChannelAction, softness: Softness) -> nn.Conv3d:
     torch.manual_seed(0)
     layer = nn.Conv3d(a.channels, b.channels, 3, padding=1)
-    soften(layer, action_in=a, action_out=b, softness=softness)
+    soften_layer(layer, action_in=a, action_out=b, softness=softness)
     return layer
 
 
@@ -50,6 +53,30 @@ def test_even_and_odd_parts_add_up_and_are_even_and_odd(first: str, second: str)
     torch.testing.assert_close(even + odd, kernel)
     torch.testing.assert_close(twin_kernel(even, a, b), even)
     torch.testing.assert_close(twin_kernel(odd, a, b), -odd)
+
+
+GROUPED = [
+    (nn.Conv3d(4, 4, 3, padding=1, groups=4), "regular", "regular"),
+    (nn.Conv3d(4, 8, 3, padding=2, dilation=2, groups=2), "regular", "two pairs"),
+    (nn.ConvTranspose3d(4, 8, 2, 2, groups=2), "regular", "two pairs"),
+]
+
+
+@pytest.mark.parametrize(("layer", "first", "second"), GROUPED)
+@pytest.mark.parametrize("axis", ["x", "y", "z"])
+def test_grouped_layers_are_exact_at_zero_along_any_axis(
+    layer: nn.Conv3d, first: str, second: str, axis: Axis
+) -> None:
+    actions = {
+        "regular": ChannelAction.regular(2, axis=axis),
+        "two pairs": ChannelAction.regular(4, axis=axis),
+    }
+    a, b = actions[first], actions[second]
+    free = copy.deepcopy(layer).double()
+    volume = random_volume(a, seed=3, dtype=torch.float64)
+    assert relative_defect(free, volume, action_in=a, action_out=b) > 0.1
+    strict = soften_layer(free, action_in=a, action_out=b)
+    assert relative_defect(strict, volume, action_in=a, action_out=b) <= 1e-12
 
 
 @given(softness=st.floats(0.0, 1.0), seed=st.integers(0, 1000))
@@ -132,11 +159,18 @@ def test_flip_symmetric_data_gives_the_odd_part_no_gradient() -> None:
 
 
 def test_refusals_name_the_layer() -> None:
-    a = ACTIONS["regular"]
-    with pytest.raises(ModelError, match=r"MS-211 .*Linear has parameters that soften"):
-        soften(nn.Linear(4, 4), action_in=a, action_out=a)
-    with pytest.raises(ModelError, match=r"MS-212 Conv3d: groups=2"):
-        soften(nn.Conv3d(4, 4, 3, groups=2), action_in=a, action_out=a)
+    a, torn = ACTIONS["regular"], ChannelAction.labels([2, 1, 0, 3])
+    with pytest.raises(ModelError, match=r"MS-211 .*Linear has parameters that soften_layer"):
+        soften_layer(nn.Linear(4, 4), action_in=a, action_out=a)
+    with pytest.raises(ModelError, match=r"MS-212 ConvTranspose3d: groups=2"):
+        soften_layer(
+            nn.ConvTranspose3d(4, 4, 2, 2, groups=2),
+            action_in=a,
+            action_out=a,
+            softness=Softness(num_channels=4),
+        )
+    with pytest.raises(GridError, match=r"MS-206 .*does not map its 2 groups"):
+        soften_layer(nn.Conv3d(4, 4, 3, groups=2), action_in=torn, action_out=a)
     with pytest.raises(ModelError, match=r"MS-210 softness: 1.5 lies outside \[0, 1\]"):
         Softness(1.5)
     with pytest.raises(ModelError, match=r"MS-213 Conv3d: its weight carries no mirror"):
