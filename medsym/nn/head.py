@@ -57,7 +57,7 @@ class SoftHead(nn.Module):
         self.hidden = nn.Sequential(MirrorConv3d(action_in, hidden), activation(hidden))
         self.even = MirrorConv3d(hidden, action_out, kernel_size=1)
         self.odd = MirrorConv3d(hidden, twisted, kernel_size=1)
-        self.tolerance = MirrorConv3d(hidden, action_out, kernel_size=1)
+        self.tolerance = MirrorConv3d(hidden, action_out.unsigned(), kernel_size=1)
         for layer, start in ((self.even, bias), (self.tolerance, _TOLERANCE_START)):
             if layer.bias is not None:
                 nn.init.constant_(parametrisation(layer, "bias")[1], start)

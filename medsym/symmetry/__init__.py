@@ -2,7 +2,7 @@
 
 from medsym.symmetry.defect import layer_defect, measured_defect, relative_defect
 from medsym.symmetry.mirror import Axis, ChannelAction, check_strided, flip, mirror
-from medsym.symmetry.output_space import SoftEquivariant, SoftOutput
+from medsym.symmetry.output_space import SoftEquivariant, SoftOutput, tolerance_for
 from medsym.symmetry.parametrisation import fold, harden, soften_layer
 from medsym.symmetry.parts import split_function, split_kernel, split_vector, twin_kernel
 from medsym.symmetry.soft_head import defect_bound, one_pass_defect, rounding_slack, soft_odd
@@ -30,5 +30,6 @@ __all__ = [
     "split_function",
     "split_kernel",
     "split_vector",
+    "tolerance_for",
     "twin_kernel",
 ]

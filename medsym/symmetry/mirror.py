@@ -101,6 +101,10 @@ class ChannelAction:
         """The same channels with the opposite sign: the type of an odd (anti-equivariant) part."""
         return ChannelAction(self.perm, tuple(-s for s in self.signs), self.axis)
 
+    def unsigned(self) -> "ChannelAction":
+        """The same swaps without signs: the type of a magnitude (a tolerance, a norm's scale)."""
+        return ChannelAction(self.perm, (1,) * self.channels, self.axis)
+
     def apply(self, tensor: Tensor, *, dim: int = 1, signed: bool = True) -> Tensor:
         """R along one tensor dimension; ``signed=False`` permutes only (for scales)."""
         if tensor.shape[dim] != self.channels:
@@ -162,8 +166,13 @@ def flip(tensor: Tensor, axis: Axis = "x") -> Tensor:
 
 
 def mirror(tensor: Tensor, action: ChannelAction | None = None) -> Tensor:
-    """S applied to (b, c, x, y, z); without an action all channels are trivial. S S = 1."""
-    return flip(tensor) if action is None else action.apply(flip(tensor, action.axis))
+    """S applied to (b, c, x, y, z), or to the channels of (b, c); S S = 1.
+
+    Without an action all channels are trivial and the flipped axis is x.
+    """
+    axis: Axis = "x" if action is None else action.axis
+    flipped = flip(tensor, axis) if tensor.ndim > 2 else tensor
+    return flipped if action is None else action.apply(flipped)
 
 
 def check_strided(size: int, *, kernel: int, stride: int, padding: int, name: str) -> None:
