@@ -17,21 +17,29 @@ RESEARCH_USE_ONLY = (
 _HOMES = {
     "CaseResult": "medsym.inference.case",
     "MedsymError": "medsym.errors",
+    "SoftNetwork": "medsym.models.retrofit",
     "analyse_scan": "medsym.inference.case",
+    "fold": "medsym.symmetry",
+    "harden": "medsym.symmetry",
     "load_model": "medsym.models.store",
     "read_scan": "medsym.volumes.nifti",
     "screen": "medsym.screening.batch",
+    "soften": "medsym.models.retrofit",
 }
 
 __all__ = [
     "RESEARCH_USE_ONLY",
     "CaseResult",
     "MedsymError",
+    "SoftNetwork",
     "__version__",
     "analyse_scan",
+    "fold",
+    "harden",
     "load_model",
     "read_scan",
     "screen",
+    "soften",
 ]
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from medsym import RESEARCH_USE_ONLY, __version__
-from medsym.commands import research, screening, viewing
+from medsym.commands import measuring, research, screening, viewing
 from medsym.commands.console import EXIT_LOCKED, EXIT_USAGE, complain
 from medsym.errors import MedsymError
 
@@ -51,6 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_screening(menu)
     _add_viewing(menu)
     _add_research(menu)
+    _add_measuring(menu)
     return parser
 
 
@@ -95,9 +96,6 @@ def _add_research(menu: _Menu) -> None:
     train.add_argument("--resume", action="store_true", help="go on from the checkpoint in DIR")
     samples = menu.add("samples", research.samples, "make the synthetic samples again")
     samples.add_argument("--out", type=Path, required=True, metavar="DIR")
-    bench = menu.add("bench", research.bench, "measure accuracy or speed on this machine")
-    bench.add_argument("what", choices=("alignment",))
-    bench.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to a file")
     evaluate = menu.add("evaluate", research.evaluate, "score a model on cases with known lesions")
     subjects = evaluate.add_mutually_exclusive_group(required=True)
     subjects.add_argument(
@@ -106,9 +104,57 @@ def _add_research(menu: _Menu) -> None:
     subjects.add_argument(
         "--synthetic", type=Path, metavar="CONFIG", help="training configuration to draw from"
     )
-    evaluate.add_argument("--number", type=int, default=20, help="synthetic subjects to score")
-    evaluate.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to a file")
+    evaluate.add_argument("--number", type=_count, default=20, help="synthetic subjects to score")
+    _add_json(evaluate)
     _add_model(evaluate)
+
+
+def _add_measuring(menu: _Menu) -> None:
+    bench = menu.add("bench", measuring.bench, "measure accuracy or speed on this machine")
+    bench.add_argument("what", choices=("alignment", "layers", "methods"))
+    bench.add_argument("--seeds", type=_count, metavar="N", help="methods: trainings of each")
+    bench.add_argument(
+        "--methods", nargs="+", metavar="NAME", help="methods: only these; default all"
+    )
+    bench.add_argument(
+        "--out", type=Path, metavar="DIR", help="methods: keep finished trainings here, to go on"
+    )
+    _add_json(bench)
+    audit = menu.add("audit", measuring.audit, "report how a network treats the mirror")
+    audit.add_argument(
+        "model",
+        type=Path,
+        nargs="?",
+        metavar="MODEL",
+        help="model folder or YAML network file (default: the shipped model)",
+    )
+    audit.add_argument(
+        "--scan",
+        type=Path,
+        nargs="+",
+        default=(),
+        metavar="FILE",
+        help="NIfTI files (default: a synthetic volume)",
+    )
+    audit.add_argument("--out", type=Path, metavar="DIR", help="folder for a picture per scan")
+    _add_json(audit)
+    search = menu.add("search", measuring.search, "search softness settings (Bayesian)")
+    search.add_argument("config", type=Path, metavar="CONFIG")
+    search.add_argument("--trials", type=_count, default=40, metavar="N", help="trials in all")
+    search.add_argument("--out", type=Path, metavar="DIR", help="keep the study here, to go on")
+    _add_json(search)
+
+
+def _count(text: str) -> int:
+    """A number of things, at least one."""
+    if not text.isdecimal() or int(text) < 1:
+        msg = f"{text!r} is not a whole number of at least 1"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to a file")
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:

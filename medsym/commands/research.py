@@ -1,11 +1,10 @@
-"""train, samples, bench and evaluate."""
+"""train, samples and evaluate."""
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from medsym.commands.console import EXIT_OK, say
+from medsym.commands.measuring import show
 
 #: Added to the training seed, so that no evaluation draw was seen in training or validation.
 EVALUATION_SEED_STEP = 1000
@@ -29,24 +28,13 @@ def samples(arguments: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def bench(arguments: argparse.Namespace) -> int:
-    """Measure alignment on heads whose mid-plane is known: print the table, write the numbers."""
-    from medsym.benchmarks.alignment import WARPS_MM, format_alignment, run_alignment_benchmark
-
-    say(f"finding the mid-plane of made heads, {len(WARPS_MM)} times 40, about 3 s each")
-    numbers = [run_alignment_benchmark(warp_rms_mm=warp) for warp in WARPS_MM]
-    table = "\n\n".join(format_alignment(result) for result in numbers)
-    _show(table, numbers=numbers, path=arguments.json)
-    return EXIT_OK
-
-
 def evaluate(arguments: argparse.Namespace) -> int:
     """Score a model on real scans with expert masks, or on synthesised test subjects."""
     from medsym.training.evaluate import evaluate_cases
 
     if arguments.cases is not None:
         numbers = evaluate_cases(arguments.cases, model_folder=arguments.model, report=say)
-        _show(format_rows(numbers), numbers=numbers, path=arguments.json)
+        show(format_rows(numbers), numbers=numbers, path=arguments.json)
     else:
         _evaluate_synthetic(arguments)
     return EXIT_OK
@@ -67,7 +55,7 @@ def _evaluate_synthetic(arguments: argparse.Namespace) -> None:
     healthy = count_false_alarms(settings.synthesis, **draws)
     lines = [f"{name:15s} {'n/a' if v is None else f'{v:.4g}'}" for name, v in healthy.items()]
     table = "\n".join([format_rows(rows), "", "Healthy subjects of the same anatomies:", *lines])
-    _show(table, numbers={"lesions": rows, "healthy": healthy}, path=arguments.json)
+    show(table, numbers={"lesions": rows, "healthy": healthy}, path=arguments.json)
 
 
 def format_rows(rows: Sequence[Mapping[str, float | str]]) -> str:
@@ -85,13 +73,3 @@ def format_rows(rows: Sequence[Mapping[str, float | str]]) -> str:
         )
         for line in cells
     )
-
-
-def _show(table: str, *, numbers: object, path: Path | None) -> None:
-    """Print a table; write the same numbers as JSON if a file was asked for."""
-    for line in table.splitlines():
-        say(line)
-    if path is not None:
-        text = json.dumps(numbers, indent=1, sort_keys=True)
-        path.write_text(text + "\n", encoding="utf-8")
-        say(f"numbers in {path}")

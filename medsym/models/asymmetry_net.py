@@ -20,6 +20,7 @@ from medsym.nn.exchange import ContralateralExchange
 from medsym.nn.head import HeadOutput, SoftHead
 from medsym.nn.layers import MirrorConv3d, MirrorUpsample, downsample
 from medsym.nn.representations import label_action, mirror_action
+from medsym.nn.steerable import SteerableLevel
 from medsym.symmetry.mirror import ChannelAction
 from medsym.symmetry.parametrisation import soften_layer
 from medsym.symmetry.softness import Softness
@@ -110,8 +111,9 @@ class AsymmetryNet(nn.Module):
         exact = Softness()
         actions = [mirror_action(regular=n) for n in settings.pairs]
         befores = [mirror_action(trivial=1), *actions[:-1]]
+        level = SteerableLevel if settings.encoder == "steerable" else _Level
         self.levels = nn.ModuleList(
-            _Level(before, action, soft, first=index == 0)
+            level(before, action, soft, first=index == 0)
             for index, (before, action) in enumerate(zip(befores, actions, strict=True))
         )
         self.exchanges = nn.ModuleList(

@@ -25,6 +25,9 @@ class ModelSettings(BaseModel):
         default=(0, 1, 1, 1), description="radius of the exchange per resolution, voxels"
     )
     softness: Literal["head", "encoder", "both", "none"] = "head"
+    encoder: Literal["mirror", "steerable"] = Field(
+        default="mirror", description="projected kernels, or kernels expanded by escnn's R3Conv"
+    )
     initial_softness: float = Field(default=0.05, ge=0.0, le=1.0)
     pathology_prior: float = Field(
         default=0.01, gt=0.0, lt=1.0, description="share of brain voxels expected in a lesion"

@@ -9,6 +9,7 @@ from medsym.nn.layers import MirrorConv3d, activation
 from medsym.symmetry.mirror import ChannelAction
 from medsym.symmetry.parametrisation import parametrisation
 from medsym.symmetry.soft_head import soft_odd
+from medsym.symmetry.soft_weight import OddPath
 
 _TOLERANCE_START = -3.0  # softplus(-3) = 0.05: a nearly exact network before training
 
@@ -33,7 +34,7 @@ class HeadOutput:
         return self.even + self.odd
 
 
-class SoftHead(nn.Module):
+class SoftHead(OddPath):
     """Equivariant features -> even + tolerance * tanh(odd).
 
     Args:
@@ -67,4 +68,6 @@ class SoftHead(nn.Module):
         hidden = self.hidden(features)
         tolerance = F.softplus(self.tolerance(hidden))
         odd = soft_odd(self.odd(hidden), tolerance)
+        if "odd" in self.frozen:
+            odd, tolerance = odd.detach(), tolerance.detach()
         return HeadOutput(even=self.even(hidden), odd=odd, tolerance=tolerance)

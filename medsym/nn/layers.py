@@ -10,7 +10,7 @@ mirror by 141 % on noise, and the layer refuses sizes on which its windows are o
 from torch import Tensor, nn
 
 from medsym.errors import ModelError
-from medsym.symmetry.mirror import ChannelAction, check_strided
+from medsym.symmetry.mirror import ChannelAction, check_strided, spatial_dim
 from medsym.symmetry.parametrisation import soften_layer
 from medsym.symmetry.softness import Softness
 
@@ -59,14 +59,23 @@ class MirrorConv3d(nn.Conv3d):
 
     def forward(self, volume: Tensor) -> Tensor:
         """Convolve after the check that this size keeps the mirror."""
+        self.check_size(volume)
+        return super().forward(volume)
+
+    def check_size(self, volume: Tensor) -> None:
+        """Refuse a size, along the axis of the mirror, on which the stride breaks it.
+
+        Raises:
+            GridError: MS-203, names the layer and the sizes that work.
+        """
+        axis = spatial_dim(self.action_in.axis)
         check_strided(
-            volume.shape[2],
-            kernel=self.kernel_size[0],
-            stride=self.stride[0],
-            padding=int(self.padding[0]),
+            volume.shape[axis],
+            kernel=self.kernel_size[axis],
+            stride=self.stride[axis],
+            padding=int(self.padding[axis]),
             name=type(self).__name__,
         )
-        return super().forward(volume)
 
 
 class MirrorUpsample(nn.ConvTranspose3d):

@@ -18,9 +18,9 @@ from medsym import RESEARCH_USE_ONLY
 from medsym.inference.case import CaseResult
 from medsym.inference.findings import EXTENT_SHARE, pair_bound
 from medsym.volumes.grid import resample
+from medsym.volumes.slices import PLANES, side_letters, slice_picture
 
 RGB = NDArray[np.uint8]
-PLANES = ("axial", "coronal", "sagittal")
 #: Voxels of the picture per voxel of the symmetric grid.
 REFINEMENT = 2
 #: Screen pixels per picture voxel.
@@ -108,21 +108,6 @@ def _refined(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return refined
 
 
-def slice_picture(
-    values: NDArray[np.generic], *, plane: str, index: int, radiological: bool = True
-) -> NDArray[np.generic]:
-    """Cut (x, y, z[, colour]) into picture rows and columns.
-
-    Axial: front on top. Coronal: head on top. Sagittal: head on top, nose to the left. In axial
-    and coronal pictures the patient's right is on the left-hand side if ``radiological``.
-    """
-    if plane == "sagittal":
-        return values[index].swapaxes(0, 1)[::-1, ::-1]
-    cut = values[:, :, index] if plane == "axial" else values[:, index]
-    upright = cut.swapaxes(0, 1)[::-1]
-    return upright[:, ::-1] if radiological else upright
-
-
 def colour_slice(
     picture: Picture, *, plane: str, index: int, radiological: bool = True, overlay: bool = True
 ) -> RGB:
@@ -140,13 +125,6 @@ def colour_slice(
         shown = np.asarray(cut(picture.visible))[..., None]
         base = np.where(shown, base * (1.0 - opacity) + np.array(MORE) * opacity, base)
     return np.clip(np.rint(base), 0, 255).astype(np.uint8)
-
-
-def side_letters(plane: str, *, radiological: bool = True) -> tuple[str, str]:
-    """Letters for the left-hand and right-hand edge of a picture."""
-    if plane == "sagittal":
-        return ("A", "P")
-    return ("R", "L") if radiological else ("L", "R")
 
 
 def letter_image(letter: str) -> Image.Image:

@@ -4,74 +4,61 @@
 exact, ``fold`` removes it and leaves plain weights with the same function and the plain speed.
 """
 
-from typing import cast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeVar, cast
 
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from medsym.errors import ModelError
 from medsym.symmetry.mirror import ChannelAction
-from medsym.symmetry.parts import split_kernel, split_vector
-from medsym.symmetry.softness import Softness
+from medsym.symmetry.soft_weight import SoftKernel, SoftVector, SoftWeight
+from medsym.symmetry.softness import Softness, not_in_a_kernel
+
+__all__ = [
+    "SoftKernel",
+    "SoftTensor",
+    "SoftVector",
+    "SoftWeight",
+    "attach",
+    "fold",
+    "harden",
+    "parametrisation",
+    "soft_tensors",
+    "soften_layer",
+]
+
+Model = TypeVar("Model", bound=nn.Module)
 
 
-class SoftKernel(nn.Module):
-    """Parametrisation of a convolution kernel: raw weight -> ``W_even + a W_odd``."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SoftTensor:
+    """One softened tensor of a network.
 
-    def __init__(
-        self,
-        action_in: ChannelAction,
-        action_out: ChannelAction,
-        softness: Softness,
-        *,
-        transposed: bool = False,
-        groups: int = 1,
-    ) -> None:
-        super().__init__()
-        self.action_in, self.action_out = action_in, action_out
-        self.softness = softness
-        self.transposed, self.groups = transposed, groups
+    Attributes:
+        layer: Dotted name of its layer.
+        name: Name in the layer, such as "weight".
+        weight: The parametrisation.
+        raw: The trained tensor, even and odd part together.
+    """
 
-    def parts(self, raw: Tensor) -> tuple[Tensor, Tensor]:
-        """(W_even, a W_odd); the second is what the layer's defect is made of."""
-        even, odd = split_kernel(
-            raw,
-            self.action_in,
-            self.action_out,
-            transposed=self.transposed,
-            groups=self.groups,
-        )
-        return even, self.softness.on(odd, self.action_out, dim=int(self.transposed)) * odd
-
-    def forward(self, raw: Tensor) -> Tensor:
-        """The weight that the layer runs with."""
-        even, odd = self.parts(raw)
-        return even if self.softness.is_exact else even + odd
-
-    def right_inverse(self, weight: Tensor) -> Tensor:
-        """Any weight is a valid raw weight."""
-        return weight
+    layer: str
+    name: str
+    weight: SoftWeight
+    raw: nn.Parameter
 
 
-class SoftVector(nn.Module):
-    """Parametrisation of a bias (signed) or of a norm's scale (unsigned)."""
-
-    def __init__(self, action: ChannelAction, softness: Softness, *, signed: bool = True) -> None:
-        super().__init__()
-        self.action = action
-        self.softness = softness
-        self.signed = signed
-
-    def forward(self, raw: Tensor) -> Tensor:
-        """The vector that the layer runs with."""
-        even, odd = split_vector(raw, self.action, signed=self.signed)
-        if self.softness.is_exact:
-            return even
-        return even + self.softness.on(odd, self.action, dim=0) * odd
-
-    def right_inverse(self, vector: Tensor) -> Tensor:
-        """Any vector is a valid raw vector."""
-        return vector
+def soft_tensors(model: nn.Module) -> Iterator[SoftTensor]:
+    """All softened tensors of a network, in order of registration."""
+    for path, module in model.named_modules():
+        if not parametrize.is_parametrized(module):
+            continue
+        for name, entry in cast("nn.ModuleDict", module.parametrizations).items():
+            weight = cast("nn.ModuleList", entry)[0]
+            if isinstance(weight, SoftWeight):
+                raw = cast("nn.Parameter", entry.original)
+                yield SoftTensor(layer=path, name=name, weight=weight, raw=raw)
 
 
 def soften_layer(
@@ -95,11 +82,14 @@ def soften_layer(
         softness: Shared by all weights of the layer; None is exact.
 
     Raises:
-        ModelError: A layer with parameters that is not supported, by name.
+        ModelError: MS-211, a layer with parameters that is not supported, by name; MS-223, a
+            softness that varies over voxels or inputs on a layer that cannot carry it.
     """
     shared = Softness() if softness is None else softness
     current = action_in
     for name, module in list(layer.named_modules()):
+        if shared.varies and any(True for _ in module.parameters(recurse=False)):
+            _check_carries(name, module)
         if isinstance(module, nn.Conv3d | nn.ConvTranspose3d):
             _soften_convolution(module, current, action_out, shared)
             current = action_out
@@ -113,6 +103,21 @@ def soften_layer(
                 fix="use Conv3d, ConvTranspose3d or InstanceNorm3d, or soften the output instead",
             )
     return layer
+
+
+def _check_carries(name: str, module: nn.Module) -> None:
+    """Refuse a softness that varies on a layer that runs with a single kernel."""
+    if not getattr(module, "mixes_parts", False):
+        raise not_in_a_kernel(name or type(module).__name__)
+
+
+def attach(layer: nn.Module, name: str, weight: SoftWeight) -> None:
+    """Register a parametrisation on one tensor of a layer; missing tensors are passed over.
+
+    A softness that varies is checked when the layer runs or is folded, not here.
+    """
+    if getattr(layer, name) is not None:
+        parametrize.register_parametrization(layer, name, weight, unsafe=weight.softness.varies)
 
 
 def _soften_convolution(
@@ -130,19 +135,16 @@ def _soften_convolution(
             fix="give a grouped transposed convolution a single softness",
         )
     kernel = SoftKernel(action_in, action_out, softness, transposed=transposed, groups=layer.groups)
-    parametrize.register_parametrization(layer, "weight", kernel)
-    if layer.bias is not None:
-        parametrize.register_parametrization(layer, "bias", SoftVector(action_out, softness))
+    attach(layer, "weight", kernel)
+    attach(layer, "bias", SoftVector(action_out, softness))
 
 
 def _soften_norm(layer: nn.InstanceNorm3d, action: ChannelAction, softness: Softness) -> None:
-    if layer.affine:
-        scale = SoftVector(action, softness, signed=False)
-        parametrize.register_parametrization(layer, "weight", scale)
-        parametrize.register_parametrization(layer, "bias", SoftVector(action, softness))
+    attach(layer, "weight", SoftVector(action, softness, signed=False))
+    attach(layer, "bias", SoftVector(action, softness))
 
 
-def harden(model: nn.Module) -> nn.Module:
+def harden(model: Model) -> Model:
     """Set every softness of a model to a constant zero, in place: exact equivariance."""
     for module in list(model.modules()):
         if isinstance(module, Softness):
@@ -150,8 +152,16 @@ def harden(model: nn.Module) -> nn.Module:
     return model
 
 
-def fold(model: nn.Module) -> nn.Module:
-    """Replace every parametrised weight by its value, in place: same function, plain speed."""
+def fold(model: Model) -> Model:
+    """Replace every parametrised weight by its value, in place: same function, plain speed.
+
+    Raises:
+        ModelError: MS-223, a softness that varies over voxels or inputs, by layer; the model is
+            then unchanged.
+    """
+    for tensor in soft_tensors(model):
+        if tensor.weight.softness.uniform is None:
+            raise not_in_a_kernel(tensor.layer or type(model).__name__)
     for module in list(model.modules()):
         if parametrize.is_parametrized(module):
             _own_class(module)

@@ -111,8 +111,9 @@ class Walk(TorchFunctionMode, Generic[Fact]):
     def _enter(self, path: str, module: nn.Module, _inputs: object) -> None:
         self._running.append((path, module))
 
-    def _leave(self, _module: nn.Module, _inputs: object, _output: object) -> None:
-        self._running.pop()
+    def _leave(self, module: nn.Module, _inputs: object, _output: object) -> None:
+        if self._running and self._running[-1][1] is module:  # not after an error on the way in
+            self._running.pop()
 
     def __torch_function__(
         self,

@@ -10,6 +10,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from medsym.errors import ModelError
 from medsym.models.asymmetry_net import AsymmetryNet
+from medsym.training.softness import SoftnessControl
 
 FILE_NAME = "checkpoint.pt"
 
@@ -22,6 +23,7 @@ class TrainingState:
     average: AveragedModel
     optimiser: torch.optim.Optimizer
     schedule: torch.optim.lr_scheduler.LRScheduler
+    softness: SoftnessControl
 
 
 def save_checkpoint(folder: Path, state: TrainingState, *, step: int) -> None:
@@ -32,6 +34,7 @@ def save_checkpoint(folder: Path, state: TrainingState, *, step: int) -> None:
         "average": state.average.state_dict(),
         "optimiser": state.optimiser.state_dict(),
         "schedule": state.schedule.state_dict(),
+        "softness": state.softness.state_dict(),
     }
     temporary = folder / f".{FILE_NAME}.{os.getpid()}"
     torch.save(content, temporary)
@@ -51,6 +54,7 @@ def load_checkpoint(folder: Path, state: TrainingState) -> int:
         state.average.load_state_dict(content["average"])
         state.optimiser.load_state_dict(content["optimiser"])
         state.schedule.load_state_dict(content["schedule"])
+        state.softness.load_state_dict(content.get("softness", {}))
     except FileNotFoundError:
         raise ModelError(
             code="MS-320",

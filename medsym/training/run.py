@@ -17,11 +17,13 @@ from medsym.config import read_config
 from medsym.errors import ModelError
 from medsym.models.asymmetry_net import AsymmetryNet
 from medsym.models.store import load_model
+from medsym.symmetry.schedules import parameter_groups
 from medsym.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
 from medsym.training.data import SyntheticSubjects, collate
 from medsym.training.finish import write_model
 from medsym.training.losses import AsymmetryLoss, Batch
 from medsym.training.settings import OptimiserSettings, TrainSettings
+from medsym.training.softness import SoftnessControl
 from medsym.training.validation import score_cases, unseen_subjects
 
 logger = logging.getLogger(__name__)
@@ -61,21 +63,27 @@ def train(config: Path, *, out: Path, resume: bool = False, report: Report | Non
 def build_state(settings: TrainSettings, device: torch.device) -> TrainingState:
     """Network, averaged copy, AdamW and its schedule, all fresh."""
     network = _start(settings).to(device)
+    softness = SoftnessControl(settings.softness, network)
     average = AveragedModel(
         copy.deepcopy(network), multi_avg_fn=get_ema_multi_avg_fn(settings.optimiser.average)
     )
     for parameter in average.parameters():
         parameter.requires_grad = False
     how = settings.optimiser
-    softness = [p for n, p in network.named_parameters() if n.endswith("softness.logit")]
-    known = {id(p) for p in softness}
-    rest = [p for p in network.parameters() if id(p) not in known]
-    groups: list[dict[str, Any]] = [{"params": rest}]
-    if softness:
-        groups.append({"params": softness, "lr": how.softness_rate, "weight_decay": 0.0})
-    optimiser = torch.optim.AdamW(groups, lr=how.learning_rate, weight_decay=how.weight_decay)
+    groups = parameter_groups(
+        network,
+        learning_rate=how.learning_rate,
+        softness_rate=how.softness_rate,
+        weight_decay=how.weight_decay,
+        odd_decay=settings.softness.odd_decay,
+    )
+    optimiser = torch.optim.AdamW(groups)
     return TrainingState(
-        network=network, average=average, optimiser=optimiser, schedule=_schedule(optimiser, how)
+        network=network,
+        average=average,
+        optimiser=optimiser,
+        schedule=_schedule(optimiser, how),
+        softness=softness,
     )
 
 
@@ -127,6 +135,7 @@ def _loop(
     total = settings.optimiser.steps
     if done >= total:
         return
+    _write_softness(state, settings, done=done)
     loss = AsymmetryLoss(settings.loss)
     unseen = unseen_subjects(settings)
     sums: dict[str, float] = {}
@@ -188,11 +197,23 @@ def _step(
     ):
         output = state.network(batch.image)
     total, parts = loss(output, batch)
+    penalty = state.softness.penalty()
+    if penalty is not None:
+        total = total + penalty
+        parts["softness"] = float(penalty.detach())
     total.backward()
     torch.nn.utils.clip_grad_norm_(state.network.parameters(), settings.optimiser.clip)
     state.optimiser.step()
     state.schedule.step()
+    state.softness.after_step(state.optimiser)
     state.average.update_parameters(state.network)
+    _write_softness(state, settings, done=state.schedule.last_epoch)
     for name, value in parts.items():
         sums[name] = sums.get(name, 0.0) + value
     return parts
+
+
+def _write_softness(state: TrainingState, settings: TrainSettings, *, done: int) -> None:
+    """Scheduled softness after ``done`` steps, in the network and in its average."""
+    progress = done / settings.optimiser.steps
+    state.softness.write(progress, state.network, state.average.module)

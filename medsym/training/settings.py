@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from medsym.models.settings import ModelSettings
 from medsym.synthesis.settings import SynthesisConfig
@@ -47,6 +47,45 @@ class OptimiserSettings(BaseModel):
     )
 
 
+class SoftnessSettings(BaseModel):
+    """How weight softness (``model.softness`` encoder or both) is trained; by default, learned.
+
+    With a schedule the softness of the encoder is written at every step and not learned:
+    ``strict_to_soft`` rises from ``start`` to ``end``, ``soft_to_strict`` falls from ``start`` to
+    ``end``, ``triangle`` rises until ``end`` and falls to exactly 0 at the end of the run.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schedule: Literal["learned", "constant", "strict_to_soft", "soft_to_strict", "triangle"] = (
+        "learned"
+    )
+    peak: float = Field(default=0.2, ge=0.0, le=1.0, description="largest scheduled softness")
+    start: float = Field(default=0.0, ge=0.0, lt=1.0, description="progress at the first corner")
+    end: float = Field(default=0.5, gt=0.0, le=1.0, description="progress at the second corner")
+    penalty: Literal["none", "l1", "log_barrier", "odd_weights"] = "none"
+    penalty_weight: float = Field(default=0.01, ge=0.0)
+    odd_decay: float | None = Field(
+        default=None, ge=0.0, description="weight decay of odd weights, on top of weight_decay"
+    )
+    dual: bool = Field(default=False, description="one multiplier per softness, by dual ascent")
+    dual_rate: float = Field(default=0.01, gt=0.0)
+    slack_price: float | None = Field(
+        default=None, gt=0.0, description="elastic dual control; null asks for softness 0"
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "SoftnessSettings":
+        if self.schedule != "learned" and (self.dual or self.penalty in ("l1", "log_barrier")):
+            msg = "a scheduled softness is not learned: leave out dual and the penalty on softness"
+            raise ValueError(msg)
+        ramp = self.schedule in ("strict_to_soft", "soft_to_strict")
+        if (ramp and self.start >= self.end) or (self.schedule == "triangle" and self.end == 1.0):
+            msg = "start has to come before end, and the end of a triangle before 1"
+            raise ValueError(msg)
+        return self
+
+
 class TrainSettings(BaseModel):
     """A complete training run; ``medsym train CONFIG`` reads it from YAML."""
 
@@ -73,3 +112,4 @@ class TrainSettings(BaseModel):
     synthesis: SynthesisConfig = SynthesisConfig()
     loss: LossSettings = LossSettings()
     optimiser: OptimiserSettings = OptimiserSettings()
+    softness: SoftnessSettings = SoftnessSettings()

@@ -21,7 +21,9 @@ FROZEN = {
     "view": {"folder", "--port"},
     "train": {"config", "--out", "--resume"},
     "samples": {"--out"},
-    "bench": {"what", "--json"},
+    "bench": {"what", "--seeds", "--methods", "--out", "--json"},
+    "audit": {"model", "--scan", "--out", "--json"},
+    "search": {"config", "--trials", "--out", "--json"},
     "evaluate": {"--cases", "--synthetic", "--number", "--json", "--model"},
     "verify": {"folder"},
 }

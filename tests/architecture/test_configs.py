@@ -4,23 +4,35 @@ from pathlib import Path
 
 import pytest
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from medsym.benchmarks.search import SearchSettings
 from medsym.config import read_config
 from medsym.errors import ConfigError
+from medsym.models.network_file import NetworkFile, load_network_file
 from medsym.training.settings import TrainSettings
 from tests.architecture.source_files import ROOT
 
 CONFIGS = sorted((ROOT / "configs").glob("*.y*ml"))
+KINDS: dict[str, type[BaseModel]] = {
+    "network": NetworkFile,
+    "search": SearchSettings,
+    "train": TrainSettings,
+}
 
 
-def test_there_is_a_training_configuration() -> None:
-    assert any(path.name.startswith("train") for path in CONFIGS)
+def settings_model(path: Path) -> type[BaseModel]:
+    """What a configuration has to be; its name begins with the kind."""
+    return KINDS[path.name.partition("_")[0]]
+
+
+def test_every_kind_of_configuration_is_there() -> None:
+    assert {settings_model(path) for path in CONFIGS} == set(KINDS.values())
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.name)
 def test_configuration_loads_strictly(path: Path) -> None:
-    settings = read_config(path, TrainSettings)
+    settings = read_config(path, settings_model(path))
     with pytest.raises(ValidationError, match="frozen"):
         settings.seed = 1
 
@@ -37,7 +49,13 @@ def test_misspelt_key_is_refused_with_the_nearest_name(path: Path, tmp_path: Pat
     broken = tmp_path / "broken.yaml"
     broken.write_text(yaml.safe_dump(content), encoding="utf-8")
     with pytest.raises(ConfigError, match="did you mean 'seed'"):
-        read_config(broken, TrainSettings)
+        read_config(broken, settings_model(path))
+
+
+@pytest.mark.parametrize("path", [p for p in CONFIGS if settings_model(p) is NetworkFile])
+def test_shipped_network_file_builds_its_network(path: Path) -> None:
+    named = load_network_file(path)
+    assert type(named.network).__name__ == named.settings.network
 
 
 def test_a_yaml_tag_runs_nothing(tmp_path: Path) -> None:

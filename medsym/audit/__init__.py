@@ -1,0 +1,1 @@
+"""The equivariance report of any network: where it loses the mirror, how much, and at what cost."""

@@ -1,0 +1,133 @@
+"""The result of the comparison as Markdown tables."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+VERSION_TITLES = {
+    "symmetric": "Exactly symmetric population",
+    "asymmetric": "Asymmetric anatomy",
+}
+Row = Mapping[str, Any]
+Column = tuple[str, Callable[[Row], str]]
+
+
+def format_methods(result: Mapping[str, Any]) -> str:
+    """Tables of accuracy per version, of cost, tightness, loss against compute and correlation."""
+    rows = result["rows"]
+    blocks = []
+    for version, title in VERSION_TITLES.items():
+        own = [row for row in rows if row["version"] == version]
+        if own:
+            heading = f"{title}; prevalence of lesion voxels {own[0]['prevalence']:.4f}"
+            blocks.append(f"### {heading}\n\n{_table(own, SCORE_COLUMNS)}")
+    blocks.append(f"### Cost of training\n\n{_table(_trained(rows), COST_COLUMNS)}")
+    bounded = [row for row in rows if "tightness" in row]
+    if bounded:
+        blocks.append(f"### Guarantees\n\n{_table(bounded, BOUND_COLUMNS)}")
+    learned = [row for row in rows if row["findings"]]
+    if learned:
+        blocks.append(f"### What was learned\n\n{_table(learned, FOUND_COLUMNS)}")
+    if result["curves"]:
+        blocks.append(f"### Loss against compute\n\n{_curve_table(result['curves'])}")
+    blocks.append(f"### Invariance and accuracy\n\n{_correlations(result['correlation'])}")
+    return "\n\n".join(blocks)
+
+
+def _with_interval(name: str) -> Callable[[Row], str]:
+    def cell(row: Row) -> str:
+        low, high = row[f"{name}_interval"]
+        return f"{row[name]:.3f} [{low:.3f}, {high:.3f}]"
+
+    return cell
+
+
+def _gain(row: Row) -> str:
+    if row["name"] == "plain":
+        return ""
+    low, high = row["auprc_gain_interval"]
+    return f"{row['auprc_gain']:+.3f} [{low:+.3f}, {high:+.3f}]"
+
+
+def _defect(name: str) -> Callable[[Row], str]:
+    return lambda row: f"{row[name]:.2g}"
+
+
+SCORE_COLUMNS: tuple[Column, ...] = (
+    ("method", lambda row: row["title"]),
+    ("AUPRC", _with_interval("auprc")),
+    ("AUPRC minus plain", _gain),
+    ("Dice", _with_interval("dice")),
+    ("defect", _defect("defect")),
+    ("defect, brain", _defect("defect_brain")),
+    ("alarms, torque", _with_interval("alarms_torque")),
+    ("alarms, elsewhere", lambda row: f"{row['alarms_brain']:.4f}"),
+)
+
+COST_COLUMNS: tuple[Column, ...] = (
+    ("method", lambda row: row["title"]),
+    ("free parameters", lambda row: f"{row['free_parameters']:,}"),
+    ("step over plain", lambda row: f"{row['step_over_plain']:.2f}"),
+    ("step, ms", lambda row: f"{row['step_ms']:.0f}"),
+    ("peak memory, MB", lambda row: f"{row['peak_mb']:.0f}"),
+    ("training, CPU s", lambda row: f"{row['train_cpu_seconds']:.1f}"),
+)
+
+BOUND_COLUMNS: tuple[Column, ...] = (
+    ("method", lambda row: row["title"]),
+    ("version", lambda row: row["version"]),
+    ("measured / bound", lambda row: f"{row['tightness']:.2f}"),
+    ("least seed", lambda row: f"{row['tightness_least']:.2f}"),
+    ("largest voxel", lambda row: f"{row['tightness_most']:.4f}"),
+    ("mean bound, log-odds", lambda row: f"{row['bound_mean']:.3f}"),
+    ("violations", lambda row: f"{row['violations']:.0f} of {row['voxels']:,.0f}"),
+    ("one-pass error, log-odds", lambda row: f"{row['one_pass_error']:.1g}"),
+)
+
+FOUND_COLUMNS: tuple[Column, ...] = (
+    ("method", lambda row: row["title"]),
+    ("version", lambda row: row["version"]),
+    ("mean over seeds", lambda row: ", ".join(f"{k} {v:.3g}" for k, v in row["findings"].items())),
+)
+
+
+def _table(rows: Sequence[Row], columns: Sequence[Column]) -> str:
+    lines = [
+        "| " + " | ".join(title for title, _ in columns) + " |",
+        "|---" * len(columns) + "|",
+    ]
+    lines += ["| " + " | ".join(cell(row) for _, cell in columns) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def _trained(rows: Sequence[Row]) -> list[Row]:
+    """One row per training: variants cost none, both versions cost the same."""
+    first: dict[str, Row] = {}
+    for row in rows:
+        if row["trained"]:
+            first.setdefault(row["method"], row)
+    return list(first.values())
+
+
+def _curve_table(curves: Sequence[Mapping[str, Any]]) -> str:
+    steps = [f"{point['steps']:.0f}" for point in curves[0]["points"]]
+    lines = [
+        f"| method | version | {' | '.join(f'step {s}' for s in steps)} |",
+        "|---" * (2 + len(steps)) + "|",
+    ]
+    for curve in curves:
+        cells = [f"{p['loss']:.3f} ({p['cpu_seconds']:.1f} s)" for p in curve["points"]]
+        lines.append(f"| {curve['method']} | {curve['version']} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _correlations(found: Mapping[str, Mapping[str, float]]) -> str:
+    lines = [
+        "| version | Spearman rho of defect and AUPRC | networks | without exact ones | networks |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {version} | {own['rho']:+.2f} | {own['networks']:.0f} | "
+        f"{own['rho_without_exact']:+.2f} | {own['networks_without_exact']:.0f} |"
+        for version, own in found.items()
+    ]
+    return "\n".join(lines)

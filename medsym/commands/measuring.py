@@ -1,0 +1,80 @@
+"""bench, audit and search: measurements of medsym and of networks, as tables and as JSON."""
+
+import argparse
+import json
+from pathlib import Path
+
+from medsym.commands.console import EXIT_OK, EXIT_REFUSED, say
+
+
+def bench(arguments: argparse.Namespace) -> int:
+    """Measure what was asked for: print the table, write the numbers."""
+    table, numbers = {"alignment": _alignment, "layers": _layers, "methods": _methods}[
+        arguments.what
+    ](arguments)
+    show(table, numbers=numbers, path=arguments.json)
+    return EXIT_OK
+
+
+def _alignment(_arguments: argparse.Namespace) -> tuple[str, object]:
+    """Accuracy of the mid-plane on heads whose mid-plane is known."""
+    from medsym.benchmarks.alignment import WARPS_MM, format_alignment, run_alignment_benchmark
+
+    say(f"finding the mid-plane of made heads, {len(WARPS_MM)} times 40, about 3 s each")
+    numbers = [run_alignment_benchmark(warp_rms_mm=warp) for warp in WARPS_MM]
+    return "\n\n".join(format_alignment(result) for result in numbers), numbers
+
+
+def _layers(_arguments: argparse.Namespace) -> tuple[str, object]:
+    """Speed of soft, folded and half-work layers against plain ones."""
+    from medsym.benchmarks.layers import format_layers, run_layer_benchmark
+
+    say("timing layers on one thread, about three minutes; other programs disturb it")
+    numbers = run_layer_benchmark()
+    return format_layers(numbers), numbers
+
+
+def _methods(arguments: argparse.Namespace) -> tuple[str, object]:
+    """Every method of soft symmetry at equal data, steps and parameters."""
+    from medsym.benchmarks.methods.benchmark import run_method_benchmark
+    from medsym.benchmarks.methods.settings import MethodBenchmarkSettings
+    from medsym.benchmarks.methods.table import format_methods
+
+    given = {"seeds": arguments.seeds, "methods": arguments.methods}
+    settings = MethodBenchmarkSettings(**{k: v for k, v in given.items() if v is not None})
+    say("training every method on one thread, about an hour with three seeds")
+    if arguments.out is None:
+        say("without --out an interrupted run starts again")
+    numbers = run_method_benchmark(settings, report=say, cache=arguments.out)
+    return format_methods(numbers), numbers
+
+
+def audit(arguments: argparse.Namespace) -> int:
+    """Report where a network departs from the mirror, by how much, and at which cost."""
+    from medsym.audit.run import run_audit
+    from medsym.audit.table import format_audit
+
+    numbers = run_audit(arguments.model, scans=arguments.scan, out=arguments.out, report=say)
+    show(format_audit(numbers), numbers=numbers, path=arguments.json)
+    return EXIT_REFUSED if numbers["failures"] else EXIT_OK
+
+
+def search(arguments: argparse.Namespace) -> int:
+    """Bayesian search over softness settings."""
+    from medsym.benchmarks.search import SearchSettings, format_search, run_search
+    from medsym.config import read_config
+
+    settings = read_config(arguments.config, SearchSettings)
+    numbers = run_search(settings, trials=arguments.trials, out=arguments.out, report=say)
+    show(format_search(numbers), numbers=numbers, path=arguments.json)
+    return EXIT_OK
+
+
+def show(table: str, *, numbers: object, path: Path | None) -> None:
+    """Print a table; write the same numbers as JSON if a file was asked for."""
+    for line in table.splitlines():
+        say(line)
+    if path is not None:
+        text = json.dumps(numbers, indent=1, sort_keys=True)
+        path.write_text(text + "\n", encoding="utf-8")
+        say(f"numbers in {path}")

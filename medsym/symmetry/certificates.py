@@ -1,0 +1,216 @@
+"""Layer-wise certificates: upper bounds on a network's defect from its weights and one pass.
+
+The mirror twin of a network f is ``S f S``; the defect ``|f(S x) - S f(x)|`` is the distance of
+the twin's output from f's. Behind a layer with weights W, whose twin has ``W~ = W - 2 a W_odd``,
+a distance e before it has become at most
+
+    running:   |W| e + |2 a W_odd h + 2 a b_odd|       with the features h of this input, one pass
+    a priori:  |W_even| e + 2 |a W_odd| M + 2 |a b_odd| sqrt(voxels)    for all inputs, |h| <= M
+
+and an activation multiplies it by its largest slope (``medsym.symmetry.certificate_norms`` has
+the rule for norms). For a single layer both are attained: ``2 |a W_odd|`` is the largest defect of
+``W_even + a W_odd`` on inputs of norm 1, and ``a |W_odd|`` its distance from the nearest exactly
+equivariant layer. The rounding of the arithmetic that ran is a term of its own, so the bounds hold
+for the numbers that a computer prints; convolutions that transform first (Winograd) are excepted.
+
+Every layer multiplies the worst case of the ones before it, so beyond about three convolutions
+the bounds are sound and vacuous, up to a factor of a million. Use them to rank layers by
+their source term, never to tell a reader of scans anything: two passes (``SoftEquivariant``) or
+the one-pass head (``soft_head``) know the defect itself.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from medsym.errors import ModelError
+from medsym.symmetry.certificate_comparison import Comparison, Source
+from medsym.symmetry.certificate_gap import Gap, size
+from medsym.symmetry.certificate_rules import certificate_rules
+from medsym.symmetry.certificate_twin import Twin
+from medsym.symmetry.mirror import ChannelAction, mirror
+from medsym.symmetry.operator_norm import conv_norm
+from medsym.symmetry.parametrisation import SoftKernel, soft_tensors
+from medsym.symmetry.walk import Walk
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LayerCertificate:
+    """What the weights of one softened layer say.
+
+    Attributes:
+        name: Dotted name of the layer.
+        softness: Its largest softness.
+        even_norm: ``|W_even|``, operator norm.
+        odd_norm: ``|a W_odd|``, operator norm; the distance from the nearest symmetric layer.
+    """
+
+    name: str
+    softness: float
+    even_norm: float
+    odd_norm: float
+
+    @property
+    def defect(self) -> float:
+        """Largest defect of the layer without its bias on an input of norm 1."""
+        return 2.0 * self.odd_norm
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NetworkCertificate:
+    """Bounds on the defect of one network, with their tightness; see the module for their use.
+
+    Attributes:
+        sources: Layers, the one that contributes most first.
+        running: (b,), bound on the 2-norm of the defect on each volume of the batch.
+        rounding: (b,), the part of ``running`` that only covers rounding.
+        a_priori: Bound for every input with a norm of at most ``radius``.
+        radius: See ``a_priori``.
+        measured: (b,), the defect itself, by one mirrored pass.
+        output_norm: (b,), norm of the output, to compare with.
+    """
+
+    sources: tuple[Source, ...]
+    running: Tensor
+    rounding: Tensor
+    a_priori: float
+    radius: float
+    measured: Tensor
+    output_norm: Tensor
+
+    @property
+    def tightness(self) -> Tensor:
+        """(b,), measured / running: 1 is exact, 0 is vacuous."""
+        return self.measured / self.running.clamp_min(1e-300)
+
+    @property
+    def a_priori_tightness(self) -> float:
+        """Largest measured / a priori; small also because this input is not the worst."""
+        return float(self.measured.max()) / max(self.a_priori, 1e-300)
+
+    def __str__(self) -> str:
+        """A table of the layers that contribute and a line per bound."""
+        width = max([len(s.name) for s in self.sources if s.source > 0.0], default=5)
+        lines = [f"{'layer':<{width}} {'softness':>8} {'|even|':>9} {'2|a odd|':>9} {'source':>9}"]
+        lines += [
+            f"{s.name:<{width}} {s.softness:8.3g} {s.even_norm:9.3g} {2.0 * s.odd_norm:9.3g}"
+            f" {s.source:9.3g}"
+            for s in self.sources
+            if s.source > 0.0
+        ]
+        running, rounding = float(self.running.max()), float(self.rounding.max())
+        tight, tight_any = float(self.tightness.max()), self.a_priori_tightness
+        lines += [f"norm of the output    {float(self.output_norm.max()):10.4g}"]
+        lines += [f"defect, measured      {float(self.measured.max()):10.4g}"]
+        lines += [f"bound on this input   {running:10.4g}  tightness {tight:.2g}"]
+        lines[-1] += f", rounding {rounding:.2g}"
+        lines += [f"bound for all inputs  {self.a_priori:10.4g}  tightness {tight_any:.2g}"]
+        lines[-1] += f", |x| <= {self.radius:.4g}"
+        lines += ["The bounds multiply worst cases: they rank layers and describe no scan."]
+        return "\n".join(lines)
+
+
+@torch.no_grad()
+def layer_certificates(network: nn.Module) -> tuple[LayerCertificate, ...]:
+    """Exact defects of all softened kernels from the weights alone, largest first.
+
+    Convolutions whose softness varies over voxels or inputs count with their largest softness.
+    """
+    found = []
+    layers = dict(network.named_modules())
+    for tensor in soft_tensors(network):
+        if not isinstance(tensor.weight, SoftKernel):
+            continue
+        even, odd = tensor.weight.parts(tensor.raw.double())
+        layer = layers[tensor.layer]
+        shape = {
+            "stride": getattr(layer, "stride", 1),
+            "dilation": getattr(layer, "dilation", 1),
+            "groups": getattr(layer, "groups", 1),
+        }
+        found.append(
+            LayerCertificate(
+                name=tensor.layer or type(layer).__name__,
+                softness=float(tensor.weight.softness.value.max()),
+                even_norm=conv_norm(even, **shape),
+                odd_norm=conv_norm(odd, **shape),
+            )
+        )
+    return tuple(sorted(found, key=lambda row: -row.odd_norm))
+
+
+@torch.no_grad()
+def certify(
+    network: nn.Module,
+    volume: Tensor,
+    *,
+    action_in: ChannelAction | None = None,
+    action_out: ChannelAction | None = None,
+    radius: float | None = None,
+) -> NetworkCertificate:
+    """Bound the defect of a network built of known functions; two passes and some norms.
+
+    Softened convolutions say how the mirror acts on their channels; every other weight counts as
+    acting on trivial channels, with all of its odd part.
+
+    Args:
+        network: Deterministic, in evaluation mode; maps (b, c, x, y, z) to one tensor.
+        volume: The input x; a network in float64 is certified with less rounding.
+        action_in: Channel action on the input, trivial if None.
+        action_out: Channel action on the output, trivial if None.
+        radius: The a-priori bound holds for inputs up to this norm; that of ``volume`` if None.
+
+    Raises:
+        ModelError: MS-220, a function without a rule, in training mode, or one that breaks the
+            mirror, by module; MS-261, no single tensor comes out, or it is not finite; MS-262, a
+            half-width format.
+        GridError: MS-203, a stride that breaks the mirror on this size.
+    """
+    given = action_in or ChannelAction.trivial(volume.shape[1])
+    reach = radius if radius is not None else float(size(volume).max())
+    comparison = Twin()
+    output, gap = compared_pass(network, volume, comparison, action=given, radius=reach)
+    wanted = action_out or ChannelAction.trivial(output.shape[1], axis=given.axis)
+    gap = comparison.retyped(output, gap, wanted)
+    mirrored = network(mirror(volume, given))
+    twin = wanted.apply(output) if output.ndim == 2 else mirror(output, wanted)
+    return NetworkCertificate(
+        sources=tuple(sorted(comparison.sources, key=lambda source: -source.source)),
+        running=torch.where(size(volume) <= reach, gap.total.clamp_max(gap.error_any), gap.total),
+        rounding=gap.rounding,
+        a_priori=gap.error_any,
+        radius=reach,
+        measured=size(mirrored.double() - twin.double()),
+        output_norm=size(output),
+    )
+
+
+def compared_pass(
+    network: nn.Module,
+    volume: Tensor,
+    comparison: Comparison,
+    *,
+    action: ChannelAction,
+    radius: float,
+) -> tuple[Tensor, Gap]:
+    """One pass with its gap to the other pass at the output.
+
+    Raises:
+        ModelError: MS-261, the network returns something else than one finite tensor that depends
+            on the input.
+    """
+    zero = volume.new_zeros(len(volume), dtype=torch.float64)
+    start = Gap(action=action, error=zero, rounding=zero, error_any=0.0, magnitude=radius)
+    walk = Walk(network, rules=certificate_rules(comparison))
+    output = walk.run((volume.detach().clone(), start))
+    gap = walk.fact(output) if isinstance(output, Tensor) else None
+    if gap is None or not math.isfinite(float(size(output).max())):
+        raise ModelError(
+            code="MS-261",
+            subject=type(network).__name__,
+            cause="it does not return one finite tensor that depends on its input",
+            fix="wrap it so that it returns the one output to certify, on a finite input",
+        )
+    return output, gap
