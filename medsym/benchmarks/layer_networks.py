@@ -100,12 +100,14 @@ def _stage(layers: PlainLayers, pairs_in: int, pairs: int | None = None) -> nn.S
     )
 
 
-def mirror_stack(*, pairs: int, depth: int) -> nn.Module:
+def mirror_stack(
+    convolution: Callable[[ChannelAction, ChannelAction], nn.Module], *, pairs: int, depth: int
+) -> nn.Module:
     """Exactly equivariant 3x3x3 convolutions and ReLUs on ``pairs`` regular fields."""
     action = ChannelAction.regular(pairs)
     layers: list[nn.Module] = []
     for _ in range(depth):
-        layers += [MirrorConv3d(action, action), nn.ReLU()]
+        layers += [convolution(action, action), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
 
 

@@ -1,4 +1,4 @@
-"""A 3D convolution in the trivial/sign basis that does half the multiplications where that wins.
+"""A 3D convolution that does half the multiplications where that wins.
 
 Same parameters, same softness, same output as :class:`MirrorConv3d`; only the arithmetic is
 chosen: pre-added taps (``medsym.nn.half_work_taps``) while the layer is exactly equivariant and

@@ -1,5 +1,7 @@
 """Half-work layers with random weights, and the dense results they have to equal."""
 
+from typing import TypeVar
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -10,13 +12,15 @@ from medsym.nn.half_work import HalfConv3d, half_types
 from medsym.nn.half_work_block import HalfBlock
 from medsym.symmetry import Softness
 
+Layer = TypeVar("Layer", bound=nn.Module)
 
-def randomised(layer: nn.Module, dtype: torch.dtype = torch.float32) -> nn.Module:
+
+def randomised(layer: Layer) -> Layer:
     """Every parameter drawn anew, which breaks ties that initialisation may hide."""
     torch.manual_seed(0)
     for parameter in layer.parameters():
         nn.init.normal_(parameter, std=parameter[0].numel() ** -0.5)
-    return layer.to(dtype)
+    return layer
 
 
 def random_conv(

@@ -11,7 +11,14 @@ from medsym.nn.half_work import HalfConv3d, half_types
 from medsym.nn.half_work_rule import convolution_wins
 from medsym.nn.half_work_taps import half_convolution, half_kernel
 from medsym.symmetry import ChannelAction, Softness, fold, harden, relative_defect, split_kernel
-from tests.nn.half_work_builders import choose, dense_conv, random_conv, relative, volume_for
+from tests.nn.half_work_builders import (
+    choose,
+    dense_conv,
+    random_conv,
+    randomised,
+    relative,
+    volume_for,
+)
 
 SIZES = [(8, 6, 4), (7, 5, 3), (1, 4, 5), (2, 1, 1), (12, 3, 9)]
 
@@ -157,7 +164,27 @@ def test_folded_layer_that_is_trained_is_free() -> None:
         assert relative(folded(volume), dense_conv(folded, volume)) <= 1e-6
 
 
+@pytest.mark.parametrize("grad", [False, True])
+@pytest.mark.parametrize("regular", [(True, True), (True, False), (False, True)])
+def test_regular_channels_give_the_dense_output(
+    regular: tuple[bool, bool], grad: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose(monkeypatch, half=True)
+    first, second = (ChannelAction.regular(4) if r else half_types(8) for r in regular)
+    layer = randomised(HalfConv3d(first, second))
+    volume = volume_for(8, (7, 6, 5), batch=2)
+    with torch.set_grad_enabled(grad):
+        assert layer.works_half(recorded=grad)
+        assert relative(layer(volume), dense_conv(layer, volume)) <= 4e-6
+        assert relative_defect(layer, volume, action_in=first, action_out=second) <= 1e-5
+        swapped = volume.unflatten(1, (4, 2)).flip(2).flatten(1, 2)  # left channels for right ones
+        assert relative(layer(swapped), dense_conv(layer, volume)) > 0.1
+
+
 def test_rule_depends_on_widths_alone() -> None:
+    assert convolution_wins(64, 64, recorded=False, regular=True)
+    assert not convolution_wins(32, 64, recorded=False, regular=True)
+    assert not convolution_wins(64, 64, recorded=True, regular=True)
     assert not convolution_wins(16, 256, recorded=False)
     assert convolution_wins(32, 32, recorded=False)
     assert not convolution_wins(32, 32, recorded=True)
@@ -165,7 +192,8 @@ def test_rule_depends_on_widths_alone() -> None:
 
 
 def test_refuses_other_channels_and_pointwise_kernels() -> None:
-    for action in (ChannelAction.regular(4), ChannelAction.sign(8), half_types(8).twisted()):
+    labels = ChannelAction.labels([0, 2, 1, 3])
+    for action in (labels, ChannelAction.sign(8), half_types(8).twisted()):
         with pytest.raises(ModelError, match="MS-215"):
             HalfConv3d(action, half_types(8))
     other = ChannelAction.trivial(4, axis="y") + ChannelAction.sign(4, axis="y")

@@ -154,7 +154,8 @@ def test_rule_depends_on_width_and_size_alone() -> None:
     assert not block_wins(torch.empty(1, 16, 48, 48, 48), recorded=False)
     assert block_wins(torch.empty(1, 32, 16, 16, 16), recorded=False)
     assert not block_wins(torch.empty(1, 256, 3, 3, 3), recorded=False)
-    assert not block_wins(torch.empty(1, 32, 48, 48, 48), recorded=True)
+    assert not block_wins(torch.empty(1, 128, 24, 24, 24), recorded=True)
+    assert block_wins(torch.empty(1, 256, 16, 16, 16), recorded=True)
 
 
 def test_refusals_name_the_cause() -> None:
