@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from medsym.nn.layers import MirrorConv3d, MirrorInstanceNorm3d, MirrorUpsample, downsample
 from medsym.symmetry import ChannelAction, Softness
-from medsym.symmetry.certificates import NetworkCertificate, certify
+from medsym.symmetry.certificates.certify import NetworkCertificate, certify
 
 TYPES = {
     "trivial": ChannelAction.trivial(2),

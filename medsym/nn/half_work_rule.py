@@ -18,14 +18,14 @@ Twice as wide for regular channels, for their sums and differences: 0.81 at 64, 
 CONVOLUTION_WIDTH_TRAINING = 64
 """Step of training: 0.8 at 64 channels, 0.9 at 32, 2.5 at 16; regular 1.0 at 64, 0.7 at 128."""
 
-BLOCK_WIDTH = 32
-"""Inference: measured 0.4 to 0.6 of the dense time from 32 channels on."""
+BLOCK_WIDTH = 16
+"""Inference: measured 0.4 to 0.6 of the dense time, below 128 channels mostly by saving memory."""
 
 BLOCK_WIDTH_TRAINING = 256
 """Step of training: 0.7 at 256 channels, near 1 at 128, 1.4 at 64 (the butterflies' memory)."""
 
 BLOCK_WORK = 2**22
-"""Least width^2 times voxels (32 channels at 16^3) of a block; smaller ones are all overhead."""
+"""Least width^2 times voxels of a block, 32 channels at 16^3; smaller ones only lose."""
 
 
 def convolution_wins(

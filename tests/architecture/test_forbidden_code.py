@@ -23,6 +23,8 @@ HOMES = {
     "nibabel": ("medsym/volumes/",),
     "escnn": ("medsym/nn/representations.py", "medsym/nn/escnn_reference.py"),
     "joblib": ("medsym/nn/representations.py",),
+    "matplotlib": ("medsym/audit/figure.py",),
+    "optuna": ("medsym/benchmarks/search.py", "medsym/benchmarks/search_space.py"),
     "sklearn": ("medsym/training/",),
     "nilearn": ("medsym/synthesis/template.py",),
     "streamlit": ("app/",),

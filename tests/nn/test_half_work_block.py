@@ -151,7 +151,8 @@ def test_layer_norm_needs_a_mean_for_each_type() -> None:
 
 
 def test_rule_depends_on_width_and_size_alone() -> None:
-    assert not block_wins(torch.empty(1, 16, 48, 48, 48), recorded=False)
+    assert not block_wins(torch.empty(1, 8, 48, 48, 48), recorded=False)
+    assert not block_wins(torch.empty(1, 16, 24, 24, 24), recorded=False)
     assert block_wins(torch.empty(1, 32, 16, 16, 16), recorded=False)
     assert not block_wins(torch.empty(1, 256, 3, 3, 3), recorded=False)
     assert not block_wins(torch.empty(1, 128, 24, 24, 24), recorded=True)

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from medsym.symmetry.certificate_comparison import (
+from medsym.symmetry.certificates.comparison import (
     Comparison,
     Geometry,
     KernelPair,

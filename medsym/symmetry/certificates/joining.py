@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from medsym.symmetry.certificate_comparison import Comparison
-from medsym.symmetry.certificate_gap import (
+from medsym.symmetry.certificates.comparison import Comparison
+from medsym.symmetry.certificates.gap import (
     Gap,
     known,
     size,
@@ -142,6 +142,20 @@ def concatenation(_comparison: Comparison, call: Call[Gap], output: Tensor) -> G
         error_any=math.hypot(*(gap.error_any for gap in gaps)),
         magnitude=math.hypot(*(gap.magnitude for gap in gaps)),
     )
+
+
+def repetition(_comparison: Comparison, call: Call[Gap], _output: Tensor) -> Gap:
+    """``h.repeat(1, k, 1, 1, 1)``: k copies of all channels."""
+    tensor, gap = volume_argument(call)
+    first = call.args[1]
+    counts = tuple(first) if isinstance(first, list | tuple) else tuple(call.args[1:])
+    if len(counts) != tensor.ndim or any(n != 1 for i, n in enumerate(counts) if i != 1):
+        raise call.refuse(f"repetition by {counts}", "repeat channels only")
+    action = gap.action
+    for _ in range(counts[1] - 1):
+        action = action + gap.action
+    gain = math.sqrt(counts[1])
+    return gap.through(gain=gain, magnitude=gain * gap.magnitude, action=action)
 
 
 def mean(_comparison: Comparison, call: Call[Gap], output: Tensor) -> Gap:

@@ -8,13 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from medsym.symmetry import certificate_joining as joining
-from medsym.symmetry import certificate_linear as weighted
-from medsym.symmetry import certificate_norms as norms
-from medsym.symmetry import certificate_pointwise as pointwise
-from medsym.symmetry import certificate_resampling as resampling
-from medsym.symmetry.certificate_comparison import Comparison
-from medsym.symmetry.certificate_gap import Gap, known, size, unit_rounding
+from medsym.symmetry.certificates import joining, norms, pointwise, resampling
+from medsym.symmetry.certificates import linear as weighted
+from medsym.symmetry.certificates.comparison import Comparison
+from medsym.symmetry.certificates.gap import Gap, known, size, unit_rounding
 from medsym.symmetry.walk import Call, Rule
 
 ComparedRule = Callable[[Comparison, Call[Gap], Any], Gap]
@@ -62,6 +59,7 @@ _GROUPS: tuple[tuple[ComparedRule, tuple[Callable[..., Any], ...]], ...] = (
     (joining.product, (torch.mul, Tensor.mul, Tensor.__rmul__)),
     (joining.quotient, (torch.div, Tensor.div)),
     (joining.concatenation, (torch.cat, torch.concat)),
+    (joining.repetition, (Tensor.repeat,)),
     (joining.mean, (torch.mean, Tensor.mean)),
     (
         joining.reshaping,

@@ -7,8 +7,8 @@ from torch import nn
 from medsym.errors import ModelError
 from medsym.nn.layers import MirrorConv3d, MirrorInstanceNorm3d
 from medsym.symmetry import ChannelAction, Softness
+from medsym.symmetry.certificates.stability import OtherSoftness, softness_stability
 from medsym.symmetry.softness import softnesses
-from medsym.symmetry.softness_stability import OtherSoftness, softness_stability
 from tests.builders_certificate import random_network, varied_inputs
 
 IMAGE, PAIR = ChannelAction.trivial(1), ChannelAction.regular(1)

@@ -11,8 +11,8 @@ from torch.nn import functional as F
 from medsym.errors import GridError, ModelError
 from medsym.nn.layers import MirrorConv3d, MirrorInstanceNorm3d, downsample
 from medsym.symmetry import ChannelAction, Softness, harden, mirror
-from medsym.symmetry.certificate_pointwise import CURVES
-from medsym.symmetry.certificates import certify, layer_certificates
+from medsym.symmetry.certificates.certify import certify, layer_certificates
+from medsym.symmetry.certificates.pointwise import CURVES
 from medsym.symmetry.walk import Call, Walk
 from tests.builders_certificate import certificate, varied_inputs
 
@@ -132,6 +132,7 @@ FUNCTIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "gate": gate,
     "position": place,
     "cat": lambda a, b: torch.cat([a, b], dim=1)[:, 2:4],
+    "repeat": lambda a, b: a.repeat(1, 2, 1, 1, 1)[:, :2] + b.repeat([1, 1, 1, 1, 1]),
     "max": lambda a, b: F.max_pool3d(a, 2) + F.max_pool3d(b, 2),
     "max overlapping": lambda a, _: F.max_pool3d(a, 4, 2, 1),
     "average": lambda a, _: F.avg_pool3d(a, 3, 1, 1, count_include_pad=False),

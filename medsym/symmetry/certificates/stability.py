@@ -20,15 +20,15 @@ import torch
 from torch import Tensor, nn
 
 from medsym.errors import ModelError
-from medsym.symmetry.certificate_comparison import (
+from medsym.symmetry.certificates.certify import compared_pass
+from medsym.symmetry.certificates.comparison import (
     Comparison,
     Geometry,
     KernelPair,
     Parameter,
     soft_weight,
 )
-from medsym.symmetry.certificate_gap import Gap
-from medsym.symmetry.certificates import compared_pass
+from medsym.symmetry.certificates.gap import Gap
 from medsym.symmetry.mirror import ChannelAction
 from medsym.symmetry.soft_weight import SoftWeight
 from medsym.symmetry.softness import Softness

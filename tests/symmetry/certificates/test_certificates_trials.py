@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from medsym.nn.layers import MirrorConv3d
 from medsym.symmetry import ChannelAction, Softness, measured_defect
-from medsym.symmetry.certificates import certify
+from medsym.symmetry.certificates.certify import certify
 from medsym.symmetry.parts import split_kernel
 from tests.builders_certificate import certificate, random_network
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import parametrize
 
-from medsym.symmetry.certificate_gap import Gap, size
+from medsym.symmetry.certificates.gap import Gap, size
 from medsym.symmetry.mirror import ChannelAction, check_same_axis, mirror
 from medsym.symmetry.operator_norm import absolute_norm, conv_norm
 from medsym.symmetry.parametrisation import SoftKernel, parametrisation

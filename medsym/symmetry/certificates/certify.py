@@ -7,7 +7,7 @@ a distance e before it has become at most
     running:   |W| e + |2 a W_odd h + 2 a b_odd|       with the features h of this input, one pass
     a priori:  |W_even| e + 2 |a W_odd| M + 2 |a b_odd| sqrt(voxels)    for all inputs, |h| <= M
 
-and an activation multiplies it by its largest slope (``medsym.symmetry.certificate_norms`` has
+and an activation multiplies it by its largest slope (``medsym.symmetry.certificates.norms`` has
 the rule for norms). For a single layer both are attained: ``2 |a W_odd|`` is the largest defect of
 ``W_even + a W_odd`` on inputs of norm 1, and ``a |W_odd|`` its distance from the nearest exactly
 equivariant layer. The rounding of the arithmetic that ran is a term of its own, so the bounds hold
@@ -26,10 +26,10 @@ import torch
 from torch import Tensor, nn
 
 from medsym.errors import ModelError
-from medsym.symmetry.certificate_comparison import Comparison, Source
-from medsym.symmetry.certificate_gap import Gap, size
-from medsym.symmetry.certificate_rules import certificate_rules
-from medsym.symmetry.certificate_twin import Twin
+from medsym.symmetry.certificates.comparison import Comparison, Source
+from medsym.symmetry.certificates.gap import Gap, size
+from medsym.symmetry.certificates.rules import certificate_rules
+from medsym.symmetry.certificates.twin import Twin
 from medsym.symmetry.mirror import ChannelAction, mirror
 from medsym.symmetry.operator_norm import conv_norm
 from medsym.symmetry.parametrisation import SoftKernel, soft_tensors

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from medsym.symmetry.certificate_comparison import Comparison, Parameter
-from medsym.symmetry.certificate_gap import Gap, function_rounding, known, size, unit_rounding
+from medsym.symmetry.certificates.comparison import Comparison, Parameter
+from medsym.symmetry.certificates.gap import Gap, function_rounding, known, size, unit_rounding
 from medsym.symmetry.walk import Call
 
 

@@ -6,13 +6,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from medsym.symmetry.certificate_comparison import (
+from medsym.symmetry.certificates.comparison import (
     Comparison,
     Geometry,
     Parameter,
     action_expected,
 )
-from medsym.symmetry.certificate_gap import (
+from medsym.symmetry.certificates.gap import (
     Gap,
     function_rounding,
     known,

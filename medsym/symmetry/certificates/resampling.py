@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from medsym.symmetry.certificate_comparison import Comparison
-from medsym.symmetry.certificate_gap import (
+from medsym.symmetry.certificates.comparison import Comparison
+from medsym.symmetry.certificates.gap import (
     Gap,
     size,
     unit_rounding,

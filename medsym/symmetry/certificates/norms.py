@@ -17,9 +17,9 @@ import math
 import torch
 from torch import Tensor
 
-from medsym.symmetry.certificate_comparison import Comparison, Parameter
-from medsym.symmetry.certificate_gap import Gap, known, size, statistics_rounding
-from medsym.symmetry.certificate_linear import channelwise
+from medsym.symmetry.certificates.comparison import Comparison, Parameter
+from medsym.symmetry.certificates.gap import Gap, known, size, statistics_rounding
+from medsym.symmetry.certificates.linear import channelwise
 from medsym.symmetry.mirror import ChannelAction
 from medsym.symmetry.walk import Call
 
