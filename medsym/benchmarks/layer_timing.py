@@ -6,13 +6,10 @@ with the interval that holds the true median with 95 % (order statistics, no mod
 """
 
 import contextlib
-import datetime as dt
 import gc
 import math
-import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -78,23 +75,3 @@ def _ratio(values: "np.ndarray[Any, Any]", base: "np.ndarray[Any, Any]") -> dict
         "milliseconds": float(1e3 * np.median(values)),
         "turns": float(count),
     }
-
-
-def machine() -> dict[str, str]:
-    """What the times were measured on and when."""
-    return {
-        "processor": _processor(),
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "torch_capability": torch.backends.cpu.get_cpu_capability(),
-        "date": dt.datetime.now(tz=dt.UTC).date().isoformat(),
-    }
-
-
-def _processor() -> str:
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

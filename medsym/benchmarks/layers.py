@@ -21,9 +21,9 @@ from medsym.benchmarks.layer_networks import (
     mirror_stack,
     training_step,
 )
-from medsym.benchmarks.layer_timing import Step, compare_times, machine
-from medsym.nn.half_work import HalfConv3d, half_types
-from medsym.nn.half_work_block import HalfBlock
+from medsym.benchmarks.layer_timing import Step, compare_times
+from medsym.benchmarks.machine import machine
+from medsym.nn.half_work import HalfBlock, HalfConv3d, half_types
 from medsym.nn.layers import MirrorConv3d
 from medsym.symmetry.parametrisation import fold
 

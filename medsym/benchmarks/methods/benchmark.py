@@ -4,16 +4,15 @@ Each training is a unit of work whose scores are kept as JSON in a folder if one
 interrupted run goes on where it stopped.
 """
 
-import datetime as dt
 import hashlib
 import json
-import platform
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from medsym.benchmarks.machine import machine
 from medsym.benchmarks.methods.cost import measure_costs
 from medsym.benchmarks.methods.method import Guaranteed, Method, Predict
 from medsym.benchmarks.methods.registry import chosen
@@ -144,23 +143,3 @@ def run_unit(
 
 def _described(scores: Scores, title: str, exact: bool, findings: dict[str, float]) -> Scores:
     return {**scores, "title": title, "exact": exact, "findings": findings}
-
-
-def machine() -> dict[str, Any]:
-    """What the numbers were measured on."""
-    return {
-        "processor": _processor(),
-        "torch": torch.__version__,
-        "torch_threads": 1,
-        "python": platform.python_version(),
-        "date": dt.datetime.now(tz=dt.UTC).date().isoformat(),
-        "bfloat16_instructions": bool(torch.cpu._is_avx512_bf16_supported()),  # noqa: SLF001
-    }
-
-
-def _processor() -> str:
-    """Name of the processor, as far as the system tells it."""
-    table = Path("/proc/cpuinfo")
-    lines = table.read_text(encoding="utf-8").splitlines() if table.is_file() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()

@@ -12,12 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from medsym.errors import ModelError
-from medsym.nn.half_work_norm import MirrorLayerNorm3d
-from medsym.nn.half_work_pointwise import DenseMaps, HalfMaps
-from medsym.nn.half_work_rule import block_wins
-from medsym.nn.half_work_spatial import Spatial
-from medsym.nn.half_work_taps import runs_blocked
-from medsym.nn.half_work_weights import (
+from medsym.nn.half_work.pointwise import DenseMaps, HalfMaps
+from medsym.nn.half_work.rule import block_wins
+from medsym.nn.half_work.spatial import Spatial
+from medsym.nn.half_work.taps import runs_blocked
+from medsym.nn.half_work.weights import (
     Derived,
     check_half_types,
     exact_source,
@@ -25,6 +24,7 @@ from medsym.nn.half_work_weights import (
     is_recorded,
 )
 from medsym.nn.layers import MirrorConv3d, MirrorInstanceNorm3d
+from medsym.nn.soft_norms import MirrorLayerNorm3d
 from medsym.symmetry.mirror import ChannelAction
 from medsym.symmetry.parametrisation import soften_layer
 from medsym.symmetry.softness import Softness

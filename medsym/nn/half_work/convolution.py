@@ -1,7 +1,7 @@
 """A 3D convolution that does half the multiplications where that wins.
 
 Same parameters, same softness, same output as :class:`MirrorConv3d`; only the arithmetic is
-chosen: pre-added taps (``medsym.nn.half_work_taps``) while the layer is exactly equivariant and
+chosen: pre-added taps (``medsym.nn.half_work.taps``) while the layer is exactly equivariant and
 wide enough, the dense kernel otherwise, and always when the softness is not 0.
 """
 
@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from medsym.errors import ModelError
-from medsym.nn.half_work_rule import convolution_wins
-from medsym.nn.half_work_taps import half_convolution, half_kernel
-from medsym.nn.half_work_weights import (
+from medsym.nn.half_work.rule import convolution_wins
+from medsym.nn.half_work.taps import half_convolution, half_kernel
+from medsym.nn.half_work.weights import (
     Derived,
     check_half_types,
     exact_source,

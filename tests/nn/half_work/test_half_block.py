@@ -8,13 +8,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from medsym.errors import ModelError
-from medsym.nn.half_work import half_types
-from medsym.nn.half_work_block import HalfBlock
-from medsym.nn.half_work_norm import MirrorLayerNorm3d
-from medsym.nn.half_work_pointwise import butterfly, regular_gelu
-from medsym.nn.half_work_rule import block_wins
+from medsym.nn.half_work.block import HalfBlock
+from medsym.nn.half_work.convolution import half_types
+from medsym.nn.half_work.pointwise import butterfly, regular_gelu
+from medsym.nn.half_work.rule import block_wins
 from medsym.symmetry import ChannelAction, Softness, fold, harden, relative_defect
-from tests.nn.half_work_builders import choose, random_block, relative, volume_for
+from tests.nn.half_work.builders import choose, random_block, relative, volume_for
 
 NORMS = ["instance", "layer"]
 
@@ -65,7 +64,7 @@ def test_gelu_on_sign_channels_would_break_the_mirror(monkeypatch: pytest.Monkey
     choose(monkeypatch, half=True)
     block = random_block(16)
     action, volume = half_types(16), volume_for(16, (6, 6, 6)).requires_grad_()
-    monkeypatch.setattr("medsym.nn.half_work_pointwise.regular_gelu", F.gelu)
+    monkeypatch.setattr("medsym.nn.half_work.pointwise.regular_gelu", F.gelu)
     broken = relative_defect(lambda x: added(block, x), volume, action_in=action, action_out=action)
     assert broken > 0.05
 
@@ -141,15 +140,6 @@ def test_statistics_are_exact_on_large_volumes_with_a_large_mean(
     assert relative(output.double(), expected) <= 1e-6 * (1 + offset)
 
 
-def test_layer_norm_needs_a_mean_for_each_type() -> None:
-    action = half_types(8)
-    volume = volume_for(8, (4, 4, 4)) + 1.0
-    norm = MirrorLayerNorm3d(action)
-    assert relative_defect(norm, volume, action_in=action, action_out=action) <= 1e-6
-    norm.averages.fill_(1 / 8)
-    assert relative_defect(norm, volume, action_in=action, action_out=action) > 0.05
-
-
 def test_rule_depends_on_width_and_size_alone() -> None:
     assert not block_wins(torch.empty(1, 8, 48, 48, 48), recorded=False)
     assert not block_wins(torch.empty(1, 16, 24, 24, 24), recorded=False)
@@ -164,5 +154,3 @@ def test_refusals_name_the_cause() -> None:
         HalfBlock(ChannelAction.regular(4), softness=Softness())
     with pytest.raises(ModelError, match="MS-218"):
         HalfBlock(half_types(6))
-    with pytest.raises(ModelError, match="MS-217"):
-        MirrorLayerNorm3d(ChannelAction.regular(2))

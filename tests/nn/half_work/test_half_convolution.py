@@ -7,11 +7,11 @@ import torch
 from torch import nn
 
 from medsym.errors import ModelError
-from medsym.nn.half_work import HalfConv3d, half_types
-from medsym.nn.half_work_rule import convolution_wins
-from medsym.nn.half_work_taps import half_convolution, half_kernel
+from medsym.nn.half_work.convolution import HalfConv3d, half_types
+from medsym.nn.half_work.rule import convolution_wins
+from medsym.nn.half_work.taps import half_convolution, half_kernel
 from medsym.symmetry import ChannelAction, Softness, fold, harden, relative_defect, split_kernel
-from tests.nn.half_work_builders import (
+from tests.nn.half_work.builders import (
     choose,
     dense_conv,
     random_conv,

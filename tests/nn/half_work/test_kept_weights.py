@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from medsym.nn.half_work_weights import Derived
+from medsym.nn.half_work.weights import Derived
 from medsym.symmetry import fold
-from tests.nn.half_work_builders import dense_conv, random_block, random_conv, relative, volume_for
+from tests.nn.half_work.builders import dense_conv, random_block, random_conv, relative, volume_for
 
 
 @pytest.mark.parametrize(

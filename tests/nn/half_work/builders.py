@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from medsym.nn import half_work, half_work_block
-from medsym.nn.half_work import HalfConv3d, half_types
-from medsym.nn.half_work_block import HalfBlock
+from medsym.nn.half_work import block, convolution
+from medsym.nn.half_work.block import HalfBlock
+from medsym.nn.half_work.convolution import HalfConv3d, half_types
 from medsym.symmetry import Softness
 
 Layer = TypeVar("Layer", bound=nn.Module)
@@ -50,7 +50,7 @@ def dense_conv(layer: HalfConv3d, volume: Tensor) -> Tensor:
 
 def choose(monkeypatch: pytest.MonkeyPatch, *, half: bool) -> None:
     """Let every layer take one path, whatever its width."""
-    for module, rule in ((half_work, "convolution_wins"), (half_work_block, "block_wins")):
+    for module, rule in ((convolution, "convolution_wins"), (block, "block_wins")):
         monkeypatch.setattr(module, rule, lambda *_args, **_options: half)
 
 
