@@ -12,7 +12,7 @@ from medsym.audit.inputs import scan_volume, synthetic_volume
 from medsym.audit.network_audit import TOLERANCE, NetworkAudit, combine
 from medsym.audit.subject import Subject, load_subject
 from medsym.audit.volume_audit import VolumeAudit, audit_volume
-from medsym.errors import MedsymError, ModelError, ScanError
+from medsym.errors import MedsymError, ModelError, OutputError, ScanError
 from medsym.inference.case import one_thread
 from medsym.volumes.nifti import read_scan
 from medsym.volumes.output_file import is_safe_name, write_atomically
@@ -50,6 +50,8 @@ def run_audit(
     """
     say = report or _silent
     subject = load_subject(model)
+    if out is not None:
+        _make_folder(out)  # before minutes of measuring
     failures: list[dict[str, str]] = []
     audits: list[VolumeAudit] = []
     timed: Tensor | None = None
@@ -105,7 +107,6 @@ def _draw(audit: NetworkAudit, out: Path, say: Callable[[str], None]) -> list[st
     """Write one picture per volume; returns the file names."""
     from medsym.audit.figure import draw_audit
 
-    out.mkdir(parents=True, exist_ok=True)
     names: list[str] = []
     for number, volume in enumerate(audit.volumes, start=1):
         name = f"audit-{number}-{_plain(volume.name)}.png"
@@ -113,6 +114,18 @@ def _draw(audit: NetworkAudit, out: Path, say: Callable[[str], None]) -> list[st
         say(f"picture: {out / name}")
         names.append(name)
     return names
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            code="MS-140",
+            subject=str(out),
+            cause=f"the output folder cannot be made ({error.strerror})",
+            fix="give a folder that can be written, not a file",
+        ) from error
 
 
 def _plain(name: str) -> str:

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from medsym.commands.console import EXIT_OK, EXIT_REFUSED, say
+from medsym.volumes.output_file import write_atomically
 
 
 def bench(arguments: argparse.Namespace) -> int:
@@ -76,5 +77,5 @@ def show(table: str, *, numbers: object, path: Path | None) -> None:
         say(line)
     if path is not None:
         text = json.dumps(numbers, indent=1, sort_keys=True)
-        path.write_text(text + "\n", encoding="utf-8")
+        write_atomically(path, (text + "\n").encode())
         say(f"numbers in {path}")

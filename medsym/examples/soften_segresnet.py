@@ -121,9 +121,9 @@ def fit(
 
 
 def describe(name: str, function: Callable[[Tensor], Tensor], test: Subjects) -> None:
-    """Dice over all test subjects and the relative defect."""
+    """Dice in the brains of all test subjects and the relative defect."""
     with torch.no_grad():
-        found = (function(test.image) > 0.0).float()
+        found = (function(test.image) > 0.0).float() * test.brain
         defect = relative_defect(function, test.image)
     overlap = 2.0 * float((found * test.lesion).sum())
     total = float(found.sum() + test.lesion.sum())

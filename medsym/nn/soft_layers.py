@@ -147,8 +147,10 @@ def vary(model: nn.Module, make: Callable[[str, ChannelAction], Softness]) -> nn
                 cause="only strict layers inside a network can get varying softness",
                 fix="call harden() first, or build VaryingConv3d layers",
             )
-    for name, layer in found.items():
-        model.set_submodule(name, _varying(layer, name, make))
+    made = {id(layer): _varying(layer, name, make) for name, layer in found.items()}
+    for name, layer in list(model.named_modules(remove_duplicate=False)):
+        if id(layer) in made:  # a layer that is used twice stays one layer
+            model.set_submodule(name, made[id(layer)])
     return model
 
 

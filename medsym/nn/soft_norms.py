@@ -83,9 +83,10 @@ class MirrorLayerNorm3d(_MirrorNorm):
     def normalise(self, volume: Tensor) -> Tensor:
         """n(h): each type around its own mean, all divided by one standard deviation."""
         types = self.get_buffer("types").to(volume.dtype)
-        sums = volume.sum(dim=self.dims[1:], keepdim=True) if len(self.dims) > 1 else volume
-        count = types.sum(dim=1).clamp_min(1.0) * (volume[0, 0].numel() if self.dims[1:] else 1)
-        averages = torch.einsum("tc,bcxyz->btxyz", types / count[:, None], sums)
+        voxels = self.dims[1:]  # a mean and no sum, which half precision cannot hold
+        means = volume.mean(dim=voxels, keepdim=True) if voxels else volume
+        shares = types / types.sum(dim=1, keepdim=True).clamp_min(1.0)
+        averages = torch.einsum("tc,bcxyz->btxyz", shares, means)
         centred = volume - torch.einsum("tc,btxyz->bcxyz", types, averages)
         variance = centred.square().mean(dim=self.dims, keepdim=True)
         return centred * torch.rsqrt(variance + self.eps)
@@ -135,8 +136,9 @@ class MirrorBatchNorm3d(_MirrorNorm):
         count = volume.numel() / volume.shape[1]
         with torch.no_grad():
             unbiased = tied_variance * (count / max(count - 1.0, 1.0))
-            self.get_buffer("running_mean").lerp_(tied_mean, self.momentum)
-            self.get_buffer("running_var").lerp_(unbiased, self.momentum)
+            for name, newest in (("running_mean", tied_mean), ("running_var", unbiased)):
+                running = self.get_buffer(name)
+                running.lerp_(newest.to(running.dtype), self.momentum)
         return tied_mean, tied_variance
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from medsym.symmetry.mirror import ChannelAction, mirror
 from medsym.symmetry.parametrisation import SoftKernel, parametrisation
@@ -56,5 +55,5 @@ def layer_defect(layer: nn.Conv3d, volume: Tensor) -> Tensor:
     if layer.bias is not None:
         _, raw_bias = parametrisation(layer, "bias")
         bias = layer.bias - split_vector(raw_bias, kernel.action_out)[0]
-    out = F.conv3d(volume, odd, bias, layer.stride, layer.padding, layer.dilation, layer.groups)
+    out = layer._conv_forward(volume, odd, bias)  # noqa: SLF001  # with the layer's padding mode
     return -2.0 * mirror(out, kernel.action_out)

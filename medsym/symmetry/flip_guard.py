@@ -6,7 +6,7 @@ Training then either refuses such flips (:func:`refuse_flips`) or splits them: f
 teach the even parts only (:func:`mirror_augmented_loss`).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -19,7 +19,7 @@ from medsym.symmetry.mirror import Axis, ChannelAction, mirror, spatial_dim
 _ANATOMICAL = {"lr": 0, "l": 0, "r": 0, "left": 0, "right": 0, "lateral": 0}
 _TURNING = ("Rotate90", "RandRotate90")
 _MIRRORING = ("Flip", "RandFlip", "RandAxisFlip", "RandomFlip", "MirrorTransform")
-_INSIDE = ("transforms", "transform", "dataset")
+_INSIDE = ("transforms", "transform", "dataset", "datasets", "transforms_dict", "_transform")
 
 
 def learns_softness(model: nn.Module) -> bool:
@@ -82,12 +82,13 @@ def mirror_augmented_loss(
     """Loss of a batch in which flipped samples teach the even parts only; call ``backward()``.
 
     The odd parts and the softness learn from the samples as they were recorded, the even parts
-    from all. Layers that mix samples (batch norm) see the two kinds apart.
+    from all. Layers that mix samples (batch norm) see the two kinds apart. Not for networks that
+    checkpoint activations, see :func:`~medsym.symmetry.freezing.even_only`.
 
     Args:
         model: The network.
         volume: (b, c, x, y, z).
-        target: (b, c', x, y, z).
+        target: (b, c', x, y, z), or (b, c') where the network says that.
         loss: (output of the network, target) -> mean over samples.
         flipped: (b,) bool, which samples the data pipeline has flipped already; None draws them
             and flips volume and target here.
@@ -98,13 +99,13 @@ def mirror_augmented_loss(
 
     Raises:
         ConfigError: MS-333, ``flipped`` is not one flag per sample.
+        GridError: MS-209, a target without channels is to be flipped.
     """
     if flipped is None:
         drawn = torch.rand(volume.shape[0], generator=generator) < share
         flipped = drawn.to(volume.device)
-        turned = flipped[:, None, None, None, None]
-        volume = torch.where(turned, mirror(volume, action_in), volume)
-        target = torch.where(turned, mirror(target, action_out), target)
+        volume = _turned(volume, flipped, action_in)
+        target = _turned(target, flipped, action_out)
     elif flipped.shape != volume.shape[:1] or flipped.dtype != torch.bool:
         raise ConfigError(
             code="MS-333",
@@ -119,6 +120,11 @@ def mirror_augmented_loss(
             part = _loss_of(model, volume[chosen], target[chosen], loss, even=even)
             total = total + part * (count / volume.shape[0])
     return total
+
+
+def _turned(tensor: Tensor, flipped: Tensor, action: ChannelAction | None) -> Tensor:
+    chosen = flipped.reshape(-1, *(1,) * (tensor.ndim - 1))
+    return torch.where(chosen, mirror(tensor, action), tensor)
 
 
 def _loss_of(
@@ -140,6 +146,8 @@ def _flips(transform: object, axis: int, *, place: str, seen: set[int]) -> Itera
     if id(transform) in seen or getattr(transform, "prob", 1.0) == 0.0:
         return
     seen.add(id(transform))
+    if isinstance(transform, Mapping):  # TorchIO keeps {transform: probability}
+        transform = [*transform, *transform.values()]
     if isinstance(transform, list | tuple):
         for position, entry in enumerate(transform):
             yield from _flips(entry, axis, place=f"{place}[{position}]", seen=seen)

@@ -169,7 +169,18 @@ def mirror(tensor: Tensor, action: ChannelAction | None = None) -> Tensor:
     """S applied to (b, c, x, y, z), or to the channels of (b, c); S S = 1.
 
     Without an action all channels are trivial and the flipped axis is x.
+
+    Raises:
+        GridError: MS-209, four dimensions: a slice (b, c, x, y) has no third axis, and
+            flipping its third last one would exchange channels.
     """
+    if tensor.ndim == 4:
+        raise GridError(
+            code="MS-209",
+            subject="mirror",
+            cause=f"a tensor of shape {tuple(tensor.shape)} is no volume (b, c, x, y, z)",
+            fix="give a volume with batch and channels; 2D networks are not supported",
+        )
     axis: Axis = "x" if action is None else action.axis
     flipped = flip(tensor, axis) if tensor.ndim > 2 else tensor
     return flipped if action is None else action.apply(flipped)

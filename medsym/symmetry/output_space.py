@@ -7,6 +7,7 @@ averaging; an infinite tolerance is the network itself. Projecting outputs inste
 a trained network's accuracy, so this is the way to retrofit a network that is not trained again.
 """
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -51,7 +52,9 @@ class SoftEquivariant(nn.Module):
         action_out: Channel action on the output; None is trivial along x.
 
     Raises:
-        ModelError: A negative tolerance; a learned tolerance that starts at 0.
+        ModelError: MS-207, a tolerance that is not >= 0, or is learned and starts at 0; at run
+            time, another number of channels.
+        GridError: MS-209, at run time, a network in 2D.
     """
 
     def __init__(
@@ -67,11 +70,11 @@ class SoftEquivariant(nn.Module):
         self.network = network
         self.action_in, self.action_out = action_in, action_out
         start = torch.as_tensor(tolerance, dtype=torch.float32).reshape(-1)
-        if bool((start < 0.0).any()) or (learned and not bool((start > 0.0).all())):
+        if not bool((start >= 0.0).all()) or (learned and not bool((start > 0.0).all())):
             raise ModelError(
                 code="MS-207",
                 subject="tolerance",
-                cause=f"{tolerance} is negative, or is learned and starts at 0",
+                cause=f"{tolerance} is negative or no number, or is learned and starts at 0",
                 fix="use a tolerance >= 0, and > 0 if it is learned",
             )
         self.learned = learned
@@ -97,7 +100,15 @@ class SoftEquivariant(nn.Module):
         even, odd = split_function(
             self.network, volume, action_in=self.action_in, action_out=self.action_out
         )
-        limit = self.tolerance.to(odd.dtype).reshape(1, -1, *(1,) * (odd.ndim - 2))
+        tolerance = self.tolerance
+        if tolerance.numel() not in (1, odd.shape[1]):
+            raise ModelError(
+                code="MS-207",
+                subject="tolerance",
+                cause=f"{tolerance.numel()} tolerances for {odd.shape[1]} output channels",
+                fix="give one number, or one per output channel",
+            )
+        limit = tolerance.to(odd.dtype).reshape(1, -1, *(1,) * (odd.ndim - 2))
         limited = torch.maximum(torch.minimum(odd, limit), -limit)
         return SoftOutput(
             value=even + limited,
@@ -154,4 +165,4 @@ def tolerance_for(
             fix="give at least one volume and a share in (0, 1]",
         )
     sizes = torch.cat(odds, dim=1).sort(dim=1).values
-    return sizes[:, min(round(share * sizes.shape[1]), sizes.shape[1]) - 1].clone()
+    return sizes[:, math.ceil(share * sizes.shape[1]) - 1].clone()

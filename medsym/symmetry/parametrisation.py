@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from medsym.errors import ModelError
-from medsym.symmetry.mirror import ChannelAction
+from medsym.symmetry.mirror import ChannelAction, spatial_dim
 from medsym.symmetry.soft_weight import SoftKernel, SoftVector, SoftWeight
 from medsym.symmetry.softness import Softness, not_in_a_kernel
 
@@ -82,8 +82,9 @@ def soften_layer(
         softness: Shared by all weights of the layer; None is exact.
 
     Raises:
-        ModelError: MS-211, a layer with parameters that is not supported, by name; MS-223, a
-            softness that varies over voxels or inputs on a layer that cannot carry it.
+        ModelError: MS-211, a layer with parameters that is not supported, by name; MS-217, one
+            that pads one side; MS-223, a softness that varies over voxels or inputs on a layer
+            that cannot carry it.
     """
     shared = Softness() if softness is None else softness
     current = action_in
@@ -126,6 +127,7 @@ def _soften_convolution(
     action_out: ChannelAction,
     softness: Softness,
 ) -> None:
+    _check_padding(layer, spatial_dim(action_out.axis))
     transposed = isinstance(layer, nn.ConvTranspose3d)
     if transposed and layer.groups != 1 and softness.value.numel() > 1:
         raise ModelError(
@@ -137,6 +139,21 @@ def _soften_convolution(
     kernel = SoftKernel(action_in, action_out, softness, transposed=transposed, groups=layer.groups)
     attach(layer, "weight", kernel)
     attach(layer, "bias", SoftVector(action_out, softness))
+
+
+def _check_padding(layer: nn.Conv3d | nn.ConvTranspose3d, axis: int) -> None:
+    """Refuse padding on one side, which breaks the mirror on every size."""
+    same = layer.padding == "same" and layer.dilation[axis] * (layer.kernel_size[axis] - 1) % 2
+    if same or layer.output_padding[axis]:
+        raise ModelError(
+            code="MS-217",
+            subject=type(layer).__name__,
+            cause="an even kernel padded to 'same'"
+            if same
+            else f"output_padding={layer.output_padding[axis]} extends one side of the mirror",
+            fix="use an odd kernel, kernel = stride without output_padding, or "
+            "medsym.models.retrofit.soften(), which rewrites such layers",
+        )
 
 
 def _soften_norm(layer: nn.InstanceNorm3d, action: ChannelAction, softness: Softness) -> None:
@@ -155,6 +172,8 @@ def harden(model: Model) -> Model:
 def fold(model: Model) -> Model:
     """Replace every parametrised weight by its value, in place: same function, plain speed.
 
+    Weights that several layers shared are then separate.
+
     Raises:
         ModelError: MS-223, a softness that varies over voxels or inputs, by layer; the model is
             then unchanged.
@@ -162,12 +181,26 @@ def fold(model: Model) -> Model:
     for tensor in soft_tensors(model):
         if tensor.weight.softness.uniform is None:
             raise not_in_a_kernel(tensor.layer or type(model).__name__)
+    _separate(model)
     for module in list(model.modules()):
         if parametrize.is_parametrized(module):
             _own_class(module)
             for name in list(cast("nn.ModuleDict", module.parametrizations)):
                 parametrize.remove_parametrizations(module, name, leave_parametrized=True)
     return model
+
+
+def _separate(model: nn.Module) -> None:
+    """Give each layer a raw tensor of its own; folding one twice would soften it twice."""
+    seen: set[int] = set()
+    for module in model.modules():
+        if not parametrize.is_parametrized(module):
+            continue
+        for entry in cast("nn.ModuleDict", module.parametrizations).values():
+            raw = entry.original
+            if isinstance(raw, nn.Parameter) and id(raw) in seen:
+                entry.original = nn.Parameter(raw.detach().clone(), raw.requires_grad)
+            seen.add(id(raw))
 
 
 def _own_class(module: nn.Module) -> None:

@@ -81,10 +81,7 @@ def defect_bound(
     """
     gap = readout(even + tolerance) - readout(even - tolerance)
     width = torch.finfo(even.dtype).eps * (readout(even + tolerance).abs() + tolerance)
-    bound = mirror(gap + 4.0 * width, None)
-    if action is not None:
-        bound = action.apply(bound, signed=False)
-    return bound + rounding
+    return mirror(gap + 4.0 * width, None if action is None else action.unsigned()) + rounding
 
 
 def rounding_slack(measured: Tensor, *, factor: float = 4.0) -> float:

@@ -33,6 +33,9 @@ class OddPath(nn.Module):
         """True if training decides how asymmetric the module is."""
         return True
 
+    def clear(self) -> None:
+        """Leave nothing odd; only for modules in which no tensor can be projected."""
+
 
 class SoftWeight(OddPath):
     """Parametrisation of one tensor: raw -> ``W_even + a W_odd``, a the softness.

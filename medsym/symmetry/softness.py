@@ -9,6 +9,7 @@ is handled by the same functions.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -97,6 +98,10 @@ class Softness(nn.Module):
             known = (constant, version, not bool(constant.any()))
             self._zero_test = known
         return known[2]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The state for copies and pickles; what was known of another tensor's values stays."""
+        return {**self.__dict__, "_zero_test": None}
 
     def on(self, tensor: Tensor, action_out: ChannelAction, *, dim: int) -> Tensor:
         """The softness shaped to multiply ``tensor`` along its output-channel dimension.
@@ -190,7 +195,7 @@ def softnesses(model: nn.Module) -> Iterator[tuple[str, Softness]]:
     seen: set[str] = set()
     for path, module in model.named_modules():
         if isinstance(module, Softness):
-            layer = path.split(".parametrizations.")[0].removesuffix("softness").rstrip(".")
+            layer = f".{path}".split(".parametrizations.")[0].removesuffix("softness").strip(".")
             name = path if layer in seen else layer
             seen.add(name)
             yield name, module

@@ -49,6 +49,7 @@ class KernelTwin:
         twin = turned.reshape(index.numel(), -1).index_select(0, index).reshape(kernel.shape)
         return twin if signs is None else twin.mul_(signs.to(kernel.dtype))
 
+    @torch.inference_mode(False)  # a table made in that mode could not be trained with later
     def _table(self, rows: torch.Size, device: torch.device) -> tuple[Tensor, Tensor | None]:
         """(row to read for each row, sign of each row or None), from the plain definition."""
         known = self._tables.get((rows, device))
@@ -87,14 +88,18 @@ class VectorTwin:
 
     def __call__(self, vector: Tensor) -> Tensor:
         """The twin, a new tensor of the same shape."""
-        known = self._tables.get(vector.device)
-        if known is None:
-            signs = None if self._signs is None else torch.tensor(self._signs, device=vector.device)
-            known = (torch.tensor(self._perm, device=vector.device), signs)
-            self._tables[vector.device] = known
-        index, signs = known
+        index, signs = self._table(vector.device)
         twin = vector.index_select(0, index)
         return twin if signs is None else twin * signs.to(vector.dtype)
+
+    @torch.inference_mode(False)
+    def _table(self, device: torch.device) -> tuple[Tensor, Tensor | None]:
+        known = self._tables.get(device)
+        if known is None:
+            signs = None if self._signs is None else torch.tensor(self._signs, device=device)
+            known = (torch.tensor(self._perm, device=device), signs)
+            self._tables[device] = known
+        return known
 
 
 def soft_weight(raw: Tensor, twin: Twin, factor: Tensor | None) -> Tensor:

@@ -52,11 +52,14 @@ def test_priors_that_forbid_the_free_pathway_make_it_strict() -> None:
 
 
 def test_priors_start_nearly_strict() -> None:
-    parts = [t.weight.split(t.raw) for t in soft_tensors(built(ResidualPathwayPriors).network)]
+    parts = [
+        t.weight.split(t.raw.detach()) for t in soft_tensors(built(ResidualPathwayPriors).network)
+    ]
     kernels = [(even, odd) for even, odd in parts if even.ndim == 5]
     assert all(float(odd.norm()) < 3e-3 * float(even.norm()) for even, odd in kernels)
 
 
+@torch.no_grad()
 def test_projection_regulariser_prices_the_odd_weights_at_operator_level() -> None:
     method, batch = built(ProjectionRegulariser), subjects()[slice(2)]
     extra = method.loss(batch) - lesion_loss(method.network(batch.image), batch)
@@ -82,7 +85,7 @@ def test_relaxation_is_free_on_the_way_and_exact_at_the_end() -> None:
     trained(method, steps=6)
     method.before_step(0.5)
     assert defect(method.predict) > EXACT
-    assert float(odd_weight_penalty(method.network)) > 0.0
+    assert float(odd_weight_penalty(method.network).detach()) > 0.0
     method.before_step(1.0)
     assert defect(method.predict) <= EXACT
     method.finish()
@@ -90,6 +93,7 @@ def test_relaxation_is_free_on_the_way_and_exact_at_the_end() -> None:
     assert method.free_parameters() == built(Strict).free_parameters()
 
 
+@torch.no_grad()
 def test_relaxed_kernels_are_exact_while_their_weights_are_equal() -> None:
     method = built(RelaxedGroupConvolution)
     assert defect(method.predict) <= EXACT

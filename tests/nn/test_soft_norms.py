@@ -159,3 +159,18 @@ def test_gradients_are_true_and_reach_scale_shift_and_softness(name: str) -> Non
     assert torch.autograd.gradcheck(norm, volume)
     norm(volume).pow(3).sum().backward()
     assert all(p.grad is not None and bool(p.grad.any()) for p in norm.parameters())
+
+
+def test_statistics_of_a_large_volume_fit_into_half_precision() -> None:
+    norm = MirrorLayerNorm3d(ChannelAction.regular(1), whole_volume=True)
+    volume = torch.rand(1, 2, 48, 48, 48) + 1.0  # the sum is beyond 65504
+    half = norm.half().normalise(volume.half()).float()
+    assert (half - norm.float().normalise(volume)).abs().max() < 0.05
+
+
+def test_running_statistics_follow_under_autocast() -> None:
+    norm = MirrorBatchNorm3d(ChannelAction.regular(1))
+    with torch.autocast("cpu", torch.bfloat16):
+        norm(torch.randn(2, 2, 4, 4, 4).bfloat16() + 3.0)
+    assert norm.get_buffer("running_mean").dtype == torch.float32
+    assert float(norm.get_buffer("running_mean").mean()) > 0.1

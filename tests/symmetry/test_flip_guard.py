@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from medsym.errors import ConfigError
+from medsym.errors import ConfigError, GridError
 from medsym.nn import MirrorConv3d, SoftHead
 from medsym.symmetry import ChannelAction, Softness, mirror
 from medsym.symmetry.flip_guard import (
@@ -212,3 +212,24 @@ def test_flags_must_be_one_bool_per_sample() -> None:
     volume, target = batch()
     with pytest.raises(ConfigError, match=r"MS-333 flipped: torch.int64 of shape \(4,\) for 4"):
         mirror_augmented_loss(soft_network(), volume, target, F.mse_loss, flipped=FLAGS.long())
+
+
+def test_flips_are_found_behind_private_names_dictionaries_and_joined_data_sets() -> None:
+    flip = mt.RandFlip(spatial_axis=0, prob=0.5)
+    one_of = SimpleNamespace(transforms_dict={RandomFlip(axes=("lr",)): 0.5})  # TorchIO's OneOf
+    subjects = SimpleNamespace(_transform=one_of)  # TorchIO's SubjectsDataset
+    joined = SimpleNamespace(datasets=[subjects, SimpleNamespace(transform={"train": flip})])
+    assert find_flips(SimpleNamespace(dataset=joined)) == [
+        "dataset.datasets[0]._transform.transforms_dict[0] RandomFlip",
+        "dataset.datasets[1].transform[1] RandFlip",
+    ]
+
+
+def test_targets_without_a_volume_are_kept_and_those_without_channels_refused() -> None:
+    model = nn.Sequential(MirrorConv3d(T, T), nn.AdaptiveAvgPool3d(1), nn.Flatten())
+    volume, target = random_volume(T, seed=1), torch.ones(2, 1)
+    volume = torch.cat([volume[:1]] * 2)
+    loss = mirror_augmented_loss(model, volume, target, F.mse_loss, share=1.0)
+    torch.testing.assert_close(loss, F.mse_loss(model(volume), target))
+    with pytest.raises(GridError, match="MS-209"):
+        mirror_augmented_loss(model, volume, volume[:, 0], F.mse_loss)

@@ -94,3 +94,9 @@ def test_the_rule_is_the_truth() -> None:
 
     assert defect(33) < 1e-5
     assert defect(32) > 0.5
+
+
+def test_a_slice_has_no_third_axis_to_flip() -> None:
+    assert mirror(torch.arange(4.0).reshape(4, 1, 1)).flatten().tolist() == [3.0, 2.0, 1.0, 0.0]
+    with pytest.raises(GridError, match=r"MS-209.*2D networks"):
+        mirror(torch.zeros(1, 4, 6, 6))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from medsym.errors import ModelError
+from medsym.errors import GridError, ModelError
 from medsym.symmetry import (
     ChannelAction,
     SoftEquivariant,
@@ -141,3 +141,19 @@ def test_impossible_tolerances_are_refused() -> None:
         SoftEquivariant(network, tolerance=0.0, learned=True)
     with pytest.raises(ModelError, match=r"MS-208 tolerance_for: 0 volumes"):
         tolerance_for(network, [])
+
+
+@pytest.mark.parametrize(("share", "expected"), [(1e-9, 1.0), (0.25, 1.0), (0.26, 2.0), (0.6, 3.0)])
+def test_tolerance_leaves_at_least_the_share_alone(share: float, expected: float) -> None:
+    odd = torch.tensor([1.0, -3.0, 2.0, 4.0, -4.0, -2.0, 3.0, -1.0]).reshape(1, 1, 8, 1, 1)
+    assert tolerance_for(lambda x: 0.0 * x + odd, [odd], share=share).tolist() == [expected]
+
+
+def test_tolerances_and_networks_that_do_not_fit_are_refused() -> None:
+    volume = torch.randn(1, 2, 4, 4, 4)
+    with pytest.raises(ModelError, match="MS-207"):
+        SoftEquivariant(nn.Identity(), tolerance=float("nan"))
+    with pytest.raises(ModelError, match=r"MS-207 tolerance: 3 tolerances for 2 output channels"):
+        SoftEquivariant(nn.Identity(), tolerance=torch.ones(3))(volume)
+    with pytest.raises(GridError, match=r"MS-209"):
+        SoftEquivariant(nn.Conv2d(2, 2, 3, padding=1))(volume[..., 0])

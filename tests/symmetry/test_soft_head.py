@@ -1,11 +1,14 @@
 """The soft head's guarantee: the defect is known from one pass and never exceeds the bound."""
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
 from medsym.symmetry import (
+    Axis,
+    ChannelAction,
     defect_bound,
     mirror,
     one_pass_defect,
@@ -70,3 +73,19 @@ def test_symmetric_scan_has_no_asymmetry_beyond_the_bound() -> None:
 
 def test_rounding_slack_covers_the_residue() -> None:
     assert rounding_slack(torch.tensor([1e-6, -2e-6])) >= 2e-6
+
+
+@pytest.mark.parametrize("axis", ["x", "y", "z"])
+def test_the_bound_lies_where_the_defect_is_along_every_axis(axis: Axis) -> None:
+    action = ChannelAction.regular(1, axis=axis)
+    generator = torch.Generator().manual_seed(0)
+    even, odd, tolerance = (
+        torch.rand(1, 2, 5, 6, 7, generator=generator, dtype=torch.float64) for _ in range(3)
+    )
+    odd = soft_odd(20.0 * odd, tolerance)  # nearly all of the tolerance
+    defect = one_pass_defect(even, odd, action=action).abs()
+    bound = defect_bound(even, tolerance, action=action)
+    assert (defect <= bound).all()
+    elsewhere: Axis = "y" if axis == "x" else "x"
+    wrong = defect_bound(even, tolerance, action=ChannelAction.regular(1, axis=elsewhere))
+    assert not (defect <= wrong).all()

@@ -175,3 +175,45 @@ def test_refusals_name_the_layer() -> None:
         Softness(1.5)
     with pytest.raises(ModelError, match=r"MS-213 Conv3d: its weight carries no mirror"):
         layer_defect(nn.Conv3d(1, 1, 3), torch.zeros(1, 1, 4, 4, 4))
+
+
+@pytest.mark.parametrize("mode", ["zeros", "circular", "reflect", "replicate"])
+def test_the_exact_defect_knows_the_padding(mode: str) -> None:
+    action = ACTIONS["trivial"]
+    torch.manual_seed(0)
+    layer = nn.Conv3d(action.channels, action.channels, 3, padding=1, padding_mode=mode)
+    soften_layer(layer, action_in=action, action_out=action, softness=Softness(0.5))
+    volume = random_volume(action, seed=3)
+    torch.testing.assert_close(
+        layer_defect(layer, volume), measured_defect(layer, volume), atol=1e-5, rtol=1e-5
+    )
+
+
+def test_layers_that_share_a_weight_fold_to_the_same_function() -> None:
+    action = ChannelAction.trivial(2)
+    first, second = (nn.Conv3d(2, 2, 3, padding=1) for _ in range(2))
+    second.weight = first.weight
+    model = nn.Sequential(first, second)
+    for layer in model:
+        soften_layer(layer, action_in=action, action_out=action, softness=Softness(0.5))
+    volume = random_volume(action, seed=4)
+    before = model(volume)
+    assert torch.equal(fold(model)(volume), before)
+
+
+@pytest.mark.filterwarnings("ignore:Using padding")
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.ConvTranspose3d(2, 2, 3, stride=2, padding=1, output_padding=(1, 0, 0)),
+        nn.Conv3d(2, 2, (4, 3, 3), padding="same"),
+    ],
+)
+def test_padding_on_one_side_is_refused_along_the_mirror_only(layer: nn.Module) -> None:
+    action = ChannelAction.trivial(2)
+    with pytest.raises(ModelError, match="MS-217"):
+        soften_layer(layer, action_in=action, action_out=action)
+    along_y = ChannelAction.trivial(2, axis="y")
+    soften_layer(layer, action_in=along_y, action_out=along_y)
+    volume = random_volume(action, seed=5)
+    assert relative_defect(layer, volume, action_in=along_y, action_out=along_y) <= 1e-6

@@ -6,8 +6,13 @@ from torch import Tensor, nn
 
 from medsym.errors import ConfigError
 from medsym.nn import MirrorConv3d
+from medsym.nn.groups import GroupConv3d
+from medsym.nn.steerable import SteerableConv3d
 from medsym.symmetry import ChannelAction, Softness
 from medsym.symmetry.freezing import Stage, StagedFreezing, even_only
+from medsym.symmetry.groups.action import GroupAction
+from medsym.symmetry.groups.degree import SubgroupShares
+from medsym.symmetry.groups.grid_group import GridGroup
 from medsym.symmetry.parametrisation import soft_tensors
 from medsym.symmetry.soft_weight import Part
 from medsym.symmetry.softness import softness_values
@@ -94,3 +99,14 @@ def test_wrong_stages_are_refused() -> None:
         StagedFreezing(network(), [late, early])
     with pytest.raises(ConfigError, match=r"MS-227 stages: unknown parts \['head'\]"):
         StagedFreezing(network(), [Stage(until=1, frozen=frozenset({"head"}))])  # type: ignore[arg-type]
+
+
+def test_a_part_that_the_raw_tensor_does_not_hold_is_refused() -> None:
+    stages = [Stage(until=1.0, frozen=frozenset({"even"}))]
+    field = GroupAction.regular(GridGroup.named("D2h"), 1)
+    shares = SubgroupShares([field.group, GridGroup.named("mirror_x")])
+    for layer in (SteerableConv3d(R, R), GroupConv3d(field, field, softness=shares)):
+        with pytest.raises(ConfigError, match=r"MS-227 0: its raw weight does not hold"):
+            StagedFreezing(nn.Sequential(layer), stages)
+    with pytest.raises(ConfigError, match=r"MS-227.*end at \[2.0\]"):
+        StagedFreezing(network(), [Stage(until=2.0, frozen=frozenset({"odd"}))])

@@ -8,7 +8,12 @@ from torch import nn
 
 from medsym.errors import ModelError
 from medsym.nn import MirrorConv3d, MirrorInstanceNorm3d, MirrorUpsample, downsample
+from medsym.nn.groups import GroupConv3d
+from medsym.nn.soft_layers import ConditionedSoftness, vary
 from medsym.symmetry import ChannelAction, Softness, harden, relative_defect
+from medsym.symmetry.groups.action import GroupAction
+from medsym.symmetry.groups.degree import SubgroupShares
+from medsym.symmetry.groups.grid_group import GridGroup
 from medsym.symmetry.parametrisation import soft_tensors
 from medsym.symmetry.relaxation import clear_odd_parts, relax
 from medsym.symmetry.softness import softness_values
@@ -90,3 +95,21 @@ def test_refusals_say_why() -> None:
         relax(nn.Conv3d(1, 1, 3))
     with pytest.raises(ModelError, match=r"MS-229 .*softness of 0 cannot learn"):
         relax(network(), lambda _: Softness(0.0))
+
+
+def test_a_softness_that_shares_kernels_out_is_refused() -> None:
+    chain = [GridGroup.named("D2h"), GridGroup.named("mirror_x")]
+    field = GroupAction.trivial(chain[0], 2)
+    layer = GroupConv3d(field, field, softness=SubgroupShares(chain))
+    with pytest.raises(ModelError, match=r"MS-229 0: its softness shares several kernels out"):
+        relax(nn.Sequential(layer))
+
+
+def test_a_layer_that_is_used_twice_stays_one_layer_when_its_softness_varies() -> None:
+    layer = MirrorConv3d(T, T)
+    model = nn.Sequential(layer, nn.Tanh(), layer)
+    volume = random_volume(T, seed=6)
+    before = model(volume)
+    vary(model, lambda _name, action: ConditionedSoftness(action))
+    assert model[0] is model[2] is not layer
+    assert torch.equal(model(volume), before)

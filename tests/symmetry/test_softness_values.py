@@ -1,5 +1,7 @@
 """Softness read, written and loaded by the name of its layer."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -38,6 +40,7 @@ def test_shared_softness_is_listed_once_under_its_first_layer() -> None:
     model = nn.Sequential(MirrorConv3d(T, R, softness=shared), MirrorConv3d(R, T, softness=shared))
     assert list(softness_values(model)) == ["0"]
     assert list(softness_values(shared)) == [""]
+    assert list(softness_values(MirrorConv3d(T, R, softness=shared))) == [""]
 
 
 @pytest.mark.parametrize("learned", [False, True])
@@ -112,3 +115,14 @@ def test_hardened_network_lists_zeros_and_is_exact() -> None:
     model = harden(network())
     assert not any(v.any() for v in softness_values(model).values())
     assert relative_defect(model, random_volume(T, seed=4)) <= 1e-5
+
+
+def test_a_copy_does_not_remember_what_its_original_knew() -> None:
+    softness = Softness(0.3)
+    softness.write(0.0)
+    softness.write(0.0)
+    assert softness.is_exact
+    copied = copy.deepcopy(softness)
+    copied.write(0.3)
+    assert not copied.is_exact
+    assert softness.is_exact

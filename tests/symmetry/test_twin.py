@@ -126,3 +126,16 @@ def test_copies_of_a_layer_are_independent() -> None:
             parameter.zero_()
     assert torch.equal(layer(volume), before)
     assert not torch.equal(layer(mirror(volume, a)), mirror(before, a))
+
+
+@pytest.mark.parametrize(
+    "twin", [KernelTwin(ACTIONS["sum"], ACTIONS["sum"]), VectorTwin(ACTIONS["sum"])]
+)
+def test_tables_made_in_inference_mode_can_be_trained_with(twin: KernelTwin | VectorTwin) -> None:
+    size = ACTIONS["sum"].channels
+    shape = (size, size, 3, 3, 3) if isinstance(twin, KernelTwin) else (size,)
+    raw = torch.randn(shape, requires_grad=True)
+    with torch.inference_mode():
+        twin(raw)
+    (twin(raw) * twin(raw)).sum().backward()
+    torch.testing.assert_close(raw.grad, 2.0 * raw.detach())

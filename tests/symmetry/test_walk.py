@@ -66,3 +66,13 @@ def test_every_function_of_a_monai_network_is_seen() -> None:
         output = walk.run((torch.ones(1, 1, 32, 16, 16), 0))
     assert walk.fact(output) == 1
     assert {"conv3d", "cat", "leaky_relu", "max_pool3d", "conv_transpose3d"} <= seen
+
+
+def test_writing_into_a_known_tensor_is_refused() -> None:
+    class Blanked(nn.Module):
+        def forward(self, volume: Tensor) -> Tensor:
+            volume[:, :, :1] = 0.0  # one side only; returns nothing that a rule could see
+            return volume
+
+    with pytest.raises(ModelError, match=r"MS-220 network \(Blanked\): .*__setitem__: no rule"):
+        Walk(Blanked(), rules={}).run((torch.ones(1, 1, 2, 2, 2), 0))

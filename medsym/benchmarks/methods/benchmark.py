@@ -31,7 +31,10 @@ def run_method_benchmark(
     report: Report = lambda _line: None,
     cache: Path | None = None,
 ) -> dict[str, Any]:
-    """Train and score all methods on one thread; about an hour with the default settings.
+    """Train and score all methods on one thread.
+
+    With the default settings 102 trainings, 1,590 s of processor time where the kept table was
+    measured, and about a third more for scores.
 
     Args:
         settings: Budget, seeds and methods; None is the default.

@@ -4,7 +4,12 @@ from medsym.benchmarks.methods.baselines import Flips, Plain, Strict
 from medsym.benchmarks.methods.input_family import MultiStream, ReferenceFrame
 from medsym.benchmarks.methods.loss_family import LatentLoss, Remul
 from medsym.benchmarks.methods.method import Method
-from medsym.benchmarks.methods.output_family import Augerino, SoftByHead, Symmetrisation
+from medsym.benchmarks.methods.output_family import (
+    Augerino,
+    SoftByHead,
+    SoftByHeadOnItsSide,
+    Symmetrisation,
+)
 from medsym.benchmarks.methods.relaxed_group import RelaxedGroupConvolution
 from medsym.benchmarks.methods.sharing import LearnedSharing
 from medsym.benchmarks.methods.weight_family import (
@@ -22,6 +27,7 @@ METHODS: tuple[type[Method], ...] = (
     Strict,
     SoftWeights,
     SoftByHead,
+    SoftByHeadOnItsSide,
     ResidualPathwayPriors,
     RelaxedGroupConvolution,
     ProjectionRegulariser,
@@ -40,6 +46,8 @@ METHODS: tuple[type[Method], ...] = (
 def chosen(names: tuple[str, ...]) -> tuple[type[Method], ...]:
     """Methods by name, in the order of the table; all of them if no name is given.
 
+    Plain is always among them, because the others are compared with it.
+
     Raises:
         ConfigError: MS-340, an unknown name.
     """
@@ -52,4 +60,5 @@ def chosen(names: tuple[str, ...]) -> tuple[type[Method], ...]:
             cause=f"there is no method {unknown[0]!r}",
             fix=f"use names from: {', '.join(known)}",
         )
-    return tuple(method for method in METHODS if not names or method.name in names)
+    wanted = {Plain.name, *(names or known)}
+    return tuple(method for method in METHODS if method.name in wanted)

@@ -86,7 +86,10 @@ BOUND_COLUMNS: tuple[Column, ...] = (
 FOUND_COLUMNS: tuple[Column, ...] = (
     ("method", lambda row: row["title"]),
     ("version", lambda row: row["version"]),
-    ("mean over seeds", lambda row: ", ".join(f"{k} {v:.3g}" for k, v in row["findings"].items())),
+    (
+        "mean over seeds",
+        lambda row: ", ".join(f"{k} {v:.3g}" for k, v in sorted(row["findings"].items())),
+    ),
 )
 
 
@@ -128,6 +131,7 @@ def _correlations(found: Mapping[str, Mapping[str, float]]) -> str:
     lines += [
         f"| {version} | {own['rho']:+.2f} | {own['networks']:.0f} | "
         f"{own['rho_without_exact']:+.2f} | {own['networks_without_exact']:.0f} |"
-        for version, own in found.items()
+        for version in VERSION_TITLES
+        if (own := found.get(version))
     ]
     return "\n".join(lines)

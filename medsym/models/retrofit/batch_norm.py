@@ -9,6 +9,7 @@ network has to stay what it is at softness 1.
 
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -22,7 +23,9 @@ from medsym.symmetry.softness import Softness
 class SoftStatisticsBatchNorm3d(nn.BatchNorm3d):
     """Batch norm that reads its running statistics as even part + softness times odd part.
 
-    Made from a plain one by :func:`soften_batch_norm`; the buffers keep what training wrote.
+    Made from a plain one by :func:`soften_batch_norm`; the buffers keep what training wrote. The
+    variance is about the mean that is used, so at softness 0 the statistics are those of the data
+    together with their mirror images (:func:`medsym.nn.soft_norms.tie_running_statistics`).
 
     Attributes:
         action: Channel action on input and output.
@@ -38,14 +41,18 @@ class SoftStatisticsBatchNorm3d(nn.BatchNorm3d):
             return super().forward(volume)
         mean, mean_odd = split_vector(self.running_mean, self.action)
         variance, variance_odd = split_vector(self.running_var, self.action, signed=False)
+        apart = (1.0 - self.share) * mean_odd  # what the even mean leaves to the variance
+        mean = mean + self.share * mean_odd
+        variance = variance + self.share * variance_odd + apart.square()
+        if mean.requires_grad:  # torch's batch norm has no gradient for its statistics
+            shape = (1, -1, 1, 1, 1)
+            scale = torch.rsqrt(variance + self.eps).reshape(shape)
+            normalised = (volume - mean.reshape(shape)) * scale
+            if not self.affine:
+                return normalised
+            return normalised * self.weight.reshape(shape) + self.bias.reshape(shape)
         return F.batch_norm(
-            volume,
-            mean + self.share * mean_odd,
-            variance + self.share * variance_odd,
-            self.weight,
-            self.bias,
-            training=False,
-            eps=self.eps,
+            volume, mean, variance, self.weight, self.bias, training=False, eps=self.eps
         )
 
 

@@ -12,7 +12,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from medsym.models.retrofit.spaces import Block, Blocks, Space, channels_of
-from medsym.symmetry.walk import Call, tensors_in
+from medsym.symmetry.dataflow import tensors_in
+from medsym.symmetry.walk import Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +54,22 @@ class Trace:
     permuted: list[tuple[Space, str]] = field(default_factory=list)
     fixed: list[tuple[Space, str]] = field(default_factory=list)
 
-    def note_vector(self, parameter: Tensor, space: Space, call: Call[Fact]) -> None:
-        """A parameter with one number per channel met a space."""
-        name = self.names.get(id(parameter))
-        if name is None or channels_of(space) == 1 or parameter.numel() == 1:
+    def note_vector(self, tensor: Tensor, space: Space, call: Call[Fact]) -> None:
+        """What is no feature met a space: one number, one per sample, or one per channel.
+
+        Raises:
+            ModelError: MS-220, a tensor that differs between voxels, or one per channel that is
+                no parameter.
+        """
+        if tensor.numel() == 1 or (tensor.ndim == 5 and tensor[0].numel() == 1):
             return
-        if parameter.numel() != channels_of(space):
+        name = self.names.get(id(tensor))
+        size, shape = channels_of(space), tuple(tensor.shape)
+        alone = shape == (size,) and call.name.endswith("prelu")
+        if name is None or not (alone or shape in ((size, 1, 1, 1), (1, size, 1, 1, 1))):
             raise call.refuse(
-                f"the parameter {name} of shape {tuple(parameter.shape)} is not one per channel",
+                f"{name or 'a tensor that is no parameter'} of shape {shape} is not one parameter "
+                "per channel",
                 "use per-channel parameters, or treat the network as a whole by two passes",
             )
         known = self.vectors.setdefault(name, space)

@@ -24,8 +24,9 @@ from medsym.models.retrofit.channel_rules import (
 from medsym.models.retrofit.named_rules import NamedRules
 from medsym.models.retrofit.rehearsal import empty_volume, meta_copy
 from medsym.models.retrofit.spaces import Blocks, Space, channels_of, moved_channels, paired
+from medsym.symmetry.dataflow import tensors_in
 from medsym.symmetry.mirror import Axis, ChannelAction
-from medsym.symmetry.walk import Call, Rule, Walk, tensors_in
+from medsym.symmetry.walk import Call, Rule, Walk
 
 Channels = Literal["trivial", "regular"]
 """Hidden channels: all left alone by the mirror, or in pairs (2 k, 2 k + 1) that swap."""

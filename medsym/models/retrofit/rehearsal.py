@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from medsym.errors import ModelError
-from medsym.symmetry.walk import tensors_in
+from medsym.symmetry.dataflow import tensors_in
 
 _CANDIDATES = (32, 64, 96, 128, 160, 192)
 """Edge lengths that are tried if the network does not say which sizes it takes, voxels."""
@@ -123,7 +123,8 @@ def working_size(
         code="MS-243",
         subject=type(network).__name__,
         cause=f"it does not run on the grid {'x'.join(map(str, tried[-1]))}: {said}",
-        fix="pass soften() a size (x, y, z) that the network accepts",
+        fix="pass soften() a size (x, y, z) that the network accepts, and an action_in with as "
+        f"many channels as it reads (here {channels})",
     )
 
 

@@ -53,6 +53,10 @@ class SoftShare(OddPath):
         """True if the softness is not a constant zero."""
         return not self.softness.is_exact
 
+    def clear(self) -> None:
+        """Become strict: what the operation mixes has no odd part to take out."""
+        self.softness = Softness().to(self.softness.value.device)
+
     def forward(self, raw: Tensor) -> Tensor:
         """The softness, a scalar."""
         share = self.softness.value.mean().to(raw.dtype)

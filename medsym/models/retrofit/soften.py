@@ -44,7 +44,7 @@ def soften(
         softness: Of every layer, in [0, 1]; None is exact. Or one :class:`Softness` for all
             layers together, or a function that makes the softness of a layer from its path and
             number of output channels.
-        learned: Train the softness of every layer, from a start above 0.
+        learned: Train the softness of every layer; ``softness`` is then a number above 0.
         channels: "trivial", for trained networks: the mirror leaves hidden channels alone. A
             pointwise last layer then gives left and right labels the same value at softness 0
             (the report warns). "regular", to train from scratch: hidden channels come in pairs
@@ -58,7 +58,7 @@ def soften(
             next smaller one.
 
     Raises:
-        ModelError: MS-240 .. MS-254 and MS-220: something cannot carry the mirror, by name; the
+        ModelError: MS-240 .. MS-257 and MS-220: something cannot carry the mirror, by name; the
             model is unchanged then.
     """
     check_axis(axis)
@@ -89,6 +89,13 @@ def soften(
 def _softness_maker(
     softness: float | Softness | SoftnessFor | None, *, learned: bool
 ) -> SoftnessFor:
+    if learned and not (isinstance(softness, float | int) and softness > 0.0):
+        raise ModelError(
+            code="MS-255",
+            subject="learned softness",
+            cause="its start is not a number above 0, and from 0 it does not learn",
+            fix="give softness=0.1 with learned=True, or a Softness(..., learned=True) without it",
+        )
     if isinstance(softness, Softness):
         shared = softness
         return partial(_checked_softness, lambda _path, _channels: shared)

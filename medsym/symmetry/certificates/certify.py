@@ -165,7 +165,7 @@ def certify(
     Raises:
         ModelError: MS-220, a function without a rule, in training mode, or one that breaks the
             mirror, by module; MS-261, no single tensor comes out, or it is not finite; MS-262, a
-            half-width format.
+            half-width format; MS-263, a network that does not repeat itself.
         GridError: MS-203, a stride that breaks the mirror on this size.
     """
     given = action_in or ChannelAction.trivial(volume.shape[1])
@@ -174,6 +174,7 @@ def certify(
     output, gap = compared_pass(network, volume, comparison, action=given, radius=reach)
     wanted = action_out or ChannelAction.trivial(output.shape[1], axis=given.axis)
     gap = comparison.retyped(output, gap, wanted)
+    _check_repeats(network, volume, output, gap)
     mirrored = network(mirror(volume, given))
     twin = wanted.apply(output) if output.ndim == 2 else mirror(output, wanted)
     return NetworkCertificate(
@@ -185,6 +186,17 @@ def certify(
         measured=size(mirrored.double() - twin.double()),
         output_norm=size(output),
     )
+
+
+def _check_repeats(network: nn.Module, volume: Tensor, output: Tensor, gap: Gap) -> None:
+    """Refuse a network whose second pass differs by more than rounding (MS-263)."""
+    if bool((size(network(volume.clone()).double() - output.double()) > gap.rounding).any()):
+        raise ModelError(
+            code="MS-263",
+            subject=type(network).__name__,
+            cause="two passes over the same volume differ: it draws noise, or keeps a state",
+            fix="certify it in evaluation mode, with its noise and its state switched off",
+        )
 
 
 def compared_pass(
@@ -206,7 +218,7 @@ def compared_pass(
     walk = Walk(network, rules=certificate_rules(comparison))
     output = walk.run((volume.detach().clone(), start))
     gap = walk.fact(output) if isinstance(output, Tensor) else None
-    if gap is None or not math.isfinite(float(size(output).max())):
+    if gap is None or not math.isfinite(float(size(volume).max() + size(output).max())):
         raise ModelError(
             code="MS-261",
             subject=type(network).__name__,

@@ -94,6 +94,12 @@ class Parameter:
     action: ChannelAction
     signed: bool = True
 
+    def __post_init__(self) -> None:
+        """Refuse weights made from the input (MS-220)."""
+        if self.call.fact(self.values) is not None:
+            cause = f"its {self.name} depends on the input"
+            raise self.call.refuse(cause, "treat the network as a whole by two passes")
+
 
 class Comparison:
     """Two passes; see the subclasses."""

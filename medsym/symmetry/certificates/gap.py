@@ -6,6 +6,7 @@ output is the defect. With softness they are the network at two softnesses. Dist
 over all channels and voxels of one sample, in float64, rounded up.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -82,24 +83,27 @@ class Gap:
             magnitude=magnitude * _UP,
         )
 
-    def with_rounding(self, unit: float, here: Tensor) -> "Gap":
+    def with_rounding(self, unit: float, output: Tensor) -> "Gap":
         """This gap when the output was rounded once per voxel in each pass.
 
         Args:
             unit: Relative rounding of one operation.
-            here: (b,), norm of the output.
+            output: What came out, (b, ...).
         """
+        floor = 2.0 * underflow(output)
         return replace(
             self,
-            rounding=self.rounding + unit * (2.0 * here + self.total),
-            error_any=self.error_any + 2.0 * unit * self.magnitude,
-            magnitude=self.magnitude * (1.0 + unit),
+            rounding=self.rounding + unit * (2.0 * size(output) + self.total) + floor,
+            error_any=self.error_any + 2.0 * unit * self.magnitude + floor,
+            magnitude=self.magnitude * (1.0 + unit) + floor,
         )
 
 
 def size(tensor: Tensor) -> Tensor:
     """2-norm of every sample, (b,), float64, rounded up."""
-    norms: Tensor = torch.linalg.vector_norm(tensor.detach().double().flatten(1), dim=1)
+    flat = tensor.detach().double().flatten(1)
+    largest = flat.abs().amax(1, keepdim=True).clamp_min(1e-300)  # squares must not underflow
+    norms: Tensor = torch.linalg.vector_norm(flat / largest, dim=1) * largest.squeeze(1)
     return norms * (1.0 + 1e-10)
 
 
@@ -125,6 +129,11 @@ def unit_rounding(output: Tensor) -> float:
         if output.is_cuda and torch.backends.cudnn.allow_tf32:
             return 2.0**-10
     return float(torch.finfo(output.dtype).eps)
+
+
+def underflow(output: Tensor, terms: float = 1.0) -> float:
+    """Norm of what an output can lose below the normal numbers, ``terms`` operations per entry."""
+    return terms * float(torch.finfo(output.dtype).tiny) * math.sqrt(output[0].numel())
 
 
 def statistics_rounding(output: Tensor) -> float:

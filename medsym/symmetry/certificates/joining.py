@@ -38,7 +38,7 @@ def addition(comparison: Comparison, call: Call[Gap], output: Tensor) -> Gap:
         error_any=one.error_any + factor * two.error_any,
         magnitude=one.magnitude + factor * two.magnitude,
     )
-    return done.with_rounding((1.0 + factor) * unit_rounding(output), size(output))
+    return done.with_rounding((1.0 + factor) * unit_rounding(output), output)
 
 
 def _shifted(
@@ -66,7 +66,7 @@ def _shifted(
         source_any=factor * float(source.max()),
         magnitude=max(1.0, factor) * gap.magnitude + factor * norm,
     )
-    return done.with_rounding((1.0 + factor) * unit_rounding(output), size(output))
+    return done.with_rounding((1.0 + factor) * unit_rounding(output), output)
 
 
 def product(comparison: Comparison, call: Call[Gap], output: Tensor) -> Gap:
@@ -88,7 +88,7 @@ def product(comparison: Comparison, call: Call[Gap], output: Tensor) -> Gap:
         error_any=one.magnitude * two.error_any + two.magnitude * one.error_any,
         magnitude=one.magnitude * two.magnitude,
     )
-    return done.with_rounding(unit_rounding(output), size(output))
+    return done.with_rounding(unit_rounding(output), output)
 
 
 def quotient(_comparison: Comparison, call: Call[Gap], output: Tensor) -> Gap:
@@ -102,7 +102,7 @@ def _scaled(call: Call[Gap], output: Tensor, tensor: Tensor, number: Any, *, pow
     gap = known(call, tensor)
     factor = abs(float(number)) ** power
     done = gap.through(gain=factor, magnitude=factor * gap.magnitude)
-    return done.with_rounding(unit_rounding(output), size(output))
+    return done.with_rounding(unit_rounding(output), output)
 
 
 def _product_action(

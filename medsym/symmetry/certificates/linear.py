@@ -3,7 +3,6 @@
 import math
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from medsym.symmetry.certificates.comparison import (
@@ -17,6 +16,7 @@ from medsym.symmetry.certificates.gap import (
     function_rounding,
     known,
     size,
+    underflow,
     unit_rounding,
     volume_argument,
 )
@@ -102,8 +102,6 @@ def _weighted(
     shape: dict[str, Any],
 ) -> Gap:
     tensor, weight, bias = (call.argument(i, n) for i, n in enumerate(("input", "weight", "bias")))
-    if call.fact(weight) is not None:
-        raise call.refuse("the weight depends on the input", "use the network as a whole")
     gap = known(call, tensor)
     gap = comparison.retyped(tensor, gap, action_expected(call) or gap.action)
     pair = comparison.kernel(
@@ -150,8 +148,7 @@ def _sum_rounding(weight: Tensor, output: Tensor, form: Geometry) -> tuple[float
     terms = weight[0].numel()
     if form.transposed:
         terms = weight[:, 0].numel() // form.groups
-    tiny = torch.finfo(output.dtype).tiny * (terms + 8)
-    return (terms + 8) * unit_rounding(output), tiny * math.sqrt(output[0].numel())
+    return (terms + 8) * unit_rounding(output), underflow(output, terms + 8)
 
 
 def channelwise(
@@ -174,14 +171,14 @@ def channelwise(
     moved = float(moves.norm()) * voxels
     odd = float(steps.abs().max()) / 2
     comparison.note(call, even=gain, odd=odd, source=source)
-    unit = function_rounding(output)
+    unit, floor = function_rounding(output), 2.0 * underflow(output, 8.0)
     return gap.through(
         gain=gain,
         source=source,
-        rounding=unit * (gain * (2.0 * size(tensor) + gap.total) + 2.0 * offset),
+        rounding=unit * (gain * (2.0 * size(tensor) + gap.total) + 2.0 * offset) + floor,
         source_any=2.0 * odd * gap.magnitude + moved,
-        rounding_any=2.0 * unit * (gain * gap.magnitude + offset),
-        magnitude=(gain * gap.magnitude + offset) * (1.0 + unit),
+        rounding_any=2.0 * unit * (gain * gap.magnitude + offset) + floor,
+        magnitude=(gain * gap.magnitude + offset) * (1.0 + unit) + floor,
     )
 
 

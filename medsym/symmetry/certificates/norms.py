@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from medsym.symmetry.certificates.comparison import Comparison, Parameter
-from medsym.symmetry.certificates.gap import Gap, known, size, statistics_rounding
+from medsym.symmetry.certificates.gap import Gap, known, size, statistics_rounding, underflow
 from medsym.symmetry.certificates.linear import channelwise
 from medsym.symmetry.mirror import ChannelAction
 from medsym.symmetry.walk import Call
@@ -67,6 +67,7 @@ def group_norm(comparison: Comparison, call: Call[Gap], output: Tensor) -> Gap:
         groups=groups,
         affine=(weight, bias),
         eps=call.argument(4, "eps", 1e-5),
+        cancels=True,
     )
 
 
@@ -98,6 +99,7 @@ def _normalised(
     groups: int,
     affine: tuple[Tensor | None, Tensor | None],
     eps: float,
+    cancels: bool = False,
 ) -> Gap:
     tensor = call.argument(0, "input")
     gap = known(call, tensor)
@@ -120,10 +122,17 @@ def _normalised(
     if weight is not None or bias is not None:
         comparison.note(call, even=float(largest.max()), odd=odd, source=source)
     unit = statistics_rounding(output)
-    spread = (values.norm(dim=2) + gap.total[:, None]) / least.squeeze(2) + math.sqrt(n)
-    rounding = 2.0 * unit * ((largest * spread).norm(dim=1) + offset * voxels)
-    steepest = float(largest.max()) / math.sqrt(eps)
-    loss = 2.0 * unit * (steepest * gap.magnitude + reach + offset * voxels)
+    lengths, least = values.norm(dim=2) + gap.total[:, None], least.squeeze(2)
+    spread = unit * (lengths / least + math.sqrt(n))
+    if cancels:
+        spread = spread + _lost_variance(lengths, least, n, unit, eps)
+    floor = 2.0 * underflow(output, 8.0)
+    rounding = 2.0 * ((largest * spread).norm(dim=1) + unit * offset * voxels) + floor
+    steepest = float(largest.max()) / math.sqrt(eps) if eps > 0.0 else math.inf
+    cancelled = min(unit * gap.magnitude / math.sqrt(n * eps), 1.0) if eps > 0.0 else 1.0
+    cancelled = cancelled if cancels else 0.0
+    loss = unit * (reach + offset * voxels) + (unit + cancelled) * steepest * gap.magnitude
+    loss = 2.0 * loss + floor
     return gap.through(
         gain=factor.amax(1),
         source=source,
@@ -134,6 +143,16 @@ def _normalised(
         magnitude=reach + offset * voxels + loss,
         cap=comparison.cap(2.0 * reach),
     )
+
+
+def _lost_variance(lengths: Tensor, least: Tensor, n: int, unit: float, eps: float) -> Tensor:
+    """What a variance computed as ``mean(h^2) - mean(h)^2`` costs (torch's channels-last norms).
+
+    Its error is ``unit * mean(h^2)``, far more than relative where the mean is large.
+    """
+    lost = unit * lengths.square() / n
+    low = (least.square() - lost).clamp_min(eps).sqrt()
+    return torch.minimum(math.sqrt(n) * lost / (low * (low + least)), lengths / low)
 
 
 def _running(

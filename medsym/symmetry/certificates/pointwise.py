@@ -129,4 +129,4 @@ def prelu(comparison: Comparison, call: Call[Gap], output: Tensor) -> Gap:
         source_any=2.0 * odd * gap.magnitude,
         magnitude=slope * gap.magnitude,
     )
-    return done.with_rounding(unit_rounding(output), size(output))
+    return done.with_rounding(unit_rounding(output), output)

@@ -17,6 +17,7 @@ from medsym.symmetry.certificates.comparison import Comparison
 from medsym.symmetry.certificates.gap import (
     Gap,
     size,
+    underflow,
     unit_rounding,
     volume_argument,
 )
@@ -117,9 +118,11 @@ def padding(comparison: Comparison, call: Call[Gap], output: Tensor) -> Gap:
         "a border value on channels that change sign",
         "pad with zeros",
     )
-    added = max(0, output[0].numel() - tensor[0].numel())
+    pairs = [widths[place : place + 2] for place in (4, 2, 0)]
+    kept = [n + sum(min(w, 0) for w in p) for n, p in zip(tensor.shape[2:], pairs, strict=True)]
+    added = output[0].numel() - tensor.shape[1] * math.prod(kept)
     return _linear_resampling(
-        comparison, call, output, along, extra=abs(value) * math.sqrt(max(added, 1)), exact=True
+        comparison, call, output, along, extra=abs(value) * math.sqrt(added), exact=True
     )
 
 
@@ -174,12 +177,12 @@ def _linear_resampling(
     matrices = _matrices(comparison, call, tensor, gap.action.axis, along)
     gain = math.prod(float(torch.linalg.matrix_norm(m, 2)) for m in matrices) * (1.0 + 1e-10)
     terms = 0.0 if exact else 16.0 + 4.0 * max(tensor.shape[2:])
-    unit = terms * unit_rounding(output) * gain
+    unit, floor = terms * unit_rounding(output) * gain, 2.0 * underflow(output, terms)
     return gap.through(
         gain=gain,
-        rounding=unit * (2.0 * size(tensor) + gap.total),
-        rounding_any=2.0 * unit * gap.magnitude,
-        magnitude=gain * gap.magnitude * (1.0 + unit) + extra,
+        rounding=unit * (2.0 * size(tensor) + gap.total) + floor,
+        rounding_any=2.0 * unit * gap.magnitude + floor,
+        magnitude=gain * gap.magnitude * (1.0 + unit) + floor + extra,
         action=action,
     )
 

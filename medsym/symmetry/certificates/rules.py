@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from medsym.symmetry.certificates import joining, norms, pointwise, resampling
 from medsym.symmetry.certificates import linear as weighted
 from medsym.symmetry.certificates.comparison import Comparison
-from medsym.symmetry.certificates.gap import Gap, known, size, unit_rounding
+from medsym.symmetry.certificates.gap import Gap, known, unit_rounding
 from medsym.symmetry.walk import Call, Rule
 
 ComparedRule = Callable[[Comparison, Call[Gap], Any], Gap]
@@ -27,7 +27,7 @@ def unchanged(_comparison: Comparison, call: Call[Gap], output: Tensor) -> Gap:
         output.dtype == tensor.dtype
         or torch.finfo(output.dtype).eps <= torch.finfo(tensor.dtype).eps
     )
-    return gap if same else gap.with_rounding(unit_rounding(output), size(output))
+    return gap if same else gap.with_rounding(unit_rounding(output), output)
 
 
 def dropout(_comparison: Comparison, call: Call[Gap], _output: Tensor) -> Gap:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from medsym.errors import ModelError
 from medsym.symmetry.groups.element import GridElement
 from medsym.symmetry.groups.parts import project_vector
 from medsym.symmetry.groups.softness import Convolution, GroupKernel, group_kernel
@@ -49,9 +50,17 @@ def group_layer_bound(
         element: One element (its own, smaller bound), or None for all elements at once.
 
     Raises:
-        ModelError: MS-213 or MS-233, as :func:`group_layer_defect`.
+        ModelError: MS-213 or MS-233, as :func:`group_layer_defect`; MS-299, padding that repeats
+            values, whose norm is not bounded here.
     """
     kernel = group_kernel(layer)
+    if layer.padding_mode != "zeros":
+        raise ModelError(
+            code="MS-299",
+            subject=type(layer).__name__,
+            cause=f"padding_mode={layer.padding_mode!r} repeats values and can enlarge the norm",
+            fix="use padding_mode='zeros', or group_layer_defect(), which is exact for an input",
+        )
     weight = layer.weight.detach().double()
     bias = None if layer.bias is None else layer.bias.detach().double()
     if element is None:
@@ -93,11 +102,11 @@ def _norm(layer: Convolution, weight: Tensor, *, absolute: bool = False) -> floa
 def _run(layer: Convolution, volume: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """The layer's operation with other weights."""
     stride, groups, dilation = layer.stride, layer.groups, layer.dilation
-    padding = [int(p) for p in layer.padding]
     if isinstance(layer, nn.ConvTranspose3d):
+        padding = [int(p) for p in layer.padding]
         more = layer.output_padding
         return F.conv_transpose3d(volume, weight, bias, stride, padding, more, groups, dilation)
-    return F.conv3d(volume, weight, bias, stride, padding, dilation, groups)
+    return layer._conv_forward(volume, weight, bias)  # noqa: SLF001  # with its padding mode
 
 
 def _places(layer: Convolution, volume: Tensor) -> int:

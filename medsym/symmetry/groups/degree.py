@@ -30,6 +30,7 @@ from medsym.symmetry.groups.element import GridElement
 from medsym.symmetry.groups.grid_group import GridGroup
 from medsym.symmetry.softness import Softness, check_softness
 
+_SATURATED = 800.0  # beside such logits a softmax is exactly 0 and 1
 _EDGE = 1e-4  # learned values keep this far from 0 and 1, where a softmax has no gradient
 
 
@@ -60,7 +61,7 @@ class GroupSoftness(Softness):
 
     @torch.no_grad()
     def write(self, values: Tensor | float, *, keep_learning: bool = False) -> None:
-        """Set the softness now, as :meth:`Softness.write`; it keeps within [1e-4, 1 - 1e-4].
+        """Set the softness now, as :meth:`Softness.write`: 0 is exact unless it keeps learning.
 
         Raises:
             ModelError: MS-210, a value outside [0, 1]; MS-221, more than one value.
@@ -77,8 +78,10 @@ class GroupSoftness(Softness):
                 cause=f"{given.numel()} values for one softness",
                 fix="give one number",
             )
-        inner = min(max(float(given), _EDGE), 1.0 - _EDGE)
-        self.logit.copy_(self.logits_for(inner))
+        value = float(given)
+        if keep_learning:
+            value = min(max(value, _EDGE), 1.0 - _EDGE)
+        self.logit.copy_(self.logits_for(value).clamp(-_SATURATED, _SATURATED))
 
     def harden(self) -> None:
         """Become a constant zero: strict for the whole group."""
@@ -114,7 +117,7 @@ class SubgroupShares(GroupSoftness):
             )
         super().__init__(chain[0], torch.zeros(len(chain)))
         self.chain = tuple(chain)
-        self.write(value)
+        self.write(value, keep_learning=True)
 
     @property
     def shares(self) -> Tensor:
@@ -168,7 +171,7 @@ class ElementDistribution(GroupSoftness):
 
     def __init__(self, group: GridGroup, *, value: float = 0.05) -> None:
         super().__init__(group, torch.zeros(group.order))
-        self.write(value)
+        self.write(value, keep_learning=True)
 
     @property
     def probabilities(self) -> Tensor:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from medsym.errors import ModelError
 from medsym.symmetry.groups.action import GroupAction
 from medsym.symmetry.groups.element import GridElement
 from medsym.symmetry.groups.parts import orbit_of
@@ -56,6 +57,7 @@ class GroupEquivariant(nn.Module):
         tolerance: t >= 0 in units of the output; 0 is exact equivariance.
 
     Raises:
+        ModelError: MS-207, a tolerance that is not >= 0.
         GridError: MS-296, an output action that is no signed permutation; MS-297, two groups.
     """
 
@@ -69,6 +71,13 @@ class GroupEquivariant(nn.Module):
     ) -> None:
         super().__init__()
         action_out.check_signed("GroupEquivariant output")
+        if not tolerance >= 0.0:
+            raise ModelError(
+                code="MS-207",
+                subject="GroupEquivariant tolerance",
+                cause=f"{tolerance} is not >= 0",
+                fix="use 0 for exact equivariance, or a positive number",
+            )
         self.network = network
         self.action_in, self.action_out = action_in, action_out
         self.register_buffer("tolerance", torch.tensor(float(tolerance)))

@@ -143,7 +143,8 @@ def soften_group_layer(
     Raises:
         ModelError: MS-233, another kind of layer; MS-212, a softness per channel on a grouped
             transposed convolution.
-        GridError: MS-293, a kernel that the group turns into another shape; MS-296 to MS-298.
+        GridError: MS-293, a kernel, stride, padding or dilation that the group turns into another
+            one; MS-296 to MS-298.
     """
     shared = Softness() if softness is None else softness
     if isinstance(layer, nn.InstanceNorm3d):
@@ -167,7 +168,10 @@ def soften_group_layer(
             cause=f"groups={layer.groups} with a softness per channel is not supported",
             fix="give a grouped transposed convolution a single softness",
         )
-    action_in.group.check_grid(layer.kernel_size, name=f"{type(layer).__name__} kernel")
+    for numbers in ("kernel_size", "stride", "padding", "dilation", "output_padding"):
+        if not isinstance(getattr(layer, numbers), str):
+            name = f"{type(layer).__name__} {numbers.removesuffix('_size')}"
+            action_in.group.check_grid(getattr(layer, numbers), name=name)
     kernel = GroupKernel(action_in, action_out, shared, transposed=transposed, groups=layer.groups)
     attach(layer, "weight", kernel)
     attach(layer, "bias", GroupVector(action_out, shared))

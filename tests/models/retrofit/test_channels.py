@@ -1,5 +1,7 @@
 """Channel actions are followed through a network: pairs that swap, labels, inputs with sides."""
 
+import copy
+
 import pytest
 import torch
 from monai.networks.nets.segresnet import SegResNet
@@ -10,6 +12,7 @@ from medsym.errors import ModelError
 from medsym.models.retrofit import soften
 from medsym.models.retrofit.batch_norm import SoftStatisticsBatchNorm3d
 from medsym.models.retrofit.channels import layer_actions
+from medsym.nn.soft_norms import tie_running_statistics
 from medsym.symmetry import ChannelAction, SoftEquivariant, fold, relative_defect
 from tests.models.retrofit.zoo import (
     CONVOLUTIONAL,
@@ -153,3 +156,17 @@ def test_the_retrofit_agrees_with_the_two_pass_definition_at_softness_zero() -> 
     with torch.no_grad():
         even = SoftEquivariant(soft, action_out=labels("x"))(volume).value
         assert difference(soft(volume), even) <= 1e-6
+
+
+def test_strict_running_statistics_are_those_of_the_data_and_their_mirror_images() -> None:
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.Conv3d(1, 2, 1), torch.nn.BatchNorm3d(2)).eval()
+    norm = network[1]
+    torch.nn.init.normal_(norm.running_mean)
+    torch.nn.init.uniform_(norm.running_var, 0.5, 2.0)
+    tied = tie_running_statistics(copy.deepcopy(norm), ChannelAction.regular(1))
+    features = torch.randn(1, 2, 4, 4, 4)
+    plain = norm(features)
+    soften(network, softness=0.0, channels="regular", action_out=ChannelAction.regular(1))
+    torch.testing.assert_close(norm(features), tied(features))
+    assert not torch.allclose(norm(features), plain, atol=0.1)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from medsym.models.retrofit import SoftNetwork, soften
-from medsym.symmetry import Softness, fold, harden
+from medsym.symmetry import ChannelAction, Softness, clear_odd_parts, fold, harden, relative_defect
 from medsym.symmetry.softness import softness_values
 from tests.models.retrofit.zoo import (
     CONVOLUTIONAL,
@@ -146,3 +146,35 @@ def test_the_report_warns_where_left_and_right_can_only_be_equal() -> None:
     assert not paired.report.of("channels")
     apart = paired(noise("SegResNet")).detach()
     assert difference(apart[:, 1], apart[:, 2]) > 0.1
+
+
+def test_clearing_the_odd_parts_makes_running_statistics_and_position_biases_exact() -> None:
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.Conv3d(1, 2, 3, padding=1), torch.nn.BatchNorm3d(2))
+    torch.nn.init.normal_(network[1].running_mean)
+    soft = soften(
+        network, softness=0.5, channels="regular", action_out=ChannelAction.regular(1)
+    ).eval()
+    volume = torch.randn(1, 1, 8, 8, 8)
+    assert relative_defect(soft, volume, action_out=ChannelAction.regular(1)) > 0.01
+    clear_odd_parts(soft)
+    assert relative_defect(soft, volume, action_out=ChannelAction.regular(1)) <= 1e-6
+
+
+@pytest.mark.parametrize("affine", [True, False])
+def test_softness_of_running_statistics_learns_in_evaluation_mode_too(affine: bool) -> None:
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(
+        torch.nn.Conv3d(1, 2, 3, padding=1), torch.nn.BatchNorm3d(2, affine=affine)
+    )
+    torch.nn.init.normal_(network[1].running_mean)
+    swap = ChannelAction.regular(1)
+    soft = soften(network, softness=0.5, learned=True, channels="regular", action_out=swap).eval()
+    volume = torch.randn(1, 1, 8, 8, 8)
+    with torch.no_grad():
+        plain = soft(volume)
+    output = soft(volume)
+    torch.testing.assert_close(output, plain)
+    output.square().sum().backward()
+    softness = soft.network[1].parametrizations.share[0].softness
+    assert float(softness.logit.grad.abs()) > 1e-3

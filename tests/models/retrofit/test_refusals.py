@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 from monai.networks.nets.segresnet import SegResNet
+from monai.networks.nets.unet import UNet
 from torch import Tensor, nn
 
 from medsym.errors import GridError, ModelError
@@ -49,7 +50,7 @@ REFUSED = [
     (around(nn.Conv3d(2, 2, 4, padding="same")), r"MS-249 .*2 \(stride\): kernel"),
     (around(nn.utils.parametrizations.weight_norm(nn.Conv3d(2, 2, 1))), r"MS-253 .*: 2\."),
     (around(nn.utils.spectral_norm(nn.Conv3d(2, 2, 1))), r"MS-252 .*2 \(Conv3d\)"),
-    (nn.Sequential(nn.Conv2d(1, 1, 3)), r"MS-252 .*0 \(Conv2d\)"),
+    (nn.Sequential(nn.Conv2d(1, 1, 3)), r"MS-257 .*0 \(Conv2d\)"),
     (nn.Sequential(nn.ReLU()), r"MS-241 Sequential: it has no 3D convolution"),
     (
         SegResNet(3, upsample_mode="pixelshuffle"),
@@ -121,3 +122,57 @@ def test_softness_that_a_layer_cannot_have_is_refused_before_any_change() -> Non
         soften(network, softness=lambda _path, _channels: Softness(0.5, num_channels=3))
     assert type(network.model[0].conv) is nn.Conv3d  # type: ignore[index,union-attr]
     assert network.model[0].conv.kernel_size == (3, 3, 3)  # type: ignore[index,union-attr]
+
+
+class Added(nn.Module):
+    """Adds what differs between voxels and no layer owns."""
+
+    def __init__(self, *shape: int) -> None:
+        super().__init__()
+        self.register_buffer("ramp", torch.randn(shape))
+
+    def forward(self, volume: Tensor) -> Tensor:
+        return volume + self.get_buffer("ramp")
+
+
+class Blanked(nn.Module):
+    def forward(self, volume: Tensor) -> Tensor:
+        kept = volume.clone()
+        kept[:, :, :1] = 0.0
+        return kept
+
+
+@pytest.mark.parametrize("layer", [Added(4, 1, 1), Added(1, 2, 1, 1, 1), Added(4), Blanked()])
+def test_what_moves_only_one_side_is_refused(layer: nn.Module) -> None:
+    with pytest.raises(ModelError, match=rf"MS-220 2 \({type(layer).__name__}\)"):
+        soften(around(layer), size=8)
+
+
+def test_one_number_added_everywhere_is_accepted() -> None:
+    soften(around(Added(1, 1, 1)), size=8)
+
+
+def test_shared_weights_are_refused_by_name() -> None:
+    model = nn.Sequential(nn.Conv3d(1, 1, 3, padding=1), nn.Conv3d(1, 1, 3, padding=1))
+    model[1].weight = model[0].weight
+    with pytest.raises(ModelError, match=r"MS-256 Sequential: layers share weights: 0.weight = 1"):
+        soften(model)
+
+
+@pytest.mark.parametrize("softness", [None, 0.0, Softness(0.2)])
+def test_learning_from_zero_is_refused(softness: float | Softness | None) -> None:
+    with pytest.raises(ModelError, match="MS-255 learned softness"):
+        soften(nn.Conv3d(1, 1, 3, padding=1), softness=softness, learned=True)
+
+
+@pytest.mark.parametrize("dimensions", [1, 2])
+def test_networks_of_fewer_dimensions_are_refused_as_such(dimensions: int) -> None:
+    flat = UNet(dimensions, 1, 2, channels=(2, 4), strides=(2,))
+    with pytest.raises(ModelError, match=rf"MS-257 UNet: .*three-dimensional: .*{dimensions}d.*"):
+        soften(flat)
+
+
+def test_too_few_input_channels_are_refused_with_the_number() -> None:
+    network = nn.Conv3d(3, 1, 3, padding=1)
+    with pytest.raises(ModelError, match=r"MS-243.*action_in with as many channels.*here 1"):
+        soften(network, action_in=ChannelAction.trivial(1))

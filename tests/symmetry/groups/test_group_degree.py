@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from medsym.errors import GridError, ModelError
-from medsym.symmetry import ChannelAction, Softness, fold, harden, split_kernel
+from medsym.symmetry import ChannelAction, Softness, fold, harden, set_softness, split_kernel
 from medsym.symmetry.groups.action import GroupAction
 from medsym.symmetry.groups.defect import group_layer_bound, group_layer_defect
 from medsym.symmetry.groups.degree import ElementDistribution, GroupSoftness, SubgroupShares
@@ -221,4 +221,16 @@ def test_penalties_and_clearing_of_the_mirror_work_on_groups(softness: Softness)
     after = float((shared.value.mean() + odd_weight_penalty(layer)).detach())
     assert after < before
     clear_odd_parts(layer)
+    assert worst_defect(layer, volume_for(action), action, action) <= 1e-12
+
+
+@pytest.mark.parametrize("kind", [ElementDistribution(named("D2h")), chain("D2h", "trivial")])
+def test_the_ends_of_a_schedule_are_reached_exactly(kind: GroupSoftness) -> None:
+    action, softness = regular(named("D2h")), copy.deepcopy(kind)
+    layer = nn.Conv3d(8, 8, 3, padding=1).double()
+    soften_group_layer(layer, action_in=action, action_out=action, softness=softness)
+    set_softness(layer, {"": 1.0})
+    assert float(softness.value.detach()) == 1.0
+    set_softness(layer, {"": 0.0})
+    assert float(softness.value.detach()) == 0.0
     assert worst_defect(layer, volume_for(action), action, action) <= 1e-12

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from medsym.errors import GridError
+from medsym.errors import GridError, ModelError
 from medsym.symmetry import ChannelAction, SoftEquivariant
 from medsym.symmetry.groups.action import GroupAction
 from medsym.symmetry.groups.grid_group import GridGroup
@@ -91,3 +91,10 @@ def test_refusals() -> None:
     soft = GroupEquivariant(nn.Identity(), action_in=vector, action_out=vector)
     with pytest.raises(GridError, match=r"MS-293 volume: .*turns the grid \(4, 4, 6\)"):
         soft(torch.zeros(1, 3, 4, 4, 6))
+
+
+@pytest.mark.parametrize("tolerance", [-0.1, float("nan")])
+def test_a_tolerance_below_zero_is_refused(tolerance: float) -> None:
+    field = GroupAction.trivial(named("D2h"), 1)
+    with pytest.raises(ModelError, match=r"MS-207 GroupEquivariant tolerance"):
+        GroupEquivariant(nn.Identity(), action_in=field, action_out=field, tolerance=tolerance)

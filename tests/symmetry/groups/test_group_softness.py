@@ -215,3 +215,28 @@ def test_refusals_name_the_layer() -> None:
         group_layer_defect(mirrored, torch.zeros(1, 1, 4, 4, 4), "-x,y,z")
     with pytest.raises(ModelError, match=r"MS-213"):
         group_layer_bound(nn.Conv3d(1, 1, 3), torch.zeros(1, 1, 4, 4, 4))
+
+
+@pytest.mark.parametrize("setting", ["stride", "padding", "dilation"])
+def test_settings_that_a_quarter_turn_exchanges_are_refused(setting: str) -> None:
+    field = GroupAction.trivial(named("C4_z"), 1)
+    layer = nn.Conv3d(1, 1, 3, **{setting: (2, 1, 1)})
+    with pytest.raises(GridError, match=rf"MS-293 Conv3d {setting}"):
+        soften_group_layer(layer, action_in=field, action_out=field)
+
+
+def test_the_exact_defect_knows_the_padding_and_the_bound_refuses_it() -> None:
+    torch.manual_seed(0)
+    field = GroupAction.trivial(named("D2h"), 1)
+    layer = nn.Conv3d(1, 1, 3, padding=1, padding_mode="replicate")
+    soften_group_layer(layer, action_in=field, action_out=field, softness=Softness(0.5))
+    volume = torch.randn(1, 1, 4, 5, 6)
+    for element in field.group.elements:
+        torch.testing.assert_close(
+            group_layer_defect(layer, volume, element),
+            element_defect(layer, volume, element, field, field),
+            atol=1e-5,
+            rtol=1e-5,
+        )
+    with pytest.raises(ModelError, match="MS-299"):
+        group_layer_bound(layer, volume)
