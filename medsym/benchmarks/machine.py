@@ -12,7 +12,7 @@ def machine() -> dict[str, str]:
     """Processor, system, versions and date, for the record of a measurement."""
     return {
         "processor": _processor(),
-        "system": platform.platform(),
+        "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "torch": torch.__version__,
         "torch_capability": torch.backends.cpu.get_cpu_capability(),

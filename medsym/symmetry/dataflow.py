@@ -8,9 +8,8 @@ tensors may share. ``medsym.symmetry.walk`` asks here before it takes a tensor f
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, UntypedStorage
 from torch._ops import OpOverload
-from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 
 
@@ -26,12 +25,11 @@ class Dataflow(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.overwritten: set[int] = set()
-        self._derived: dict[int, StorageWeakRef] = {}  # a reference keeps an address its own
+        self._derived: dict[int, UntypedStorage] = {}  # held, so that an address stays its own
 
     def mark(self, tensor: Tensor) -> None:
         """State that a tensor comes from the input."""
-        reference = StorageWeakRef(tensor.untyped_storage())
-        self._derived[memory_of(tensor)] = reference
+        self._derived[memory_of(tensor)] = tensor.untyped_storage()
 
     def release(self, tensor: Tensor) -> None:
         """State that a tensor counts as a constant, however it was made."""

@@ -19,8 +19,8 @@ _CANDIDATES = (32, 64, 96, 128, 160, 192)
 def meta_copy(network: nn.Module) -> nn.Module:
     """A copy without values: parameters, buffers and remembered tensors live on ``meta``.
 
-    Numbers are float32 whatever the network's are, and hooks that others put on the network do not
-    run on the copy.
+    Numbers are float32 whatever the network's are, and hooks that others put on the network are
+    neither copied nor run.
     """
     memo: dict[int, object] = {}
     for tensor in [*network.parameters(), *network.buffers()]:
@@ -30,12 +30,13 @@ def meta_copy(network: nn.Module) -> nn.Module:
             nn.Parameter(shape_only, requires_grad=tensor.requires_grad) if trained else shape_only
         )
     for module in network.modules():
-        for value in vars(module).values():
+        for name, value in vars(module).items():
+            if name.startswith("_") and "hooks" in name:
+                memo[id(value)] = OrderedDict()  # a hook's owner is not copied either
             for tensor in tensors_in(value):
                 memo.setdefault(id(tensor), _shape_of(tensor))
     copied = copy.deepcopy(network, memo)
     for module in list(copied.modules()):
-        vars(module).update(_forward_hooks=OrderedDict(), _forward_pre_hooks=OrderedDict())
         if parametrize.is_parametrized(module):
             _without_parametrisation(module)
     return copied

@@ -108,7 +108,8 @@ def _normalised(
     scale, steps = _vector(comparison, call, "weight", weight, gap.action, default=1.0)
     shift, moves = _vector(comparison, call, "bias", bias, gap.action, default=0.0)
     largest = comparison.largest(scale, steps).view(groups, -1).amax(1)
-    offset = float(comparison.largest(shift, moves).norm())
+    voxels = math.sqrt(math.prod(tensor.shape[2:]))
+    offset = float(comparison.largest(shift, moves).norm()) * voxels
     values = tensor.detach().double().reshape(len(tensor), groups, -1)
     n = values.shape[2]
     variance, mean = torch.var_mean(values, dim=2, correction=0, keepdim=True)
@@ -117,22 +118,19 @@ def _normalised(
     factor = largest * (2.0 / (s + least)).squeeze(2) * (1.0 + 1e-9)
     centred = ((values - mean) / s).view(len(tensor), channels, -1)
     source = size(centred * steps.view(1, -1, 1) + moves.view(1, -1, 1))
-    reach, voxels = float(largest.norm()) * math.sqrt(n), math.sqrt(centred.shape[2])
-    odd = float(steps.abs().max()) / 2
+    reach = float(largest.norm()) * math.sqrt(n)
+    odd, floor = float(steps.abs().max()) / 2, 2.0 * underflow(output, 8.0)
     if weight is not None or bias is not None:
         comparison.note(call, even=float(largest.max()), odd=odd, source=source)
     unit = statistics_rounding(output)
     lengths, least = values.norm(dim=2) + gap.total[:, None], least.squeeze(2)
-    spread = unit * (lengths / least + math.sqrt(n))
-    if cancels:
-        spread = spread + _lost_variance(lengths, least, n, unit, eps)
-    floor = 2.0 * underflow(output, 8.0)
-    rounding = 2.0 * ((largest * spread).norm(dim=1) + unit * offset * voxels) + floor
+    lost = _lost_variance(lengths, least, n, unit, eps) if cancels else 0.0
+    spread = unit * (lengths / least + math.sqrt(n)) + lost
+    rounding = 2.0 * ((largest * spread).norm(dim=1) + unit * offset) + floor
     steepest = float(largest.max()) / math.sqrt(eps) if eps > 0.0 else math.inf
-    cancelled = min(unit * gap.magnitude / math.sqrt(n * eps), 1.0) if eps > 0.0 else 1.0
-    cancelled = cancelled if cancels else 0.0
-    loss = unit * (reach + offset * voxels) + (unit + cancelled) * steepest * gap.magnitude
-    loss = 2.0 * loss + floor
+    share = min(unit * gap.magnitude / math.sqrt(n * max(eps, 1e-300)), 1.0)  # of a variance
+    steep = steepest * (unit + share if cancels else unit)
+    loss = 2.0 * (unit * (reach + offset) + steep * gap.magnitude) + floor
     return gap.through(
         gain=factor.amax(1),
         source=source,
@@ -140,7 +138,7 @@ def _normalised(
         gain_any=steepest,
         source_any=2.0 * odd * math.sqrt(n * groups) + float(moves.norm()) * voxels,
         rounding_any=loss,
-        magnitude=reach + offset * voxels + loss,
+        magnitude=reach + offset + loss,
         cap=comparison.cap(2.0 * reach),
     )
 

@@ -97,6 +97,23 @@ def test_weights_pass_through_a_state_dict() -> None:
     assert difference(second(volume), first(volume)) == 0.0
 
 
+class Uncopiable:
+    """Owner of a hook, for example the walk of a certificate."""
+
+    def __deepcopy__(self, _memo: object) -> "Uncopiable":
+        raise AssertionError("the owner of a hook was copied")
+
+    def look(self, *_arguments: object) -> None:
+        pass
+
+
+def test_owners_of_hooks_are_not_copied() -> None:
+    soft = soften(made("UNet"), softness=0.3, action_out=labels("x"))
+    soft.network.register_forward_hook(Uncopiable().look)
+    soft.network.register_forward_pre_hook(Uncopiable().look)
+    assert soft(noise("UNet")).isfinite().all()  # checks the grid on a copy
+
+
 def test_hooks_of_others_see_the_real_pass_only() -> None:
     soft = soften(made("UNet"))
     seen: list[str] = []
