@@ -44,7 +44,7 @@ def test_a_function_that_does_the_work_twice_takes_twice_the_time() -> None:
             pass
 
     steps = {"once": spin, "again": spin, "twice": lambda: (spin(), spin())}
-    rows = compare_times(steps, seconds=0.5)
+    rows = compare_times(lambda: steps, seconds=0.5)
     assert rows["once"]["ratio"] == 1.0
     assert rows["again"]["ratio"] == pytest.approx(1.0, abs=0.2)
     assert rows["twice"]["ratio"] == pytest.approx(2.0, abs=0.4)

@@ -1,21 +1,22 @@
 """Ratios of run times on a machine that others use too.
 
-Both sides run in turn, A B B A A B B A ..., on one torch thread; what counts is the processor
-time of this process, the ratio is taken within each turn, and the median over the turns is given
-with the interval that holds the true median with 95 % (order statistics, no model).
+What counts is the processor time of this process on one torch thread. Both sides run in turn, A B
+B A A B B A ..., in several rounds, and every round builds its networks anew: where their tensors
+happen to lie in memory can slow one of them by a tenth for as long as they live. Disturbances only
+add time, so the ratio is that of the least times; the range over the rounds is given beside it.
 """
 
 import contextlib
 import gc
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
-import numpy as np
 import torch
 
 Step = Callable[[], object]
+Build = Callable[[], Mapping[str, Step]]
+ROUNDS = 4
+LEAST_TURNS = 3
 
 
 @contextlib.contextmanager
@@ -33,29 +34,38 @@ def single_threaded() -> Iterator[None]:
         gc.collect()
 
 
-def compare_times(steps: Mapping[str, Step], *, seconds: float) -> dict[str, dict[str, float]]:
+def compare_times(build: Build, *, seconds: float) -> dict[str, dict[str, float]]:
     """Time several functions in turn and give each one's ratio to the first.
 
     Args:
-        steps: Name -> function; the first one is what the others are compared with.
-        seconds: Processor time to spend; at least 5 turns are run, at most 400.
+        build: Makes name -> function; the first one is what the others are compared with. Called
+            once per round.
+        seconds: Processor time to spend, without building; at least three turns per round are run.
 
     Returns:
-        Name -> ``ratio`` (median over the turns), ``low`` and ``high`` (its 95 % interval),
-        ``milliseconds`` (median) and ``turns``.
+        Name -> ``ratio`` of the least times, ``low`` and ``high`` (the range of this ratio over
+        the rounds), ``milliseconds`` (the least) and ``turns``.
     """
     with single_threaded():
-        for step in steps.values():
-            step()
-        start = time.process_time()
-        first = {name: _seconds(step) for name, step in steps.items()}
-        turns = int(np.clip(seconds / max(time.process_time() - start, 1e-6), 5, 400))
-        times: dict[str, list[float]] = {name: [] for name in first}
-        for turn in range(turns):
-            for name in list(steps) if turn % 2 == 0 else reversed(list(steps)):
-                times[name].append(_seconds(steps[name]))
-    base = np.array(times[next(iter(steps))])
-    return {name: _ratio(np.array(values), base) for name, values in times.items()}
+        rounds = []
+        for _ in range(ROUNDS):
+            rounds.append(_round(build(), seconds=seconds / ROUNDS))
+            gc.collect()  # the networks of this round
+    base = next(iter(rounds[0]))
+    return {name: _ratio(rounds, name, base) for name in rounds[0]}
+
+
+def _round(steps: Mapping[str, Step], *, seconds: float) -> dict[str, list[float]]:
+    """Times of every function, in turns."""
+    for step in steps.values():
+        step()
+    start = time.process_time()
+    times = {name: [_seconds(step)] for name, step in steps.items()}
+    turns = max(LEAST_TURNS, int(seconds / max(time.process_time() - start, 1e-6)))
+    for turn in range(1, turns):
+        for name in list(steps) if turn % 2 == 0 else reversed(list(steps)):
+            times[name].append(_seconds(steps[name]))
+    return times
 
 
 def _seconds(step: Step) -> float:
@@ -64,14 +74,14 @@ def _seconds(step: Step) -> float:
     return time.process_time() - start
 
 
-def _ratio(values: "np.ndarray[Any, Any]", base: "np.ndarray[Any, Any]") -> dict[str, float]:
-    ratios = np.sort(values / np.maximum(base, 1e-9))
-    count = len(ratios)
-    rank = max(0, math.floor(count / 2 - 0.98 * math.sqrt(count)))  # 95 % of a binomial at 1/2
+def _ratio(rounds: list[dict[str, list[float]]], name: str, base: str) -> dict[str, float]:
+    least = [(min(times[name]), max(min(times[base]), 1e-9)) for times in rounds]
+    ratios = [ours / other for ours, other in least]
+    fastest = min(ours for ours, _ in least)
     return {
-        "ratio": float(np.median(ratios)),
-        "low": float(ratios[rank]),
-        "high": float(ratios[count - 1 - rank]),
-        "milliseconds": float(1e3 * np.median(values)),
-        "turns": float(count),
+        "ratio": fastest / min(other for _, other in least),
+        "low": min(ratios),
+        "high": max(ratios),
+        "milliseconds": 1e3 * fastest,
+        "turns": float(sum(len(times[name]) for times in rounds)),
     }

@@ -1,6 +1,6 @@
 """What soft symmetry costs in training and inference, and what half the work gains.
 
-All numbers are ratios of processor times on one thread, measured in turn within this run; below 1
+All numbers are ratios of least processor times on one thread, taken in turn in this run; below 1
 our side is faster. Dense means the ordinary torch layers of the same width on the same input.
 """
 
@@ -61,7 +61,7 @@ def run_layer_benchmark(
 
     Returns:
         The five ratios by name, ``comparisons``, and ``blocks`` and ``convs`` by width, with
-        intervals and milliseconds, ``kernel_space``, ``settings`` and ``machine``.
+        ranges and milliseconds, ``kernel_space``, ``settings`` and ``machine``.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -137,11 +137,18 @@ def _versus_dense(
     seconds: float,
 ) -> dict[str, dict[str, float]]:
     """Inference of one layer: plain, plain channels-last, ours."""
-    volume = torch.randn(1, width, size, size, size)
-    last = volume.contiguous(memory_format=torch.channels_last_3d)
-    plain, half = dense(width).eval(), ours(width).eval()
-    steps = {"dense": (plain, volume), "dense channels-last": (plain, last), "ours": (half, volume)}
-    return compare_times({n: _pass(*step) for n, step in steps.items()}, seconds=seconds)
+
+    def build() -> Mapping[str, Step]:
+        volume = torch.randn(1, width, size, size, size)
+        last = volume.contiguous(memory_format=torch.channels_last_3d)
+        plain, half = dense(width).eval(), ours(width).eval()
+        return {
+            "dense": _pass(plain, volume),
+            "dense channels-last": _pass(plain, last),
+            "ours": _pass(half, volume),
+        }
+
+    return compare_times(build, seconds=seconds)
 
 
 def _pass(network: nn.Module, volume: Tensor) -> Step:
@@ -153,36 +160,42 @@ def _pass(network: nn.Module, volume: Tensor) -> Step:
 
 
 def _training(pairs: int, size: int, seconds: float) -> dict[str, dict[str, float]]:
-    volume = torch.randn(1, 2, size, size, size)
-    networks = {
-        "plain": TimedUNet(PlainLayers(), pairs=pairs),
-        "ours": TimedUNet(MirrorLayers(), pairs=pairs),
-    }
-    steps = {name: training_step(network, volume) for name, network in networks.items()}
-    return compare_times(steps, seconds=3 * seconds)
+    def build() -> Mapping[str, Step]:
+        volume = torch.randn(1, 2, size, size, size)
+        networks = {
+            "plain": TimedUNet(PlainLayers(), pairs=pairs),
+            "ours": TimedUNet(MirrorLayers(), pairs=pairs),
+        }
+        return {name: training_step(network, volume) for name, network in networks.items()}
+
+    return compare_times(build, seconds=3 * seconds)
 
 
 def _inference(pairs: int, size: int, seconds: float) -> dict[str, dict[str, float]]:
-    volume = torch.randn(1, 2, size, size, size)
-    soft = TimedUNet(MirrorLayers(), pairs=pairs).eval()
-    networks = {
-        "plain": TimedUNet(PlainLayers(), pairs=pairs).eval(),
-        "ours": fold(copy.deepcopy(soft)),
-        "ours, not folded": soft,
-    }
-    steps = {name: _pass(network, volume) for name, network in networks.items()}
-    return compare_times(steps, seconds=2 * seconds)
+    def build() -> Mapping[str, Step]:
+        volume = torch.randn(1, 2, size, size, size)
+        soft = TimedUNet(MirrorLayers(), pairs=pairs).eval()
+        networks = {
+            "plain": TimedUNet(PlainLayers(), pairs=pairs).eval(),
+            "ours": fold(copy.deepcopy(soft)),
+            "ours, not folded": soft,
+        }
+        return {name: _pass(network, volume) for name, network in networks.items()}
+
+    return compare_times(build, seconds=2 * seconds)
 
 
 def _escnn(pairs: int, size: int, seconds: float) -> dict[str, dict[str, float]]:
-    volume = torch.randn(1, 2 * pairs, size, size, size)
-    networks = {
-        "escnn": EscnnStack(pairs=pairs, depth=3),
-        "ours": mirror_stack(HalfConv3d, pairs=pairs, depth=3),
-        "ours, dense kernels": mirror_stack(MirrorConv3d, pairs=pairs, depth=3),
-    }
-    steps = {name: training_step(network, volume) for name, network in networks.items()}
-    return compare_times(steps, seconds=2 * seconds)
+    def build() -> Mapping[str, Step]:
+        volume = torch.randn(1, 2 * pairs, size, size, size)
+        networks = {
+            "escnn": EscnnStack(pairs=pairs, depth=3),
+            "ours": mirror_stack(HalfConv3d, pairs=pairs, depth=3),
+            "ours, dense kernels": mirror_stack(MirrorConv3d, pairs=pairs, depth=3),
+        }
+        return {name: training_step(network, volume) for name, network in networks.items()}
+
+    return compare_times(build, seconds=2 * seconds)
 
 
 def format_layers(result: dict[str, Any]) -> str:
@@ -192,7 +205,7 @@ def format_layers(result: dict[str, Any]) -> str:
     lines = [
         f"{title} ({where['torch_capability']}), {where['date']}",
         "",
-        "| ratio of processor times | target | median | 95 % interval | turns |",
+        "| ratio of least processor times | target | ratio | range over rounds | turns |",
         "|---|---|---|---|---|",
     ]
     for name, target in _TARGETS.items():
@@ -205,7 +218,7 @@ def format_layers(result: dict[str, Any]) -> str:
         f"training step over escnn's with dense kernels: {beside['ratio']:.3f}",
         f"equivariant 3x3x3 kernels reached: {reached}",
         "",
-        "| channels, voxels | block / dense | 95 % | dense ms | conv / dense | 95 % | dense ms |",
+        "| channels, voxels | block / dense | range | dense ms | conv / dense | range | dense ms |",
         "|---|---|---|---|---|---|---|",
     ]
     for width, size in result["settings"]["sizes"].items():

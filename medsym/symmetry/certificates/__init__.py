@@ -4,12 +4,8 @@ They are exact for a layer and vacuous beyond about three convolutions: they ran
 network and are never shown to a reader of scans.
 """
 
-from medsym.symmetry.certificates.certify import (
-    LayerCertificate,
-    NetworkCertificate,
-    certify,
-    layer_certificates,
-)
+from medsym.symmetry.certificates.certify import NetworkCertificate, certify
+from medsym.symmetry.certificates.layer import LayerCertificate, layer_certificates
 from medsym.symmetry.certificates.stability import softness_stability
 
 __all__ = [

@@ -20,7 +20,10 @@ the one-pass head (``soft_head``) know the defect itself.
 """
 
 import math
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -31,31 +34,7 @@ from medsym.symmetry.certificates.gap import Gap, size
 from medsym.symmetry.certificates.rules import certificate_rules
 from medsym.symmetry.certificates.twin import Twin
 from medsym.symmetry.mirror import ChannelAction, mirror
-from medsym.symmetry.operator_norm import conv_norm
-from medsym.symmetry.parametrisation import SoftKernel, soft_tensors
 from medsym.symmetry.walk import Walk
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LayerCertificate:
-    """What the weights of one softened layer say.
-
-    Attributes:
-        name: Dotted name of the layer.
-        softness: Its largest softness.
-        even_norm: ``|W_even|``, operator norm.
-        odd_norm: ``|a W_odd|``, operator norm; the distance from the nearest symmetric layer.
-    """
-
-    name: str
-    softness: float
-    even_norm: float
-    odd_norm: float
-
-    @property
-    def defect(self) -> float:
-        """Largest defect of the layer without its bias on an input of norm 1."""
-        return 2.0 * self.odd_norm
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,32 +92,21 @@ class NetworkCertificate:
 
 
 @torch.no_grad()
-def layer_certificates(network: nn.Module) -> tuple[LayerCertificate, ...]:
-    """Exact defects of all softened kernels from the weights alone, largest first.
+@contextmanager
+def _told(network: nn.Module, report: Callable[[str], object] | None) -> Iterator[None]:
+    """While open, ``report`` hears of every layer with weights that is about to run."""
+    with ExitStack() as stack:
+        for path, module in network.named_modules():
+            if report is not None and isinstance(
+                module, nn.Conv3d | nn.ConvTranspose3d | nn.Linear
+            ):
+                told = partial(_tell, report, path or type(network).__name__)
+                stack.callback(module.register_forward_pre_hook(told).remove)
+        yield
 
-    Convolutions whose softness varies over voxels or inputs count with their largest softness.
-    """
-    found = []
-    layers = dict(network.named_modules())
-    for tensor in soft_tensors(network):
-        if not isinstance(tensor.weight, SoftKernel):
-            continue
-        even, odd = tensor.weight.parts(tensor.raw.double())
-        layer = layers[tensor.layer]
-        shape = {
-            "stride": getattr(layer, "stride", 1),
-            "dilation": getattr(layer, "dilation", 1),
-            "groups": getattr(layer, "groups", 1),
-        }
-        found.append(
-            LayerCertificate(
-                name=tensor.layer or type(layer).__name__,
-                softness=float(tensor.weight.softness.value.max()),
-                even_norm=conv_norm(even, **shape),
-                odd_norm=conv_norm(odd, **shape),
-            )
-        )
-    return tuple(sorted(found, key=lambda row: -row.odd_norm))
+
+def _tell(report: Callable[[str], object], path: str, *_hook: object) -> None:
+    report(path)
 
 
 @torch.no_grad()
@@ -149,8 +117,12 @@ def certify(
     action_in: ChannelAction | None = None,
     action_out: ChannelAction | None = None,
     radius: float | None = None,
+    report: Callable[[str], object] | None = None,
 ) -> NetworkCertificate:
-    """Bound the defect of a network built of known functions; two passes and some norms.
+    """Bound the defect of a network built of known functions; three passes and a norm per layer.
+
+    The norms take the time, and wide layers most of it: 0.2 s of a processor for 32 channels, 1.2
+    for 64, 7 for 128.
 
     Softened convolutions say how the mirror acts on their channels; every other weight counts as
     acting on trivial channels, with all of its odd part.
@@ -161,6 +133,7 @@ def certify(
         action_in: Channel action on the input, trivial if None.
         action_out: Channel action on the output, trivial if None.
         radius: The a-priori bound holds for inputs up to this norm; that of ``volume`` if None.
+        report: Told the name of every layer before its turn, for example ``print``.
 
     Raises:
         ModelError: MS-220, a function without a rule, in training mode, or one that breaks the
@@ -171,7 +144,8 @@ def certify(
     given = action_in or ChannelAction.trivial(volume.shape[1])
     reach = radius if radius is not None else float(size(volume).max())
     comparison = Twin()
-    output, gap = compared_pass(network, volume, comparison, action=given, radius=reach)
+    with _told(network, report):
+        output, gap = compared_pass(network, volume, comparison, action=given, radius=reach)
     wanted = action_out or ChannelAction.trivial(output.shape[1], axis=given.axis)
     gap = comparison.retyped(output, gap, wanted)
     _check_repeats(network, volume, output, gap)

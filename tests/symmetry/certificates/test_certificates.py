@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from medsym.errors import GridError, ModelError
 from medsym.nn.layers import MirrorConv3d, MirrorInstanceNorm3d, downsample
 from medsym.symmetry import ChannelAction, Softness, harden, mirror
-from medsym.symmetry.certificates.certify import certify, layer_certificates
+from medsym.symmetry.certificates import certify, layer_certificates
 from medsym.symmetry.certificates.pointwise import CURVES
 from medsym.symmetry.walk import Call, Walk
 from tests.builders_certificate import certificate, varied_inputs
@@ -239,3 +239,12 @@ def test_downsampling_and_norms_in_random_networks_hold() -> None:
     network = nn.Sequential(downsample(IMAGE, PAIR, softness=Softness(0.2)), nn.GELU())
     found = certify(network.eval(), torch.randn(1, 1, 8, 4, 4), action_out=PAIR)
     assert 0.5 < float(found.tightness) <= 1.0
+
+
+def test_report_is_told_every_layer_before_its_turn() -> None:
+    network = nn.Sequential(nn.Conv3d(1, 2, 3, padding=1), nn.ReLU(), nn.Conv3d(2, 1, 1)).eval()
+    told: list[str] = []
+    certify(network, torch.ones(1, 1, 4, 4, 4), report=told.append)
+    assert told == ["0", "2"]
+    network(torch.ones(1, 1, 4, 4, 4))
+    assert told == ["0", "2"]  # no hook is left behind

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from medsym.nn.layers import MirrorConv3d
 from medsym.symmetry import ChannelAction, Softness, measured_defect, mirror
-from medsym.symmetry.certificates.certify import certify, layer_certificates
+from medsym.symmetry.certificates import certify, layer_certificates
 
 Matrix = npt.NDArray[np.float64]
 SHAPE = (1, 1, 8, 6, 5)
