@@ -1,7 +1,6 @@
 """The equivariance report of one network: everything that is measured on it, in one place."""
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ from medsym.audit.layers import LayerDefect
 from medsym.audit.place import Place
 from medsym.audit.subject import Subject, subject_of
 from medsym.audit.volume_audit import OutputDefect, Report, VolumeAudit, audit_volume
+from medsym.strict_json import finite
 from medsym.symmetry.mirror import Axis, ChannelAction
 
 TOLERANCE = 1e-5
@@ -54,8 +54,8 @@ class NetworkAudit:
             "cost": [dataclasses.asdict(row) for row in self.cost],
             "volumes": [_volume_numbers(volume, self.tolerance) for volume in self.volumes],
         }
-        finite: dict[str, Any] = _finite(numbers)
-        return finite
+        strict: dict[str, Any] = finite(numbers)
+        return strict
 
 
 def audit_network(
@@ -149,12 +149,3 @@ def _without_map(measured: OutputDefect | LayerDefect) -> dict[str, Any]:
         name: dataclasses.asdict(value) if isinstance(value, Place | Compliance) else value
         for name, value in values.items()
     }
-
-
-def _finite(value: Any) -> Any:
-    """Nested lists and dicts with None in place of infinite numbers, which JSON does not know."""
-    if isinstance(value, dict):
-        return {key: _finite(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(entry) for entry in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

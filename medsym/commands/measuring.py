@@ -1,10 +1,10 @@
 """bench, audit and search: measurements of medsym and of networks, as tables and as JSON."""
 
 import argparse
-import json
 from pathlib import Path
 
 from medsym.commands.console import EXIT_OK, EXIT_REFUSED, say
+from medsym.strict_json import to_json
 from medsym.volumes.output_file import write_atomically
 
 
@@ -76,6 +76,5 @@ def show(table: str, *, numbers: object, path: Path | None) -> None:
     for line in table.splitlines():
         say(line)
     if path is not None:
-        text = json.dumps(numbers, indent=1, sort_keys=True)
-        write_atomically(path, (text + "\n").encode())
+        write_atomically(path, to_json(numbers).encode())
         say(f"numbers in {path}")

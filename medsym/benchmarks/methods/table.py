@@ -1,5 +1,6 @@
 """The result of the comparison as Markdown tables."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -129,9 +130,13 @@ def _correlations(found: Mapping[str, Mapping[str, float]]) -> str:
         "|---|---|---|---|---|",
     ]
     lines += [
-        f"| {version} | {own['rho']:+.2f} | {own['networks']:.0f} | "
-        f"{own['rho_without_exact']:+.2f} | {own['networks_without_exact']:.0f} |"
+        f"| {version} | {_rho(own['rho'])} | {own['networks']:.0f} | "
+        f"{_rho(own['rho_without_exact'])} | {own['networks_without_exact']:.0f} |"
         for version in VERSION_TITLES
         if (own := found.get(version))
     ]
     return "\n".join(lines)
+
+
+def _rho(value: float | None) -> str:
+    return "too few" if value is None or math.isnan(value) else f"{value:+.2f}"
