@@ -1,6 +1,5 @@
-"""The command line: exit codes, one line per error, frozen flags, and a quick start."""
+"""The command line: exit codes, one line per error and a quick start."""
 
-import argparse
 import os
 import signal
 import subprocess
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from medsym import RESEARCH_USE_ONLY
-from medsym.cli import build_parser, main
+from medsym.cli import main
 from medsym.commands import viewing
 from medsym.commands.console import ProgressLine
 from medsym.errors import ScanError
@@ -21,20 +20,6 @@ from medsym.screening.lock import output_lock
 from medsym.screening.runner import Progress
 from tests.builders_case import FakeNetwork, fake_model, flat_reference
 from tests.screening.quick_run import patch_known_plane, store
-
-FLAGS = {
-    "demo": {"--out", "--no-view", "--port", "--model", "--debug"},
-    "screen": {
-        *("scans", "--out", "--assume-orientation", "--volume", "--max-gib", "--allow-shear"),
-        *("--overwrite", "--single-pass", "--model", "--debug"),
-    },
-    "verify": {"folder", "--debug"},
-    "view": {"folder", "--port", "--debug"},
-    "train": {"config", "--out", "--resume", "--debug"},
-    "samples": {"--out", "--debug"},
-    "bench": {"what", "--json", "--debug"},
-    "evaluate": {"--cases", "--synthetic", "--number", "--json", "--model", "--debug"},
-}
 
 
 @pytest.fixture
@@ -48,19 +33,6 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     patch_known_plane(monkeypatch)
     assert isinstance(model.network, FakeNetwork)
     return folder
-
-
-def test_flags_are_frozen() -> None:
-    (menu,) = (a for a in build_parser()._actions if isinstance(a, argparse._SubParsersAction))
-    found = {
-        name: {
-            (action.option_strings or [action.dest])[-1]
-            for action in parser._actions
-            if action.dest != "help"
-        }
-        for name, parser in menu.choices.items()
-    }
-    assert found == FLAGS
 
 
 @pytest.mark.usefixtures("shipped")
