@@ -11,7 +11,7 @@ from torch import Tensor
 from medsym.audit.inputs import scan_volume, synthetic_volume
 from medsym.audit.network_audit import TOLERANCE, NetworkAudit, combine
 from medsym.audit.subject import Subject, load_subject
-from medsym.audit.volume_audit import VolumeAudit, audit_volume
+from medsym.audit.volume_audit import VolumeAudit, audit_volume, silent
 from medsym.errors import MedsymError, ModelError, OutputError, ScanError
 from medsym.inference.case import one_thread
 from medsym.volumes.nifti import read_scan
@@ -48,7 +48,7 @@ def run_audit(
         ScanError: MS-278, none of the scans could be used.
         OutputError: A picture cannot be written.
     """
-    say = report or _silent
+    say = report or silent
     subject = load_subject(model)
     if out is not None:
         _make_folder(out)  # before minutes of measuring
@@ -132,7 +132,3 @@ def _plain(name: str) -> str:
     """A volume's name as part of a file name."""
     stem = name.removesuffix(".gz").removesuffix(".nii").replace(" ", "-")
     return stem if is_safe_name(stem) and unicodedata.is_normalized("NFC", stem) else "scan"
-
-
-def _silent(_line: str) -> None:
-    """Report nothing."""

@@ -31,7 +31,7 @@ def _volume(volume: Mapping[str, Any], *, tolerance: float) -> Iterator[str]:
     yield from _layers(volume, tolerance=tolerance)
     yield ""
     yield "Lie derivative of the main output (Gruver et al., arXiv 2210.02984), smoothed by 1 voxel"
-    yield from _aligned(
+    yield from aligned(
         [
             ("motion", "change per unit", "unit", "share of motion", "floor", "method"),
             *(
@@ -50,7 +50,7 @@ def _volume(volume: Mapping[str, Any], *, tolerance: float) -> Iterator[str]:
     yield ""
     yield "disturbances of the input, relative changes"
     columns = ("input_change", "output_change", "defect", "asymmetry")
-    yield from _aligned(
+    yield from aligned(
         [
             ("disturbance", "strength", *(name.replace("_", " ") for name in columns)),
             *(
@@ -99,7 +99,7 @@ def _outputs(outputs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
                 used,
             )
         )
-    yield from _aligned(rows)
+    yield from aligned(rows)
     yield "(at borders, at mid-plane: concentration of the squared defect, 1 is evenly spread)"
 
 
@@ -128,14 +128,14 @@ def _layers(volume: Mapping[str, Any], *, tolerance: float) -> Iterator[str]:
                     _short(moved),
                 )
             )
-    yield from _aligned(rows)
+    yield from aligned(rows)
     yield f"(the {len(rows) - 1} layers that add most; shift: 0 follows a shift, 1 ignores it)"
     if any(layer["action"] == "assumed" for layer in layers):
         yield "(channels of layers that state no action are expected to stay under the mirror)"
 
 
 def _cost(cost: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    yield from _aligned(
+    yield from aligned(
         [
             ("processor time", "s", f"ratio to {cost[-1]['form']}"),
             *((row["form"], f"{row['cpu_seconds']:.3f}", f"{row['ratio']:.3f}") for row in cost),
@@ -151,7 +151,7 @@ def _softness(softness: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     if all(row["high"] == 0.0 and not row["learned"] for row in softness):
         yield f"{len(softness)} softened layers, all with softness 0: exactly symmetric weights"
         return
-    yield from _aligned(
+    yield from aligned(
         [
             ("softened layer", "softness", "learned", "odd share of weight"),
             *(
@@ -175,8 +175,8 @@ def _short(value: float | None) -> str:
     return "0" if value == 0.0 else f"{value:.2g}" if 1e-3 <= abs(value) < 100 else f"{value:.1e}"
 
 
-def _aligned(rows: Sequence[_Row]) -> Iterator[str]:
-    """First column to the left, the others to the right."""
+def aligned(rows: Sequence[_Row]) -> Iterator[str]:
+    """Lines of a plain table: first column to the left, the others to the right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         cells = [

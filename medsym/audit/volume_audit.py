@@ -103,7 +103,7 @@ def audit_volume(
     subject: Subject, volume: Tensor, *, name: str, report: Report | None = None
 ) -> VolumeAudit:
     """Everything that depends on the volume: layers, outputs, motions, disturbances."""
-    say = report or _silent
+    say = report or silent
     say(f"{name}: layers")
     layers = layer_defects(subject.network, volume, axis=subject.axis, action_in=subject.action_in)
     outputs = tuple(_output_defect(subject, output, layers.output) for output in subject.outputs)
@@ -162,5 +162,5 @@ def _motions(subject: Subject, volume: Tensor) -> tuple[MotionResponse, ...]:
     return tuple(found)
 
 
-def _silent(_line: str) -> None:
+def silent(_line: str) -> None:
     """Report nothing."""

@@ -60,16 +60,10 @@ def _evaluate_synthetic(arguments: argparse.Namespace) -> None:
 
 def format_rows(rows: Sequence[Mapping[str, float | str]]) -> str:
     """Rows with the same keys as a table in plain text: names left, numbers right."""
-    names = list(rows[0])
-    cells = [names] + [
+    from medsym.audit.table import aligned
+
+    cells = [list(rows[0])] + [
         [value if isinstance(value, str) else f"{value:.4g}" for value in row.values()]
         for row in rows
     ]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(names))]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if column == 0 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
-        for line in cells
-    )
+    return "\n".join(aligned(cells))

@@ -88,7 +88,7 @@ def polyphase(
     phase r of the input. Dilation matters only where it meets a stride.
     """
     axes = weight.ndim - 2
-    strides, dilations = _per_axis(stride, axes), _per_axis(dilation, axes)
+    strides, dilations = per_axis(stride, axes), per_axis(dilation, axes)
     for axis, (step, spread) in enumerate(zip(strides, dilations, strict=True), start=2):
         if step == 1:
             continue
@@ -104,6 +104,6 @@ def polyphase(
     return weight
 
 
-def _per_axis(value: int | Sequence[int], axes: int) -> list[int]:
-    """One number per spatial axis."""
-    return [int(value)] * axes if isinstance(value, int) else [int(v) for v in value]
+def per_axis(value: int | Sequence[int], axes: int = 3) -> tuple[int, ...]:
+    """One number per spatial axis, from one for all or one for each."""
+    return (int(value),) * axes if isinstance(value, int) else tuple(int(v) for v in value)

@@ -21,6 +21,7 @@ from medsym.symmetry.certificates.gap import (
     volume_argument,
 )
 from medsym.symmetry.mirror import check_strided, spatial_dim
+from medsym.symmetry.operator_norm import per_axis
 from medsym.symmetry.walk import Call
 
 
@@ -30,8 +31,8 @@ def convolution(comparison: Comparison, call: Call[Gap], output: Tensor) -> Gap:
     weight = call.argument(1, "weight")
     padding = call.argument(4, "padding", 0)
     form = Geometry(
-        stride=_triple(call.argument(3, "stride", 1)),
-        dilation=_triple(call.argument(5, "dilation", 1)),
+        stride=per_axis(call.argument(3, "stride", 1)),
+        dilation=per_axis(call.argument(5, "dilation", 1)),
         groups=call.argument(6, "groups", 1),
     )
     axis = spatial_dim(gap.action.axis)
@@ -42,7 +43,7 @@ def convolution(comparison: Comparison, call: Call[Gap], output: Tensor) -> Gap:
         )
         padded = reach // 2
     else:
-        padded = 0 if padding == "valid" else _triple(padding)[axis]
+        padded = 0 if padding == "valid" else per_axis(padding)[axis]
     _check_grid(
         comparison,
         call,
@@ -60,14 +61,14 @@ def transposed_convolution(comparison: Comparison, call: Call[Gap], output: Tens
     _, gap = volume_argument(call)
     weight = call.argument(1, "weight")
     form = Geometry(
-        stride=_triple(call.argument(3, "stride", 1)),
-        dilation=_triple(call.argument(7, "dilation", 1)),
+        stride=per_axis(call.argument(3, "stride", 1)),
+        dilation=per_axis(call.argument(7, "dilation", 1)),
         groups=call.argument(6, "groups", 1),
         transposed=True,
     )
     axis = spatial_dim(gap.action.axis)
     reach = (weight.shape[axis] - 1) * form.dilation[axis] + 1
-    padding = _triple(call.argument(4, "padding", 0))
+    padding = per_axis(call.argument(4, "padding", 0))
     _check_grid(
         comparison,
         call,
@@ -79,7 +80,7 @@ def transposed_convolution(comparison: Comparison, call: Call[Gap], output: Tens
     shape = {
         "stride": form.stride,
         "padding": padding,
-        "output_padding": _triple(call.argument(5, "output_padding", 0)),
+        "output_padding": per_axis(call.argument(5, "output_padding", 0)),
         "dilation": form.dilation,
     }
     return _weighted(comparison, call, output, form, shape)
@@ -190,8 +191,3 @@ def _check_grid(
         check_strided(
             extent, kernel=kernel, stride=stride, padding=padding, name=call.path or "network"
         )
-
-
-def _triple(value: Any) -> tuple[int, ...]:
-    """One number per spatial axis."""
-    return (int(value),) * 3 if isinstance(value, int) else tuple(int(v) for v in value)

@@ -22,6 +22,7 @@ from medsym.symmetry.certificates.gap import (
     volume_argument,
 )
 from medsym.symmetry.mirror import Axis, ChannelAction, spatial_dim
+from medsym.symmetry.operator_norm import per_axis
 from medsym.symmetry.walk import Call
 
 AxisFunction = Callable[[int, Tensor], Tensor]
@@ -57,7 +58,7 @@ def adaptive_average_pool(comparison: Comparison, call: Call[Gap], output: Tenso
 def max_pool(comparison: Comparison, call: Call[Gap], _output: Tensor) -> Gap:
     """A voxel is in at most m windows, so distances grow by sqrt(m) at most; 1 for size 2."""
     kernel, stride, padding = _windows(call)
-    spread = _three(call.argument(4, "dilation", 1))
+    spread = per_axis(call.argument(4, "dilation", 1))
     ceil = bool(call.argument(5, "ceil_mode", False))
 
     def along(axis: int, eye: Tensor) -> Tensor:
@@ -221,10 +222,6 @@ def _part(action: ChannelAction, channels: Sequence[int]) -> ChannelAction:
 
 def _windows(call: Call[Gap]) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
     """(kernel, stride, padding) of a pooling call."""
-    kernel = _three(call.argument(1, "kernel_size"))
+    kernel = per_axis(call.argument(1, "kernel_size"))
     stride = call.argument(2, "stride")
-    return kernel, _three(stride or kernel), _three(call.argument(3, "padding", 0))
-
-
-def _three(value: Any) -> tuple[int, ...]:
-    return (int(value),) * 3 if isinstance(value, int) else tuple(int(v) for v in value)
+    return kernel, per_axis(stride or kernel), per_axis(call.argument(3, "padding", 0))
