@@ -109,6 +109,8 @@ class AsymmetryNet(nn.Module):
         encoder_soft = settings.softness in ("encoder", "both")
         soft = Softness(settings.initial_softness if encoder_soft else 0.0, learned=encoder_soft)
         exact = Softness()
+        if settings.softness == "free":
+            soft = exact = Softness(1.0)
         actions = [mirror_action(regular=n) for n in settings.pairs]
         befores = [mirror_action(trivial=1), *actions[:-1]]
         level = SteerableLevel if settings.encoder == "steerable" else _Level
@@ -117,7 +119,9 @@ class AsymmetryNet(nn.Module):
             for index, (before, action) in enumerate(zip(befores, actions, strict=True))
         )
         self.exchanges = nn.ModuleList(
-            ContralateralExchange(a, radius=r) if settings.exchange else nn.Identity()
+            ContralateralExchange(a, radius=r, softness=exact)
+            if settings.exchange
+            else nn.Identity()
             for a, r in zip(actions, settings.window, strict=True)
         )
         outs = [mirror_action(regular=settings.decoder_pairs), *actions[1:-1]]
@@ -126,13 +130,18 @@ class AsymmetryNet(nn.Module):
             _Ascent(below, skip, out, exact)
             for below, skip, out in zip(belows, actions[:-1], outs, strict=True)
         )
-        self.anatomy = MirrorConv3d(outs[0], label_action(mirror_permutation()), kernel_size=1)
+        self.anatomy = MirrorConv3d(
+            outs[0], label_action(mirror_permutation()), kernel_size=1, softness=exact
+        )
         prior = settings.pathology_prior
         self.pathology = SoftHead(
             outs[0],
             mirror_action(trivial=1),
             hidden=mirror_action(regular=settings.head_pairs),
             bias=math.log(prior / (1.0 - prior)),
+            tolerance=settings.head_tolerance,
+            side_width=settings.head_side_width,
+            softness=exact,
         )
 
     @property

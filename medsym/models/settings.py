@@ -11,10 +11,14 @@ class ModelSettings(BaseModel):
     ``softness`` says where the network may depart from the mirror: ``head`` keeps the backbone
     exact, so the defect is known from one pass; ``encoder`` and ``both`` also learn weight
     softness in the encoder, and the defect is then known from the second, mirrored pass only.
+    ``none`` is exact everywhere; ``free`` ties no weight at all, a plain U-Net to compare with.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    spacing_mm: float = Field(
+        default=3.0, gt=0.5, le=8.0, description="edge of a voxel of the grid the network sees"
+    )
     pairs: tuple[int, ...] = Field(
         default=(4, 10, 20, 32), description="regular channel pairs per resolution, finest first"
     )
@@ -24,9 +28,15 @@ class ModelSettings(BaseModel):
     window: tuple[int, ...] = Field(
         default=(0, 1, 1, 1), description="radius of the exchange per resolution, voxels"
     )
-    softness: Literal["head", "encoder", "both", "none"] = "head"
+    softness: Literal["head", "encoder", "both", "none", "free"] = "head"
     encoder: Literal["mirror", "steerable"] = Field(
         default="mirror", description="projected kernels, or kernels expanded by escnn's R3Conv"
+    )
+    head_tolerance: float = Field(
+        default=0.05, gt=0.0, description="tolerance that the head starts with, log-odds"
+    )
+    head_side_width: float | None = Field(
+        default=None, gt=0.0, description="tell the head its side: voxels over which s rises"
     )
     initial_softness: float = Field(default=0.05, ge=0.0, le=1.0)
     pathology_prior: float = Field(

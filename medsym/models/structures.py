@@ -35,23 +35,29 @@ class Structure:
         return f"{self.side}-{self.name}" if self.side in ("left", "right") else self.name
 
 
-# name, left labels, right labels. Accumbens and basal vessels belong to the lentiform channel,
-# choroid plexus and inferior horn to the lateral ventricle, both cerebellar tissues to one channel.
+# name, left labels, right labels: the structures of Billot et al. Basal vessels belong to the
+# putamen, choroid plexus to the ventricle that it lies in, lesions of white matter to white matter.
 _PAIRED: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...] = (
     ("cerebral-white-matter", (2, 25, 78, 81), (41, 57, 79, 82)),
     ("cerebral-cortex", (3, 19, 20), (42, 55, 56)),
-    ("lateral-ventricle", (4, 5, 31, 136, 137), (43, 44, 63, 163, 164)),
+    ("lateral-ventricle", (4, 31, 136, 137), (43, 63, 163, 164)),
+    ("inferior-lateral-ventricle", (5,), (44,)),
+    ("cerebellar-white-matter", (7,), (46,)),
+    ("cerebellar-cortex", (6, 8), (45, 47)),
     ("thalamus", (9, 10), (48, 49)),
     ("caudate", (11,), (50,)),
-    ("lentiform", (12, 13, 26, 30), (51, 52, 58, 62)),
-    ("hippocampus-amygdala", (17, 18), (53, 54)),
-    ("cerebellum", (6, 7, 8), (45, 46, 47)),
+    ("putamen", (12, 30), (51, 62)),
+    ("pallidum", (13,), (52,)),
+    ("hippocampus", (17,), (53,)),
+    ("amygdala", (18,), (54,)),
+    ("accumbens", (26,), (58,)),
+    ("ventral-diencephalon", (28,), (60,)),
 )
 
-# The ventral diencephalon joins the brainstem: its two halves meet the midbrain on the mid-plane.
 _MIDLINE: tuple[tuple[str, tuple[int, ...]], ...] = (
-    ("brainstem", (16, 28, 60)),
-    ("third-fourth-ventricle", (14, 15, 72)),
+    ("third-ventricle", (14, 72)),
+    ("fourth-ventricle", (15,)),
+    ("brainstem", (16,)),
 )
 
 

@@ -25,7 +25,7 @@ class ContralateralExchange(nn.Module):
         action: Channel action of the features, a permutation.
         radius: Window of mirrored places in voxels; 0 compares voxel by voxel.
         match_action: Channel action of the low-dimensional keys that the window is matched on.
-        softness: Of the mixing convolution; None is exact.
+        softness: Of its convolutions; None is exact.
     """
 
     def __init__(
@@ -42,7 +42,9 @@ class ContralateralExchange(nn.Module):
         self.match_action = match_action or ChannelAction.regular(4)
         self.mix = MirrorConv3d(action + action, action, kernel_size=1, softness=softness)
         if radius:
-            self.key: nn.Module = MirrorConv3d(action, self.match_action, kernel_size=1)
+            self.key: nn.Module = MirrorConv3d(
+                action, self.match_action, kernel_size=1, softness=softness
+            )
             self.sharpness = nn.Parameter(torch.zeros(()))
 
     def forward(self, features: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from medsym.symmetry.mirror import Axis, ChannelAction, spatial_dim
 from medsym.symmetry.parametrisation import parametrisation
 from medsym.symmetry.soft_head import soft_odd
 from medsym.symmetry.soft_weight import OddPath
+from medsym.symmetry.softness import Softness
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,6 +54,8 @@ class SoftHead(OddPath):
         tolerance: Initial tolerance before features contribute, > 0; small is nearly exact.
         side_width: Voxels from the mid-plane at which s has reached 0.76; None leaves s out. The
             mid-plane is the middle of the volume.
+        softness: Of the hidden layer and the even part; None is exact, and anything else gives up
+            the guarantee: it is there for networks to compare with.
     """
 
     def __init__(
@@ -64,11 +67,14 @@ class SoftHead(OddPath):
         bias: float = 0.0,
         tolerance: float = 0.05,
         side_width: float | None = None,
+        softness: Softness | None = None,
     ) -> None:
         super().__init__()
         self.action_out, self.side_width = action_out, side_width
-        self.hidden = nn.Sequential(MirrorConv3d(action_in, hidden), activation(hidden))
-        self.even = MirrorConv3d(hidden, action_out, kernel_size=1)
+        self.hidden = nn.Sequential(
+            MirrorConv3d(action_in, hidden, softness=softness), activation(hidden)
+        )
+        self.even = MirrorConv3d(hidden, action_out, kernel_size=1, softness=softness)
         self.odd = MirrorConv3d(hidden, action_out.twisted(), kernel_size=1)
         self.tolerance = MirrorConv3d(hidden, action_out.unsigned(), kernel_size=1)
         starts = [(self.even, bias), (self.tolerance, math.log(math.expm1(tolerance)))]

@@ -39,7 +39,7 @@ from medsym.synthesis.tissues import (
 from medsym.volumes.intensity import normalise
 
 VOXEL_ML = 0.027
-_BOX_STRUCTURES = ("cerebral-white-matter", "cerebral-cortex", "cerebellum")
+_BOX_STRUCTURES = ("cerebral-white-matter", "cerebral-cortex", "cerebellar-cortex")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -79,8 +79,6 @@ UNSIDED_WHITE: tuple[int, ...] = (77, 80, 251, 252, 253, 254, 255)
 
 def partner_of(label: int) -> int:
     """The label of the same structure on the other side; itself when it has none."""
-    if label in (28, 60):
-        return 88 - label
     for structure in STRUCTURES:
         if label in structure.freesurfer:
             at = structure.freesurfer.index(label)

@@ -5,6 +5,7 @@ plane; x grows to the patient's right, y to the front, z to the top. The number 
 even, so the plane lies between voxels nx/2 - 1 and nx/2 and no voxel is its own mirror image.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +14,10 @@ from numpy.typing import NDArray
 from medsym.errors import GridError
 from medsym.volumes.midplane import MidPlane
 
+EXTENT_MM = (192.0, 240.0, 192.0)  # larger than any adult brain
+MULTIPLE = 16  # of every size: a network of five resolutions halves four times
 DEFAULT_SHAPE = (64, 80, 64)
-DEFAULT_SPACING_MM = 3.0  # with the default shape: 192 x 240 x 192 mm, larger than any adult brain
+DEFAULT_SPACING_MM = 3.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +45,16 @@ class SymmetricGrid:
                 cause=f"shape {self.shape} with spacing {self.spacing_mm} mm is not usable.",
                 fix="Give three even positive sizes and a positive spacing.",
             )
+
+    @classmethod
+    def spanning(cls, spacing_mm: float) -> "SymmetricGrid":
+        """The smallest grid of a spacing that covers `EXTENT_MM`, every size a multiple of 16.
+
+        Args:
+            spacing_mm: 3 gives (64, 80, 64), 2 gives (96, 128, 96), 1 gives (192, 240, 192).
+        """
+        x, y, z = (MULTIPLE * math.ceil(e / spacing_mm / MULTIPLE - 1e-6) for e in EXTENT_MM)
+        return cls(shape=(x, y, z), spacing_mm=spacing_mm)
 
     @property
     def frame_affine(self) -> NDArray[np.float64]:

@@ -74,7 +74,7 @@ def test_push_moves_tissue_away_from_the_centre_and_pull_towards_it() -> None:
         push = Push(centre_mm=torch.tensor([45.0, 0.0, 10.0]), radius_mm=12.0, distance_mm=distance)
         field = apply_push(sources(), push=push, brain=torch.ones(COARSE))
         moved = centroid_mm(field, 51) - centroid_mm(sources(), 51)
-        assert float(moved[0]) * sign < -0.5  # the right lentiform lies medially of the centre
+        assert float(moved[0]) * sign < -0.5  # the right putamen lies medially of the centre
         assert abs(float(centroid_mm(field, 12)[0] - centroid_mm(sources(), 12)[0])) < 0.5
 
 

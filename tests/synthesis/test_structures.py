@@ -31,11 +31,11 @@ def test_mirror_is_an_involution_that_keeps_names_and_swaps_sides() -> None:
     assert sorted(mirror_permutation()) == list(range(len(STRUCTURES)))
 
 
-def test_there_are_nineteen_channels_and_left_comes_first() -> None:
-    assert len(STRUCTURES) == 19
+def test_there_are_thirty_one_structures_and_left_comes_first() -> None:
+    assert len(STRUCTURES) == 32
     sides = [s.side for s in STRUCTURES]
-    assert sides == ["none", *["left", "right"] * 8, "midline", "midline"]
-    assert len({s.title for s in STRUCTURES}) == 19
+    assert sides == ["none", *["left", "right"] * 14, *["midline"] * 3]
+    assert len({s.title for s in STRUCTURES}) == 32
 
 
 @pytest.mark.parametrize(
@@ -43,9 +43,10 @@ def test_there_are_nineteen_channels_and_left_comes_first() -> None:
     [
         (2, "left-cerebral-white-matter"),
         (41, "right-cerebral-white-matter"),
-        (17, "left-hippocampus-amygdala"),
-        (54, "right-hippocampus-amygdala"),
-        (8, "left-cerebellum"),
+        (17, "left-hippocampus"),
+        (54, "right-amygdala"),
+        (8, "left-cerebellar-cortex"),
+        (60, "right-ventral-diencephalon"),
         (1028, "left-cerebral-cortex"),
         (2028, "right-cerebral-cortex"),
         (163, "right-lateral-ventricle"),
@@ -63,7 +64,7 @@ def test_no_label_belongs_to_two_structures() -> None:
 
 
 def test_brain_is_everything_but_background_and_holds_the_ventricles() -> None:
-    assert brain_indices() == tuple(range(1, 19))
+    assert brain_indices() == tuple(range(1, 32))
     assert set(ventricle_indices()) < set(brain_indices())
     assert index_of("lateral-ventricle", side="left") in ventricle_indices()
 
