@@ -31,6 +31,7 @@ class FakeOutput:
 
 class FakeSettings:
     pathology_prior = 0.01
+    spacing_mm = 3.0
 
 
 class FakeNetwork(nn.Module):

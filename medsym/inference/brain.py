@@ -18,12 +18,17 @@ from scipy.ndimage import (
 )
 
 from medsym.inference.maps import BoolMap
+from medsym.inference.passes import run_network
+from medsym.models.store import LoadedModel
+from medsym.models.structures import mirror_permutation
+from medsym.volumes.frame import voxel_steps
+from medsym.volumes.prepared import PreparedScan
 
-#: The rule may extend the network's brain by at most this many voxels (3 mm each): the depth of a
-#: cortical lesion that the network fails to call brain, and less than the distance to the scalp.
-RULE_MARGIN_VOXELS = 2
-#: Closing radius in voxels: sulci and small misses belong to the brain.
-CLOSING_VOXELS = 2
+#: The rule may extend the network's brain by at most this many mm: the depth of a cortical lesion
+#: that the network fails to call brain, and less than the distance to the scalp.
+RULE_MARGIN_MM = 6.0
+#: Closing radius, mm: sulci and small misses belong to the brain.
+CLOSING_MM = 6.0
 
 _FACES = generate_binary_structure(3, 1)
 
@@ -57,18 +62,32 @@ def dice(first: BoolMap, second: BoolMap) -> float:
     return 2.0 * int((first & second).sum()) / total if total else 0.0
 
 
-def brain_from_anatomy(anatomy: NDArray[np.integer], *, rule: BoolMap) -> BrainMask:
+def brain_from_anatomy(
+    anatomy: NDArray[np.integer], *, rule: BoolMap, spacing_mm: float
+) -> BrainMask:
     """Join the network's structures (any index above 0) with the weight-free mask.
 
     Args:
         anatomy: structure index per voxel (x, y, z).
         rule: weight-free brain mask on the same grid.
+        spacing_mm: edge of a voxel.
     """
     core = largest_component(np.asarray(anatomy > 0))
-    core = binary_closing(np.pad(core, CLOSING_VOXELS), _FACES, iterations=CLOSING_VOXELS)[
-        (slice(CLOSING_VOXELS, -CLOSING_VOXELS),) * 3
-    ]
-    core = np.asarray(binary_fill_holes(core))
-    near = binary_dilation(core, _FACES, iterations=RULE_MARGIN_VOXELS)
+    steps = voxel_steps(CLOSING_MM, spacing_mm=spacing_mm)
+    closed = binary_closing(np.pad(core, steps), _FACES, iterations=steps)
+    core = np.asarray(binary_fill_holes(closed[(slice(steps, -steps),) * 3]))
+    margin = voxel_steps(RULE_MARGIN_MM, spacing_mm=spacing_mm)
+    near = binary_dilation(core, _FACES, iterations=margin)
     joined = np.asarray(binary_fill_holes(core | (rule & near)))
     return BrainMask(voxels=largest_component(joined), dice=dice(core, rule))
+
+
+def find_brain(prepared: PreparedScan, *, model: LoadedModel) -> BrainMask:
+    """Brain of a whole-head scan on its symmetric grid, from one pass of the network."""
+    classes = mirror_permutation()
+    parts = run_network(model.network, prepared.image, mirror_classes=classes, mirrored=False)
+    return brain_from_anatomy(
+        parts.anatomy.argmax(0).cpu().numpy(),
+        rule=prepared.brain,
+        spacing_mm=prepared.grid.spacing_mm,
+    )

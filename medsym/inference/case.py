@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from medsym.errors import ConfigError, ModelError
-from medsym.inference.brain import BrainMask, brain_from_anatomy
+from medsym.inference.brain import BrainMask, find_brain
 from medsym.inference.clock import StageClock
 from medsym.inference.deviation import (
     REFERENCE_FILE,
@@ -20,12 +20,11 @@ from medsym.inference.deviation import (
 from medsym.inference.findings import DEFAULT_PEAK_SD, Finding, find_findings
 from medsym.inference.gate import GateValues, gate_values, reasons_not_assessable
 from medsym.inference.maps import CaseMaps, MapRequest, compute_maps
-from medsym.inference.passes import run_network
 from medsym.inference.structures import StructurePair, structure_table
 from medsym.inference.summary import Summary, summarise
 from medsym.models.store import LoadedModel
 from medsym.models.structures import mirror_permutation
-from medsym.volumes.grid import prepare_scan, refine
+from medsym.volumes.grid import SymmetricGrid, prepare_scan, refine
 from medsym.volumes.prepared import PreparedScan, scan_name
 from medsym.volumes.volume import Volume
 
@@ -125,6 +124,11 @@ def prior_logit_of(model: LoadedModel) -> float:
     return math.log(prior / (1.0 - prior))
 
 
+def grid_of(model: LoadedModel) -> SymmetricGrid:
+    """The symmetric grid that a model was trained on and asks for."""
+    return SymmetricGrid.spanning(model.network.settings.spacing_mm)
+
+
 def analyse_scan(
     scan: Volume,
     model: LoadedModel,
@@ -154,7 +158,7 @@ def analyse_scan(
     healthy = reference or reference_of(model)
     clock.enter("prepare")
     with one_thread():
-        whole_head = prepare_scan(scan)
+        whole_head = prepare_scan(scan, grid=grid_of(model))
     clock.enter("anatomy")
     brain = find_brain(whole_head, model=model)
     clock.enter("refine")
@@ -162,6 +166,7 @@ def analyse_scan(
         prepared = refine(whole_head, brain.voxels) if brain.voxels.any() else whole_head
     clock.enter("compare")
     request = MapRequest(
+        spacing_mm=prepared.grid.spacing_mm,
         brain=prepared.brain,
         coverage=prepared.coverage,
         mirror_classes=mirror_permutation(),
@@ -182,13 +187,6 @@ def analyse_scan(
     clock.enter("")
     result.seconds.update(clock.seconds)
     return result
-
-
-def find_brain(prepared: PreparedScan, *, model: LoadedModel) -> BrainMask:
-    """Brain of a whole-head scan on its symmetric grid, from one pass of the network."""
-    classes = mirror_permutation()
-    parts = run_network(model.network, prepared.image, mirror_classes=classes, mirrored=False)
-    return brain_from_anatomy(parts.anatomy.argmax(0).cpu().numpy(), rule=prepared.brain)
 
 
 def _check_bound(maps: CaseMaps, *, subject: str) -> None:

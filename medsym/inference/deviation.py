@@ -138,6 +138,7 @@ def build_reference(
     cases: Iterable[tuple[FloatMap, BoolMap]],
     *,
     mirror_classes: Sequence[int],
+    spacing_mm: float,
     num_spread: int,
     prior_logit: float = DEFAULT_PRIOR_LOGIT,
 ) -> DeviationReference:
@@ -148,6 +149,7 @@ def build_reference(
         cases: healthy cases as (image, brain): the image normalised inside the brain and 0
             outside, exactly as ``analyse_scan`` feeds it; both (x, y, z).
         mirror_classes: mirror partner of each anatomy class.
+        spacing_mm: edge of a voxel of the cases, as ``analyse_scan`` uses it.
         num_spread: the first so many cases make the spread, all later ones the maxima.
         prior_logit: log odds before looking, as used at inference.
     """
@@ -156,13 +158,14 @@ def build_reference(
     reference = None
     for number, (image, brain) in enumerate(cases):
         request = MapRequest(
+            spacing_mm=spacing_mm,
             brain=brain,
             coverage=np.ones_like(brain),
             mirror_classes=mirror_classes,
             prior_logit=prior_logit,
         )
         maps, _ = compute_maps(network, image, request=request)
-        averaged = regional(maps.asymmetry, domain=maps.domain)
+        averaged = regional(maps.asymmetry, domain=maps.domain, spacing_mm=spacing_mm)
         if number < num_spread:
             squares += _to_reference(averaged**2, brain)
             weights += _to_reference(maps.domain.astype(np.float64), brain)

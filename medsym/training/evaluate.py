@@ -225,6 +225,7 @@ def synthetic_maps(case: SyntheticCase, model: LoadedModel, reference: Deviation
     """Maps of a synthesised subject, whose brain is known, as the second pass computes them."""
     brain = case.brain.numpy().astype(bool)
     request = MapRequest(
+        spacing_mm=model.network.settings.spacing_mm,
         brain=brain,
         coverage=case.coverage.numpy().astype(bool),
         mirror_classes=mirror_permutation(),

@@ -65,6 +65,7 @@ def write_model(
         loaded.network,
         healthy_images(settings),
         mirror_classes=mirror_permutation(),
+        spacing_mm=loaded.network.settings.spacing_mm,
         num_spread=settings.reference_cases // 2,
         prior_logit=prior_logit_of(loaded),
     )

@@ -64,6 +64,22 @@ class SymmetricGrid:
         return affine
 
 
+def voxel_steps(length_mm: float, *, spacing_mm: float) -> int:
+    """Number of one-voxel steps that comes nearest to a length, at least one.
+
+    Morphology takes steps; a length makes it mean the same on grids of any spacing.
+
+    Args:
+        length_mm: e.g. the radius of a closing.
+        spacing_mm: edge of a voxel.
+
+    Example:
+        >>> voxel_steps(6.0, spacing_mm=3.0), voxel_steps(6.0, spacing_mm=2.0)
+        (2, 3)
+    """
+    return max(1, math.floor(length_mm / spacing_mm + 0.5))
+
+
 def frame_to_world(plane: MidPlane, *, centre_mm: NDArray[np.float64]) -> NDArray[np.float64]:
     """Rigid map from frame mm to world mm, (4, 4).
 

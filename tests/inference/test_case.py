@@ -123,7 +123,12 @@ def test_bilateral_disease_shows_in_the_symmetric_score_only() -> None:
 
     image = np.full((16, 12, 10), 0.5, dtype=np.float32)
     everywhere = np.ones(image.shape, dtype=bool)
-    request = MapRequest(brain=everywhere, coverage=everywhere, mirror_classes=mirror_permutation())
+    request = MapRequest(
+        spacing_mm=3.0,
+        brain=everywhere,
+        coverage=everywhere,
+        mirror_classes=mirror_permutation(),
+    )
     clean, _ = compute_maps(Both(), image, request=request)
     image[2:6, 3:8, 3:8] = image[10:14, 3:8, 3:8] = 1.0
     image[7:9, 8:10] = 1.0
@@ -171,7 +176,7 @@ def test_brain_joins_network_and_rule() -> None:
     anatomy[1, 1, 1] = 2  # a stray voxel
     rule = np.zeros(anatomy.shape, dtype=bool)
     rule[5:19, 5:15, 5:15] = True
-    found = brain_from_anatomy(anatomy, rule=rule)
+    found = brain_from_anatomy(anatomy, rule=rule, spacing_mm=3.0)
     assert found.voxels[9, 9, 9]
     assert not found.voxels[1, 1, 1]
     assert found.voxels[16, 9, 9]  # the rule extends a little ...

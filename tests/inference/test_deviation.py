@@ -79,7 +79,11 @@ def test_build_reference_measures_healthy_asymmetry() -> None:
         return [((image * brain).astype(np.float32), brain) for image in images]
 
     reference = build_reference(
-        FakeNetwork(), healthy(8), mirror_classes=mirror_permutation(), num_spread=5
+        FakeNetwork(),
+        healthy(8),
+        mirror_classes=mirror_permutation(),
+        spacing_mm=3.0,
+        num_spread=5,
     )
     assert reference.num_spread == 5
     assert reference.maxima.size == 3

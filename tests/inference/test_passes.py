@@ -43,7 +43,11 @@ def test_left_and_right_classes_follow_the_scan() -> None:
 def request(*, mirrored: bool = True) -> MapRequest:
     everywhere = np.ones((16, 12, 10), dtype=bool)
     return MapRequest(
-        brain=everywhere, coverage=everywhere, mirror_classes=CLASSES, mirrored=mirrored
+        spacing_mm=3.0,
+        brain=everywhere,
+        coverage=everywhere,
+        mirror_classes=CLASSES,
+        mirrored=mirrored,
     )
 
 
@@ -75,7 +79,9 @@ def test_single_pass_measures_nothing_and_widens_the_bound() -> None:
 def test_places_without_a_mirror_in_view_are_zero() -> None:
     seen = np.ones((16, 12, 10), dtype=bool)
     seen[12:] = False
-    wanted = MapRequest(brain=np.ones_like(seen), coverage=seen, mirror_classes=CLASSES)
+    wanted = MapRequest(
+        spacing_mm=3.0, brain=np.ones_like(seen), coverage=seen, mirror_classes=CLASSES
+    )
     maps, _ = compute_maps(FakeNetwork(), image(), request=wanted)
     for values in (maps.asymmetry, maps.bound, maps.defect):
         assert not values[12:].any()
