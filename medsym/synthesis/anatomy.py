@@ -6,24 +6,33 @@ x = 0 is the mid-sagittal plane, mm.
 """
 
 import logging
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import ndimage
 from torch import Tensor
 
 from medsym.errors import AnatomyError
 from medsym.models.structures import STRUCTURES
 from medsym.synthesis.labelframe import label_frame
-from medsym.synthesis.tissues import CLASS_LABELS, UNSIDED_WHITE, class_structures
+from medsym.synthesis.tissues import (
+    CLASS_LABELS,
+    UNSIDED_WHITE,
+    class_structures,
+    classes_named,
+)
 
 logger = logging.getLogger(__name__)
 
-FINE_MM = 1.5  # lattice of the stored classes; half the network's spacing
-LATTICE = (144, 176, 160)  # 216 x 264 x 240 mm: the network's grid and room to move
-CACHE_VERSION = 2
+FINE_MM = 1.0  # lattice of the stored classes; label maps are rarely finer
+LATTICE = (216, 264, 240)  # mm: the symmetric grid and room to move
+RIM_STEPS_PER_MM = 20.0
+RIM_NONE = 255  # not cortex
+CACHE_VERSION = 3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,14 +41,31 @@ class Anatomy:
 
     Attributes:
         name: file name without its extension, or the template's name.
-        classes: (144, 176, 160) uint8, positions in `tissues.CLASS_LABELS`; 1.5 mm, the
-            frame's origin at the centre of the array.
+        classes: (216, 264, 240) uint8, positions in `tissues.CLASS_LABELS`; 1 mm, the frame's
+            origin at the centre of the array.
+        rim: (216, 264, 240) uint8, depth of cortex below its surface in steps of 1/20 mm, 255
+            elsewhere; what atrophy takes away first.
         missing: titles of the structures that this anatomy does not know.
     """
 
     name: str
     classes: Tensor
+    rim: Tensor
     missing: tuple[str, ...] = ()
+
+    @classmethod
+    def of_classes(cls, name: str, classes: NDArray[np.uint8]) -> "Anatomy":
+        """Work out rim and missing structures of tissue classes on the lattice."""
+        return cls(
+            name=name,
+            classes=torch.from_numpy(classes),
+            rim=torch.from_numpy(_rim(classes)),
+            missing=missing_structures(classes),
+        )
+
+    def to(self, device: torch.device) -> "Anatomy":
+        """The same anatomy on a device."""
+        return replace(self, classes=self.classes.to(device), rim=self.rim.to(device))
 
 
 def lattice_points() -> tuple[NDArray[np.float64], ...]:
@@ -142,6 +168,20 @@ def missing_structures(classes: NDArray[np.uint8]) -> tuple[str, ...]:
     return tuple(s.title for s in STRUCTURES if s.index not in present)
 
 
+def _rim(classes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Depth of every cortex voxel below what is outside the brain, in steps of 1/20 mm."""
+    outside = (class_structures() == 0).numpy()[classes]
+    cortex = classes_named("cortex").numpy()[classes]
+    rim = np.full(LATTICE, RIM_NONE, dtype=np.uint8)
+    if not cortex.any():
+        return rim
+    box = ndimage.find_objects(cortex.astype(np.int8))[0]
+    depth = ndimage.distance_transform_edt(~outside[box]) - 0.5  # from the voxel's outer face
+    steps = np.clip(np.rint(depth * FINE_MM * RIM_STEPS_PER_MM), 0, RIM_NONE - 1)
+    rim[box] = np.where(cortex[box], steps, RIM_NONE).astype(np.uint8)
+    return rim
+
+
 def load_anatomy(path: Path, *, cache: Path | None = None) -> Anatomy:
     """Read one label map; the result is kept in the cache folder under the file's name and size.
 
@@ -156,21 +196,25 @@ def load_anatomy(path: Path, *, cache: Path | None = None) -> Anatomy:
     stored = cache / f"{name}-{path.stat().st_size}-v{CACHE_VERSION}.npz" if cache else None
     if stored is not None and stored.exists():
         with np.load(stored, allow_pickle=False) as archive:
-            classes = archive["classes"]
-    else:
-        from medsym.volumes.nifti import read_label_map  # heavy reader, only when needed
+            classes, rim = archive["classes"], archive["rim"]
+        return Anatomy(
+            name=name,
+            classes=torch.from_numpy(classes),
+            rim=torch.from_numpy(rim),
+            missing=missing_structures(classes),
+        )
+    from medsym.volumes.nifti import read_label_map  # heavy reader, only when needed
 
-        volume = read_label_map(path)
-        classes = classes_on_frame(volume.voxels, affine=volume.affine, name=path.name)
-        logger.info("anatomy %s resampled onto the symmetric frame", name)
-        if stored is not None:
-            stored.parent.mkdir(parents=True, exist_ok=True)
-            partial = stored.with_suffix(".partial.npz")
-            np.savez_compressed(partial, classes=classes)
-            partial.replace(stored)
-    return Anatomy(
-        name=name, classes=torch.from_numpy(classes), missing=missing_structures(classes)
-    )
+    volume = read_label_map(path)
+    classes = classes_on_frame(volume.voxels, affine=volume.affine, name=path.name)
+    anatomy = Anatomy.of_classes(name, classes)
+    logger.info("anatomy %s resampled onto the symmetric frame", name)
+    if stored is not None:
+        stored.parent.mkdir(parents=True, exist_ok=True)
+        partial = stored.with_suffix(f".{os.getpid()}.npz")
+        np.savez_compressed(partial, classes=classes, rim=anatomy.rim.numpy())
+        partial.replace(stored)
+    return anatomy
 
 
 def load_folder(

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from medsym.synthesis.deformation import GRID
+from medsym.synthesis.canvas import Canvas
 from medsym.synthesis.lesions import Lesion
 from medsym.synthesis.randomness import chance, log_uniform, smooth_field, uniform
 from medsym.synthesis.settings import LesionConfig
+
+TEXTURE_MM = 12.8  # size of the patches inside a lesion
+MOST_SORTED = 50_000  # values; more change the percentiles by less than their own spread
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,15 +31,13 @@ class Palette:
 
 
 def palette_of(image: Tensor, *, brain: Tensor, fluid: float) -> Palette:
-    """Reference intensities of an image; brain is (64, 80, 64) bool."""
-    values = image[brain].sort().values
-    count = len(values)
-    return Palette(
-        fluid=fluid,
-        dark=float(values[count // 100]),
-        bright=float(values[count - 1 - count // 100]),
-        sd=max(float(values.std()), 0.02),
-    )
+    """Reference intensities of an image (x, y, z); brain is (x, y, z) bool and not empty."""
+    values = image[brain]
+    few = values[:: max(1, len(values) // MOST_SORTED)].sort().values
+    count = len(few)
+    found = torch.stack([few[count // 100], few[count - 1 - count // 100], values.std()])
+    dark, bright, sd = found.tolist()
+    return Palette(fluid=fluid, dark=dark, bright=bright, sd=max(sd, 0.02))
 
 
 def _target(
@@ -57,6 +58,7 @@ def _target(
 def draw_lesion(
     image: Tensor,
     *,
+    canvas: Canvas,
     lesion: Lesion,
     palette: Palette,
     config: LesionConfig,
@@ -68,25 +70,30 @@ def draw_lesion(
     texture of their own.
 
     Args:
-        image: (64, 80, 64) float32 without bias and noise.
+        image: (x, y, z) float32 without bias and noise.
+        canvas: grid and device.
         lesion: its extent, core and cavity.
         palette: reference intensities.
         config: contrast ranges.
         generator: source of randomness, on the CPU.
     """
-    device = image.device
-    texture = smooth_field(1, shape=GRID, control=(16, 20, 16), generator=generator)[0].to(device)
+    texture = smooth_field(
+        1,
+        shape=canvas.shape,
+        control=canvas.control(TEXTURE_MM),
+        generator=generator,
+        device=canvas.device,
+    )[0]
     keep = 0.0 if chance(0.5, generator=generator) else uniform((0.3, 1.0), generator=generator)
     roughness = uniform((0.0, 0.35), generator=generator)
     parts = [lesion.extent] if lesion.core is None else [lesion.extent, lesion.core]
     original = image
     for part in parts:
-        weight = part.to(device)
-        total = weight.sum().clamp_min(1e-6)
-        local = float((original * weight).sum() / total)
+        total = part.sum().clamp_min(1e-6)
+        local = float((original * part).sum() / total)
         target = _target(local, palette=palette, config=config, generator=generator)
         pattern = keep * (original - local) + roughness * (target - local) * texture
-        image = image + weight * (target + pattern - image)
+        image = image + part * (target + pattern - image)
     if lesion.cavity is not None:
-        image = image + lesion.cavity.to(device) * (palette.fluid - image)
+        image = image + lesion.cavity * (palette.fluid - image)
     return image

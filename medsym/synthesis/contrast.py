@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from medsym.synthesis.deformation import FINE, GRID
-from medsym.synthesis.randomness import chance, uniform, whole
+from medsym.synthesis.canvas import Canvas
+from medsym.synthesis.randomness import chance, uniform, white_noise, whole
 from medsym.synthesis.settings import ContrastConfig
-from medsym.synthesis.smoothing import box_mean
+from medsym.synthesis.smoothing import box_mean, smooth
 from medsym.synthesis.tissues import CLASS_TISSUE, KINDS, TISSUES, class_partners, classes_named
 
 
@@ -25,7 +25,7 @@ class Contrast:
     Attributes:
         kind: "T1", "T2", "FLAIR", "CT" or "random".
         means: (classes,) float32, 0 dark to 1 bright.
-        sds: (classes,) float32, texture of a 3 mm voxel of a single tissue.
+        sds: (classes,) float32, texture of a voxel of a single tissue.
         aged: shift of periventricular white matter on both sides; 0 for none.
     """
 
@@ -76,61 +76,89 @@ def _realistic(kind: str, *, jitter: float, generator: torch.Generator) -> Tenso
 
 
 def pool(fine: Tensor) -> Tensor:
-    """Mean of the 2 x 2 x 2 fine voxels in every grid voxel, (64, 80, 64)."""
+    """Mean of the 2 x 2 x 2 fine points in every voxel: (2x, 2y, 2z) to (x, y, z)."""
     return functional.avg_pool3d(fine[None, None], 2)[0, 0]
 
 
-def paint(classes: Tensor, *, contrast: Contrast, generator: torch.Generator) -> Tensor:
-    """Image without lesions on the network's grid, with partial volume and texture.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Grain:
+    """What differs from voxel to voxel in one tissue, drawn once for image and counterpart.
 
-    Half of the texture is white, half is correlated over about 6 mm, as in real tissue.
+    Attributes:
+        texture: (x, y, z) float32, standard deviation about 1.
+        patches: (x, y, z) float32, 0.5 to 1, of the white matter that changes with age.
+        reach: how far from the ventricles that change reaches, without unit.
+    """
+
+    texture: Tensor
+    patches: Tensor
+    reach: float
+
+
+def draw_grain(*, canvas: Canvas, generator: torch.Generator) -> Grain:
+    """Half of the texture is white, half is correlated over three voxels, as in real tissue."""
+    noise = white_noise((2, *canvas.shape), generator=generator, device=canvas.device)
+    patchy = box_mean(noise[1]) * 27.0**0.5
+    return Grain(
+        texture=0.5**0.5 * (noise[0] + patchy),
+        patches=0.75 + 0.25 * torch.special.ndtr(patchy),
+        reach=uniform((1.0, 6.0), generator=generator),
+    )
+
+
+def paint_means(classes: Tensor, *, canvas: Canvas, contrast: Contrast, grain: Grain) -> Tensor:
+    """Expected intensity of every voxel, with partial volume and change of age, no texture.
 
     Args:
-        classes: (128, 160, 128) int64 tissue classes at 1.5 mm.
+        classes: (2x, 2y, 2z) int64 tissue classes of the fine lattice.
+        canvas: grid and device.
         contrast: the Gaussians.
-        generator: source of randomness, on the CPU.
+        grain: extent and patches of the change of age.
 
     Returns:
-        (64, 80, 64) float32.
+        (x, y, z) float32.
     """
-    device = classes.device
-    image = pool(torch.take(contrast.means.to(device), classes))
-    spread = pool(torch.take(contrast.sds.to(device), classes))
-    noise = torch.randn((2, *GRID), generator=generator).to(device)
-    patchy = box_mean(noise[1]) * 27.0**0.5
-    image = image + spread * 0.5**0.5 * (noise[0] + patchy)
+    image = pool(torch.take(contrast.means.to(canvas.device), classes))
     if contrast.aged != 0.0:
-        image = image + contrast.aged * _periventricular(classes, generator=generator)
+        image = image + contrast.aged * _periventricular(classes, canvas=canvas, grain=grain)
     return image
 
 
-def _periventricular(classes: Tensor, *, generator: torch.Generator) -> Tensor:
+def paint(
+    classes: Tensor, *, expected: Tensor, canvas: Canvas, contrast: Contrast, grain: Grain
+) -> Tensor:
+    """Image without lesions: the expected intensity and the texture of each tissue, (x, y, z)."""
+    spread = pool(torch.take(contrast.sds.to(canvas.device), classes))
+    return torch.addcmul(expected, spread, grain.texture)
+
+
+def _periventricular(classes: Tensor, *, canvas: Canvas, grain: Grain) -> Tensor:
     """White matter close to a ventricle, 0..1; alike on both sides but for its texture."""
-    device = classes.device
-    white = classes_named("white").to(torch.float32).to(device)
-    fluid = classes_named("ventricle").to(torch.float32).to(device)
-    near = box_mean(pool(torch.take(fluid, classes)), times=2)
-    reach = uniform((1.0, 6.0), generator=generator)
-    patchy = 0.75 + 0.25 * torch.rand(GRID, generator=generator).to(device)
-    return pool(torch.take(white, classes)) * (reach * near).clamp(0.0, 1.0) * patchy
+    white = classes_named("white").to(torch.float32).to(canvas.device)
+    fluid = classes_named("ventricle").to(torch.float32).to(canvas.device)
+    near = smooth(pool(torch.take(fluid, classes)), sd_mm=3.46, spacing_mm=canvas.spacing_mm)
+    return pool(torch.take(white, classes)) * (grain.reach * near).clamp(0.0, 1.0) * grain.patches
 
 
-def majority(values: Tensor, *, count: int) -> Tensor:
-    """Most frequent value of the 2 x 2 x 2 fine voxels of each grid voxel; ties go to the lower.
+def majority(values: Tensor) -> Tensor:
+    """Most frequent value of the 2 x 2 x 2 fine points of each voxel; ties go to the lower.
 
     Args:
-        values: (128, 160, 128) int64 below count.
-        count: number of different values.
+        values: (2x, 2y, 2z) int64, 0 to 31.
 
     Returns:
-        (64, 80, 64) int64.
+        (x, y, z) int64.
     """
-    device = values.device
-    inner = torch.arange(GRID[0] * GRID[1] * GRID[2], device=device).view(GRID)
-    blocks = values.view(GRID[0], 2, GRID[1], 2, GRID[2], 2)
-    keys = inner.view(GRID[0], 1, GRID[1], 1, GRID[2], 1) * count + blocks
-    votes = torch.bincount(keys.reshape(-1), minlength=inner.numel() * count)
-    return votes.view(*GRID, count).argmax(dim=-1)
-
-
-assert tuple(2 * n for n in GRID) == FINE  # the pooling above relies on it
+    small = values.to(torch.uint8)
+    corners = [small[i::2, j::2, k::2].contiguous() for i in (0, 1) for j in (0, 1) for k in (0, 1)]
+    votes = [torch.ones_like(corners[0]) for _ in corners]
+    for first in range(8):
+        for second in range(first + 1, 8):
+            same = (corners[first] == corners[second]).view(torch.uint8)
+            votes[first].add_(same)
+            votes[second].add_(same)
+    best = torch.zeros_like(corners[0])
+    for corner, count in zip(corners, votes, strict=True):
+        # 1 to 8 votes above, the value upside down below: one byte per candidate
+        best = torch.maximum(best, (count - 1) * 32 + (31 - corner))
+    return (31 - best % 32).to(torch.int64)

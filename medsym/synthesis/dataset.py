@@ -1,12 +1,13 @@
 """Where synthetic cases come from: the anatomies and shapes of a split, and case i of a seed."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from medsym.errors import ConfigError
 from medsym.synthesis.anatomy import Anatomy, load_folder
+from medsym.synthesis.canvas import Canvas
 from medsym.synthesis.generator import SyntheticCase, draw
 from medsym.synthesis.settings import SynthesisConfig
 from medsym.synthesis.shapes import LesionShape, load_shapes
@@ -23,6 +24,10 @@ class Sources:
 
     anatomies: tuple[Anatomy, ...]
     shapes: tuple[LesionShape, ...]
+
+    def to(self, device: torch.device) -> "Sources":
+        """The same with its anatomies on a device."""
+        return replace(self, anatomies=tuple(anatomy.to(device) for anatomy in self.anatomies))
 
 
 def load_sources(config: SynthesisConfig, *, split: str) -> Sources:
@@ -69,15 +74,19 @@ def load_sources(config: SynthesisConfig, *, split: str) -> Sources:
     return Sources(anatomies=anatomies, shapes=shapes)
 
 
-def draw_case(sources: Sources, *, config: SynthesisConfig, seed: int, index: int) -> SyntheticCase:
-    """Case number `index` of the stream with a seed; always the same.
+def draw_case(
+    sources: Sources, *, config: SynthesisConfig, canvas: Canvas, seed: int, index: int
+) -> SyntheticCase:
+    """Case number `index` of the stream with a seed; always the same on one kind of device.
 
     Args:
-        sources: anatomies and shapes of a split.
+        sources: anatomies and shapes of a split, on the canvas's device.
         config: every range.
+        canvas: grid and device.
         seed: of the stream.
         index: 0 and up.
     """
     generator = torch.Generator().manual_seed((seed * _STRIDE + index) % 2**63)
     pick = int(torch.randint(len(sources.anatomies), (), generator=generator))
-    return draw(sources.anatomies[pick], generator=generator, config=config, shapes=sources.shapes)
+    anatomy = sources.anatomies[pick]
+    return draw(anatomy, canvas=canvas, generator=generator, config=config, shapes=sources.shapes)

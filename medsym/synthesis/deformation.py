@@ -1,8 +1,8 @@
 """Random anatomy: where each point of the drawn head comes from in the source anatomy.
 
-A deformation is a field of source positions (mm, frame coordinates) on a coarse lattice of 6 mm
-that spans the fine lattice from its first to its last voxel centre; enlarging it linearly gives
-the position of every fine voxel. Everything is therefore one field, and labels and image agree.
+A deformation is a field of source positions (mm, frame coordinates) on the coarse lattice of the
+canvas; enlarging it linearly gives the position of every fine point. Everything is therefore one
+field, and labels and image agree.
 """
 
 import math
@@ -12,17 +12,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from medsym.synthesis.anatomy import FINE_MM, LATTICE, Anatomy
+from medsym.synthesis.anatomy import FINE_MM, LATTICE, RIM_NONE, RIM_STEPS_PER_MM, Anatomy
+from medsym.synthesis.canvas import Canvas, Shape
 from medsym.synthesis.randomness import rotation, smooth_field, uniform
 from medsym.synthesis.settings import DeformationConfig
 from medsym.synthesis.smoothing import box_mean, length
-from medsym.synthesis.tissues import classes_named
+from medsym.synthesis.tissues import CLASS_LABELS, classes_named
 
-GRID = (64, 80, 64)  # the network's grid
-GRID_MM = 3.0
-FINE = (128, 160, 128)  # the same extent at 1.5 mm
-COARSE = (32, 40, 32)
 TORQUE_AT_MM = 70.0  # distance from the centre at which the torque reaches its stated size
+WIDTH_SHARE = 0.5  # of the forward displacement: how much wider the bulging pole becomes
+PATCH_MM = 30.0  # size of the places in which atrophy is stronger or weaker
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,30 +39,60 @@ class Push:
     distance_mm: float
 
 
-def lattice_mm(shape: tuple[int, int, int]) -> Tensor:
-    """(3, x, y, z) frame coordinates of a lattice that spans the fine grid end to end."""
-    ends = [0.5 * (n - 1) * FINE_MM for n in FINE]
-    axes = [torch.linspace(-end, end, n) for end, n in zip(ends, shape, strict=True)]
-    return torch.stack(torch.meshgrid(*axes, indexing="ij"))
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Deformation:
+    """A drawn head before its lesions.
+
+    Attributes:
+        sources: (3, x, y, z) source positions on the coarse lattice, mm.
+        torque: (3, x, y, z) how far the natural torque moved the tissue there, mm.
+    """
+
+    sources: Tensor
+    torque: Tensor
 
 
-def grid_mm() -> Tensor:
-    """(3, 64, 80, 64) frame coordinates of the network grid's voxel centres."""
-    axes = [(torch.arange(n) - 0.5 * (n - 1)) * GRID_MM for n in GRID]
-    return torch.stack(torch.meshgrid(*axes, indexing="ij"))
-
-
-def draw_sources(
-    anatomy: Anatomy, *, config: DeformationConfig, generator: torch.Generator
-) -> Tensor:
-    """Source positions of a random anatomy, (3, 32, 40, 32), mm.
+def draw_deformation(
+    anatomy: Anatomy, *, canvas: Canvas, config: DeformationConfig, generator: torch.Generator
+) -> Deformation:
+    """Source positions of a random anatomy on the coarse lattice.
 
     Args:
-        anatomy: the head to deform.
+        anatomy: the head to deform, on the canvas's device.
+        canvas: grid and device.
         config: ranges.
         generator: source of randomness, on the CPU.
     """
-    points = lattice_mm(COARSE)
+    points = canvas.lattice(canvas.coarse)
+    linear, shift = _pose(config, generator=generator)
+    centred = points - shift.to(canvas.device).view(3, 1, 1, 1)
+    sources = torch.einsum("rc,cxyz->rxyz", linear.to(canvas.device), centred)
+    for spacings, sizes in (
+        (config.control_spacing_mm, config.displacement_rms_mm),
+        (config.rough_spacing_mm, config.rough_rms_mm),
+    ):
+        spacing, size = (uniform(within, generator=generator) for within in (spacings, sizes))
+        field = smooth_field(
+            3,
+            shape=canvas.coarse,
+            control=canvas.control(spacing),
+            generator=generator,
+            device=canvas.device,
+        )
+        sources = sources + field * size
+    torque = _torque(sources, size=uniform(config.torque_mm, generator=generator))
+    sources = sources - torque
+    widened = _ventricle_shift(
+        anatomy,
+        canvas=canvas,
+        sources=sources,
+        size=uniform(config.ventricle_mm, generator=generator),
+    )
+    return Deformation(sources=sources + widened, torque=torque)
+
+
+def _pose(config: DeformationConfig, *, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Linear map from the drawn head to the source anatomy, and the shift taken off before."""
     scale = torch.tensor([uniform(config.scale, generator=generator) for _ in range(3)])
     shift = torch.tensor(
         [
@@ -77,76 +106,62 @@ def draw_sources(
         @ rotation(1, uniform(config.tilt_deg, generator=generator))
         @ rotation(2, uniform(config.tilt_deg, generator=generator))
     )
-    linear = torch.diag(1.0 / scale) @ turn.T
-    sources = torch.einsum("rc,cxyz->rxyz", linear, points - shift.view(3, 1, 1, 1))
-    spacing = uniform(config.control_spacing_mm, generator=generator)
-    control = [max(4, round((n - 1) * FINE_MM / spacing) + 1) for n in FINE]
-    field = smooth_field(
-        3, shape=COARSE, control=(control[0], control[1], control[2]), generator=generator
-    )
-    sources = sources + field * uniform(config.displacement_rms_mm, generator=generator)
-    sources = sources - _torque(sources, size=uniform(config.torque_mm, generator=generator))
-    return sources + _ventricle_shift(
-        anatomy, sources=sources, size=uniform(config.ventricle_mm, generator=generator)
-    )
+    return torch.diag(1.0 / scale) @ turn.T, shift
 
 
 def _torque(points: Tensor, *, size: float) -> Tensor:
-    """Forward displacement of the right front, backward displacement of the left back, mm.
+    """Displacement of the right front forwards and outwards, of the left back alike, mm.
 
     The direction is that of most heads (Toga and Thompson, "Mapping brain asymmetry", Nature
-    Reviews Neuroscience 4, 2003); it is drawn on top of what the source anatomy shows already.
+    Reviews Neuroscience 4, 2003: petalia and the wider right frontal and left occipital pole); it
+    is drawn on top of what the source anatomy shows already.
     """
     x, y = points[0], points[1]
     right, left = torch.sigmoid(x / 10.0), torch.sigmoid(-x / 10.0)
-    move = torch.zeros_like(points)
     forwards = right * y.clamp_min(0.0) + left * y.clamp_max(0.0)
-    move[1] = size * (forwards / TORQUE_AT_MM).clamp(-1.5, 1.5)
-    return move
+    share = (forwards / TORQUE_AT_MM).clamp(-1.5, 1.5)
+    wider = WIDTH_SHARE * share.abs() * torch.tanh(x / 20.0)
+    return size * torch.stack([wider, share, torch.zeros_like(x)])
 
 
-def _ventricle_shift(anatomy: Anatomy, *, sources: Tensor, size: float) -> Tensor:
+def _ventricle_shift(anatomy: Anatomy, *, canvas: Canvas, sources: Tensor, size: float) -> Tensor:
     """Displacement of the sampling points that widens (size > 0, mm) the ventricles."""
-    names = classes_named("ventricle", "choroid").to(anatomy.classes.device)
-    classes = sample_classes(anatomy, sources=sources, shape=COARSE)
+    names = classes_named("ventricle", "choroid").to(canvas.device)
+    classes = sample_classes(anatomy, sources=sources, shape=canvas.coarse)
     inside = box_mean(names[classes].to(torch.float32), times=2)
     slope = torch.stack(torch.gradient(inside))
-    largest = length(slope).max().clamp_min(1e-6)
-    return size * slope / largest
+    return size * slope / length(slope).max().clamp_min(1e-6)
 
 
-def apply_push(sources: Tensor, *, push: Push, brain: Tensor) -> Tensor:
+def apply_push(sources: Tensor, *, canvas: Canvas, push: Push, brain: Tensor) -> Tensor:
     """Source positions after the tissue round a lesion has been moved.
 
     The displacement grows linearly up to the radius and fades exponentially beyond it; towards the
     skull, where nothing can move, it fades with the smoothed brain mask.
 
     Args:
-        sources: (3, 32, 40, 32) mm.
+        sources: (3, x, y, z) on the coarse lattice, mm.
+        canvas: grid and device.
         push: centre, radius and size.
-        brain: (32, 40, 32) float, 1 inside the brain; smoothed here.
+        brain: (x, y, z) float on the coarse lattice, 1 inside the brain; smoothed here.
     """
-    points = lattice_mm(COARSE)
-    away = points - push.centre_mm.view(3, 1, 1, 1)
+    away = canvas.lattice(canvas.coarse) - push.centre_mm.to(canvas.device).view(3, 1, 1, 1)
     distance = length(away).clamp_min(1e-3)
     size = min(push.distance_mm, 0.8 * push.radius_mm)
     ratio = distance / push.radius_mm
     profile = torch.where(ratio < 1.0, ratio, torch.exp(1.0 - ratio))
-    room = box_mean(brain)
-    return sources - away / distance * (size * profile * room)
+    return sources - away / distance * (size * profile * box_mean(brain))
 
 
-def enlarge(sources: Tensor, *, shape: tuple[int, int, int]) -> Tensor:
-    """Coarse field on a finer lattice of the same ends, (3, x, y, z)."""
-    if tuple(sources.shape[1:]) == shape:
-        return sources
-    return functional.interpolate(sources[None], size=shape, mode="trilinear", align_corners=True)[
-        0
-    ]
+def enlarge(field: Tensor, *, shape: Shape) -> Tensor:
+    """Coarse field (channels, ...) on a finer lattice of the same ends, (channels, x, y, z)."""
+    if tuple(field.shape[1:]) == shape:
+        return field
+    return functional.interpolate(field[None], size=shape, mode="trilinear", align_corners=True)[0]
 
 
-def sample_classes(anatomy: Anatomy, *, sources: Tensor, shape: tuple[int, int, int]) -> Tensor:
-    """Tissue class (int64) at the source position of each voxel of a lattice, nearest neighbour.
+def _places(sources: Tensor, *, shape: Shape) -> Tensor:
+    """Flat index (int64) into the anatomy's lattice of the source of each point of a lattice.
 
     Positions beyond the stored head take its border voxel, so that a neck goes on downwards.
     """
@@ -155,6 +170,49 @@ def sample_classes(anatomy: Anatomy, *, sources: Tensor, shape: tuple[int, int, 
     for axis, size in enumerate(LATTICE):
         nearest = (field[axis] * (1.0 / FINE_MM) + 0.5 * (size - 1)).round_().clamp_(0, size - 1)
         index = index.mul_(size).add_(nearest)  # exact in float32: below 2^24
-    if math.prod(LATTICE) >= 2**24:  # cannot happen with the fixed lattice
-        raise AssertionError("the lattice is too large for float32 indices")
-    return torch.take(anatomy.classes, index.to(torch.int64)).to(torch.int64)
+    return index.to(torch.int64)
+
+
+assert math.prod(LATTICE) < 2**24  # the float32 indices above rely on it
+
+
+def sample_classes(anatomy: Anatomy, *, sources: Tensor, shape: Shape) -> Tensor:
+    """Tissue class (int64) at the source position of each point of a lattice, nearest neighbour."""
+    return torch.take(anatomy.classes, _places(sources, shape=shape)).to(torch.int64)
+
+
+def sample_aged(
+    anatomy: Anatomy,
+    *,
+    canvas: Canvas,
+    sources: Tensor,
+    atrophy_mm: float,
+    generator: torch.Generator,
+) -> Tensor:
+    """Tissue class (int64) of every fine point of a head whose cortex has shrunk.
+
+    Where the cortex lies less than ``atrophy_mm`` (times a factor that varies from place to place,
+    0.5 to 1.5) below the surface, fluid has taken its place: sulci widen, the cortex thins.
+
+    Args:
+        anatomy: the head, on the canvas's device.
+        canvas: grid and device.
+        sources: (3, x, y, z) on the coarse lattice, mm.
+        atrophy_mm: thickness that is lost, 0 for none.
+        generator: source of randomness, on the CPU.
+    """
+    places = _places(sources, shape=canvas.fine)
+    classes = torch.take(anatomy.classes, places).to(torch.int64)
+    if atrophy_mm <= 0.0:
+        return classes
+    patches = smooth_field(
+        1,
+        shape=canvas.coarse,
+        control=canvas.control(PATCH_MM),
+        generator=generator,
+        device=canvas.device,
+    )
+    lost = enlarge((1.0 + 0.25 * patches).clamp(0.5, 1.5), shape=canvas.fine)[0]
+    lost = lost.mul_(atrophy_mm * RIM_STEPS_PER_MM).clamp_(max=RIM_NONE - 1)
+    gone = torch.take(anatomy.rim, places) < lost
+    return classes.masked_fill_(gone, CLASS_LABELS.index(24))

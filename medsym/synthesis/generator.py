@@ -5,10 +5,9 @@ brightness, lesions are drawn into the tissue, then the scanner and the preproce
 Nothing is ever flipped left to right: softness has to see the natural torque.
 """
 
-import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -16,29 +15,25 @@ from torch.nn import functional
 from medsym.models.structures import STRUCTURES
 from medsym.synthesis.anatomy import Anatomy
 from medsym.synthesis.appearance import draw_lesion, palette_of
-from medsym.synthesis.contrast import Contrast, draw_contrast, majority, paint, pool
+from medsym.synthesis.canvas import Canvas
 from medsym.synthesis.deformation import (
-    COARSE,
-    FINE,
-    GRID,
     apply_push,
-    draw_sources,
-    grid_mm,
+    draw_deformation,
+    enlarge,
     sample_classes,
 )
 from medsym.synthesis.degradation import View, closed_brain, degrade, draw_view
 from medsym.synthesis.lesions import Lesion, Room, draw_lesions
+from medsym.synthesis.scaling import normalised
+from medsym.synthesis.scene import Ageing, Scene
 from medsym.synthesis.settings import SynthesisConfig
 from medsym.synthesis.shapes import LesionShape
 from medsym.synthesis.tissues import (
     CLASS_LABELS,
-    class_is_head,
     class_structures,
     classes_named,
 )
-from medsym.volumes.intensity import normalise
 
-VOXEL_ML = 0.027
 _BOX_STRUCTURES = ("cerebral-white-matter", "cerebral-cortex", "cerebellar-cortex")
 
 
@@ -58,20 +53,25 @@ class LesionRecord:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SyntheticCase:
-    """One training example on the network's grid; x grows to the patient's right.
+    """One training example on the symmetric grid; x grows to the patient's right.
 
     Attributes:
-        image: (64, 80, 64) float32, scaled as `medsym.volumes.intensity.normalise` does it.
-        structures: (64, 80, 64) int64, channels of `medsym.models.structures`; 0 outside the view.
-        lesion: (64, 80, 64) bool, where lesions fill more than half of the voxel; as in an expert's
+        image: (x, y, z) float32, scaled as `medsym.volumes.intensity.normalise` does it.
+        structures: (x, y, z) int64, channels of `medsym.models.structures`; 0 outside the view.
+        lesion: (x, y, z) bool, where lesions fill more than half of the voxel; as in an expert's
             outline it may enclose sulci, which are not brain in `structures`.
-        brain: (64, 80, 64) bool, structures other than background.
-        coverage: (64, 80, 64) bool, inside the field of view.
+        brain: (x, y, z) bool, structures other than background.
+        coverage: (x, y, z) bool, inside the field of view.
         stripped: True when everything but the brain was removed.
         kind: contrast, "T1", "T2", "FLAIR", "CT" or "random".
         records: one per lesion.
-        healthy: the same image without lesions (mass effect included), or None when not asked for.
         anatomy: name of the source anatomy.
+        healthy: (x, y, z) float32, the same head in the same scanner without its lesions and
+            without what they pushed away; None when the truths were not asked for.
+        normal_asymmetry: (x, y, z) float32, what the healthy head is expected to show against its
+            own mirror: ``h - S h`` of its intensities before texture, bias and noise, in units
+            where the darkest tissue is 0 and the brightest 1; None like `healthy`.
+        torque_mm: (3, x, y, z) float32, how far the natural torque moved the tissue; None like it.
     """
 
     image: Tensor
@@ -82,13 +82,25 @@ class SyntheticCase:
     stripped: bool
     kind: str
     records: tuple[LesionRecord, ...]
-    healthy: Tensor | None
     anatomy: str
+    healthy: Tensor | None = None
+    normal_asymmetry: Tensor | None = None
+    torque_mm: Tensor | None = None
+
+    def to(self, device: torch.device) -> "SyntheticCase":
+        """The same case on a device."""
+        moved: dict[str, Any] = {
+            part.name: value.to(device)
+            for part in fields(self)
+            if isinstance(value := getattr(self, part.name), Tensor)
+        }
+        return replace(self, **moved)
 
 
 def draw(
     anatomy: Anatomy,
     *,
+    canvas: Canvas,
     generator: torch.Generator,
     config: SynthesisConfig,
     shapes: tuple[LesionShape, ...] = (),
@@ -96,115 +108,148 @@ def draw(
     """Draw one case from an anatomy.
 
     Args:
-        anatomy: the head to start from.
-        generator: CPU generator; the same state gives the same case.
+        anatomy: the head to start from, on the canvas's device.
+        canvas: grid and device.
+        generator: CPU generator; the same state gives the same case on one kind of device, and
+            another kind changes only the grain of the image.
         config: every range.
         shapes: real lesion shapes; empty leaves the random ones.
     """
-    sources = draw_sources(anatomy, config=config.deformation, generator=generator)
-    room = _room(anatomy, sources=sources)
-    lesions = draw_lesions(room, shapes=shapes, config=config.lesions, generator=generator)
-    sources = _pushed(sources, lesions=lesions, room=room)
-    classes = sample_classes(anatomy, sources=sources, shape=FINE)
-    structures = majority(class_structures()[classes], count=len(STRUCTURES))
-    contrast = draw_contrast(config=config.contrast, generator=generator)
-    healthy = paint(classes, contrast=contrast, generator=generator)
-    enclosed = closed_brain((structures > 0).to(torch.float32)) > 0.5
-    image, extent, records = _with_lesions(
-        healthy, enclosed, lesions=lesions, contrast=contrast, config=config, generator=generator
+    head = draw_deformation(anatomy, canvas=canvas, config=config.deformation, generator=generator)
+    room = _room(anatomy, canvas=canvas, sources=head.sources)
+    lesions = draw_lesions(
+        room, canvas=canvas, shapes=shapes, config=config.lesions, generator=generator
     )
-    head = pool(class_is_head().to(torch.float32)[classes])
-    brain = structures > 0
-    view = draw_view(brain, head=head, config=config.degradation, generator=generator)
-    finish = functools.partial(_finish, view=view, config=config)
-    counterpart = None
-    if config.healthy_counterpart:
-        again = torch.Generator()
-        again.set_state(generator.get_state())
-        counterpart = finish(healthy, generator=again)
-    return SyntheticCase(
-        image=finish(image, generator=generator),
-        structures=torch.where(view.coverage, structures, 0),
-        lesion=(extent > 0.5) & enclosed & view.coverage,
-        brain=brain & view.coverage,
+    aged = Ageing.draw(anatomy, canvas=canvas, config=config, generator=generator)
+    pushed = _pushed(head.sources, canvas=canvas, lesions=lesions, room=room)
+    scene = Scene.draw(aged.classes(pushed), canvas=canvas, config=config, generator=generator)
+    image, extent, records = _with_lesions(
+        scene, lesions=lesions, canvas=canvas, config=config, generator=generator
+    )
+    view = draw_view(
+        scene.brain,
+        head=scene.head,
+        canvas=canvas,
+        config=config.degradation,
+        generator=generator,
+    )
+    scanner = generator.get_state()
+    seen = extent > 0.5
+    case = SyntheticCase(
+        image=_finish(image, view=view, canvas=canvas, config=config, generator=generator),
+        structures=torch.where(view.coverage, scene.structures, 0),
+        lesion=seen & scene.enclosed & view.coverage,
+        brain=scene.brain & view.coverage,
         coverage=view.coverage,
         stripped=view.stripped,
-        kind=contrast.kind,
+        kind=scene.contrast.kind,
         records=records,
-        healthy=counterpart,
         anatomy=anatomy.name,
+    )
+    if not config.truths:
+        return case
+    if pushed is not head.sources:
+        scene = scene.of_classes(aged.classes(head.sources), canvas=canvas)
+    generator = torch.Generator()
+    generator.set_state(scanner)
+    healthy = _finish(scene.image, view=view, canvas=canvas, config=config, generator=generator)
+    return replace(
+        case,
+        healthy=healthy,
+        normal_asymmetry=scene.expected - scene.expected.flip(0),
+        torque_mm=enlarge(head.torque, shape=canvas.shape),
     )
 
 
-def _pushed(sources: Tensor, *, lesions: tuple[Lesion, ...], room: Room) -> Tensor:
+def _pushed(sources: Tensor, *, canvas: Canvas, lesions: tuple[Lesion, ...], room: Room) -> Tensor:
     """Source positions after every lesion has moved the tissue around it."""
-    brain = functional.interpolate(room.brain[None, None], size=COARSE)[0, 0]
-    for lesion in lesions:
-        if lesion.push is not None:
-            sources = apply_push(sources, push=lesion.push, brain=brain)
+    pushes = [lesion.push for lesion in lesions if lesion.push is not None]
+    if not pushes:
+        return sources
+    brain = functional.interpolate(room.brain[None, None], size=canvas.coarse)[0, 0]
+    for push in pushes:
+        sources = apply_push(sources, canvas=canvas, push=push, brain=brain)
     return sources
 
 
-def _room(anatomy: Anatomy, *, sources: Tensor) -> Room:
+def _room(anatomy: Anatomy, *, canvas: Canvas, sources: Tensor) -> Room:
     """Brain, ventricles and extent of the anatomy before any lesion pushes it."""
-    classes = sample_classes(anatomy, sources=sources, shape=GRID)
-    structures = class_structures()[classes]
+    device = canvas.device
+    classes = sample_classes(anatomy, sources=sources, shape=canvas.shape)
+    structures = class_structures().to(device)[classes]
     boxed = [s.index for s in STRUCTURES if s.name in _BOX_STRUCTURES]
-    points = grid_mm()[:, torch.isin(structures, torch.tensor(boxed))]
-    fluid = classes_named("ventricle")[classes].to(torch.float32)
+    inside = torch.isin(structures, torch.tensor(boxed, device=device))
+    points = canvas.points()
+    low = torch.where(inside, points, torch.inf).amin(dim=(1, 2, 3)).cpu()
+    high = torch.where(inside, points, -torch.inf).amax(dim=(1, 2, 3)).cpu()
+    fluid = classes_named("ventricle").to(device)[classes].to(torch.float32)
     brain = (structures > 0).to(torch.float32)
     return Room(
         brain=brain,
-        enclosed=closed_brain(brain),
+        enclosed=closed_brain(brain, spacing_mm=canvas.spacing_mm),
         fluid=fluid,
-        low_mm=points.min(dim=1).values,
-        high_mm=points.max(dim=1).values,
+        low_mm=low,
+        high_mm=high,
     )
 
 
 def _with_lesions(
-    healthy: Tensor,
-    brain: Tensor,
+    scene: Scene,
     *,
     lesions: tuple[Lesion, ...],
-    contrast: Contrast,
+    canvas: Canvas,
     config: SynthesisConfig,
     generator: torch.Generator,
 ) -> tuple[Tensor, Tensor, tuple[LesionRecord, ...]]:
     """Draw the lesions into the image; also the joint extent and what was drawn."""
-    extent = torch.zeros_like(healthy)
+    extent = canvas.zeros()
     if not lesions:
-        return healthy, extent, ()
-    fluid = float(contrast.means[CLASS_LABELS.index(4)])
-    palette = palette_of(healthy, brain=brain, fluid=fluid)
-    image, records = healthy, []
+        return scene.image, extent, ()
+    fluid = float(scene.contrast.means[CLASS_LABELS.index(4)])
+    palette = palette_of(scene.image, brain=scene.enclosed, fluid=fluid)
+    image, records = scene.image, []
     for lesion in lesions:
         image = draw_lesion(
-            image, lesion=lesion, palette=palette, config=config.lesions, generator=generator
+            image,
+            canvas=canvas,
+            lesion=lesion,
+            palette=palette,
+            config=config.lesions,
+            generator=generator,
         )
         extent = torch.maximum(extent, lesion.extent)
-        inside = (lesion.extent > 0.5) & brain
-        if bool(inside.any()):
-            shift = float((image - healthy)[inside].mean()) / palette.sd
-            records.append(_record(lesion, inside=inside, contrast_sd=shift))
+        inside = (lesion.extent > 0.5) & scene.enclosed
+        shift = (torch.where(inside, image - scene.image, 0.0)).sum()
+        left = inside[: canvas.shape[0] // 2].sum()
+        count, left_count, change = torch.stack([inside.sum(), left, shift]).tolist()
+        if count:
+            records.append(
+                LesionRecord(
+                    origin=lesion.origin,
+                    side=_side(left_count / count),
+                    volume_ml=count * canvas.voxel_ml,
+                    contrast_sd=change / count / palette.sd,
+                )
+            )
     return image, extent, tuple(records)
 
 
-def _record(lesion: Lesion, *, inside: Tensor, contrast_sd: float) -> LesionRecord:
-    """Side by where at least four fifths of the label lie."""
-    left = float(inside[: GRID[0] // 2].sum()) / float(inside.sum())
-    side = "left" if left > 0.8 else "right" if left < 0.2 else "both"
-    volume = float(inside.sum()) * VOXEL_ML
-    return LesionRecord(origin=lesion.origin, side=side, volume_ml=volume, contrast_sd=contrast_sd)
+def _side(left: float) -> str:
+    """Side by where at least four fifths of a label lie."""
+    return "left" if left > 0.8 else "right" if left < 0.2 else "both"
 
 
 def _finish(
-    image: Tensor, *, view: View, config: SynthesisConfig, generator: torch.Generator
+    image: Tensor,
+    *,
+    view: View,
+    canvas: Canvas,
+    config: SynthesisConfig,
+    generator: torch.Generator,
 ) -> Tensor:
     """Scanner, gamma and the same scaling that real scans get."""
     gamma = float(torch.exp(config.contrast.gamma_log_sd * torch.randn((), generator=generator)))
-    image = degrade(image, config=config.degradation, generator=generator)
-    low, high = float(image.min()), float(image.max())
-    image = ((image - low) / max(high - low, 1e-6)).pow(gamma)
-    mask = view.mask.cpu().numpy().astype(np.bool_)
-    return torch.from_numpy(normalise(image.cpu().numpy(), mask)).to(image.device)
+    image = degrade(image, canvas=canvas, config=config.degradation, generator=generator)
+    low, high = torch.aminmax(image)
+    image = ((image - low) / (high - low).clamp_min(1e-6)).pow(gamma)
+    return normalised(image, view.mask)

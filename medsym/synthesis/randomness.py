@@ -1,6 +1,8 @@
-"""Random numbers and smooth random fields, all from one seeded torch.Generator on the CPU.
+"""Random numbers and random fields, all from one seeded torch.Generator on the CPU.
 
-Drawing on the CPU and moving to the device keeps a draw the same on every device.
+Numbers and the control points of smooth fields are drawn on the CPU, so a case has the same
+anatomy, lesions and contrast on every device. Only white noise over voxels is drawn where the
+volume lives: on another device a case looks the same but for its grain.
 """
 
 import math
@@ -9,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from medsym.synthesis.canvas import CPU
 from medsym.synthesis.settings import Range
 from medsym.synthesis.smoothing import box_mean
 
@@ -34,12 +37,30 @@ def whole(low: int, high: int, *, generator: torch.Generator) -> int:
     return int(torch.randint(low, high + 1, (), generator=generator))
 
 
+def white_noise(
+    shape: tuple[int, ...], *, generator: torch.Generator, device: torch.device = CPU
+) -> Tensor:
+    """Independent standard normal numbers on a device.
+
+    Args:
+        shape: of the result.
+        generator: source of randomness, on the CPU; on another device it gives the seed.
+        device: where the numbers are drawn.
+    """
+    if device.type == "cpu":
+        return torch.randn(shape, generator=generator)
+    seed = int(torch.randint(2**62, (), generator=generator))
+    there = torch.Generator(device=device).manual_seed(seed)
+    return torch.randn(shape, generator=there, device=device)
+
+
 def smooth_field(
     channels: int,
     *,
     shape: tuple[int, int, int],
     control: tuple[int, int, int],
     generator: torch.Generator,
+    device: torch.device = CPU,
 ) -> Tensor:
     """Smooth random field (channels, x, y, z) with mean 0 and root mean square 1 per channel.
 
@@ -49,9 +70,10 @@ def smooth_field(
         channels: number of independent fields.
         shape: voxels along x, y, z.
         control: control points along x, y, z.
-        generator: source of randomness.
+        generator: source of randomness, on the CPU.
+        device: where the field is made.
     """
-    noise = torch.randn((1, channels, *control), generator=generator)
+    noise = torch.randn((1, channels, *control), generator=generator).to(device)
     field = functional.interpolate(noise, size=shape, mode="trilinear", align_corners=True)
     field = box_mean(field[0], padded=False)
     field = field - field.mean(dim=(1, 2, 3), keepdim=True)

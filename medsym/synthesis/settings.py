@@ -64,13 +64,17 @@ class DeformationConfig(_Settings):
 
     control_spacing_mm: Range = (20.0, 60.0)
     displacement_rms_mm: Range = (0.0, 4.5)  # per axis; beyond that heads stop looking like heads
+    rough_spacing_mm: Range = (10.0, 18.0)  # of a second, finer field: folds differ between sides
+    rough_rms_mm: Range = (0.0, 1.0)
     pitch_deg: Range = (-8.0, 8.0)  # rotation about the left-right axis
     scale: Range = (0.9, 1.1)  # each axis on its own
     shift_mm: Range = (-10.0, 10.0)  # along y and z
     tilt_deg: Range = (-1.0, 1.0)  # error of the mid-plane: yaw and roll
     plane_shift_mm: Range = (-1.0, 1.0)  # error of the mid-plane: along x
-    torque_mm: Range = (0.0, 3.0)  # right front forwards, left back backwards
+    torque_mm: Range = (0.0, 3.0)  # right front forwards and wider, left back backwards and wider
     ventricle_mm: Range = (-1.5, 4.0)  # outward displacement of the ventricle walls
+    atrophy: Chance = 0.35  # of a cortex that has shrunk with age
+    atrophy_mm: Range = (0.2, 1.2)  # thickness that it has lost
 
 
 class ContrastConfig(_Settings):
@@ -78,7 +82,7 @@ class ContrastConfig(_Settings):
 
     realistic: Chance = 0.5  # T1-, T2-, FLAIR- or CT-like order of tissues, else any order
     mean_jitter: float = Field(default=0.06, ge=0.0)  # of realistic means
-    texture_sd: Range = (0.005, 0.05)  # of a 3 mm voxel inside one tissue
+    texture_sd: Range = (0.005, 0.05)  # of a voxel inside one tissue
     gamma_log_sd: float = Field(default=0.25, ge=0.0)
     white_matter_change: Chance = 0.2  # bilateral periventricular change of age, not a lesion
 
@@ -100,7 +104,7 @@ class LesionConfig(_Settings):
     cavity: Chance = 0.15
     mass_effect: Chance = 0.3
     mass_effect_mm: Range = (-2.0, 7.0)  # negative: the tissue around has shrunk
-    smallest_voxels: int = Field(default=3, ge=1)  # lesions below this are not drawn at all
+    smallest_ml: float = Field(default=0.08, gt=0.0)  # lesions below this are not drawn at all
 
 
 class DegradationConfig(_Settings):
@@ -114,7 +118,7 @@ class DegradationConfig(_Settings):
     noise_sd: Range = (0.0, 0.06)  # of the range of intensities
     blur_mm: Range = (0.0, 2.4)  # sd of the point spread
     thick_slices: Chance = 0.4
-    slice_mm: Range = (3.0, 6.0)
+    slice_mm: Range = (2.0, 6.0)
     neck_cut: Chance = 0.5
     cropped: Chance = 0.1
     cropped_mm: Range = (6.0, 30.0)  # of the brain's end that the field of view misses
@@ -128,4 +132,6 @@ class SynthesisConfig(_Settings):
     contrast: ContrastConfig = ContrastConfig()
     lesions: LesionConfig = LesionConfig()
     degradation: DegradationConfig = DegradationConfig()
-    healthy_counterpart: bool = False
+    truths: bool = (
+        True  # also the healthy counterpart and the normal asymmetry; training needs none
+    )

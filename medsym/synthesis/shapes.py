@@ -7,6 +7,7 @@ is real, the exact position is not claimed.
 
 import hashlib
 import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,7 +122,7 @@ def _read(path: Path) -> LesionShape | None:
 def _pack(shapes: list[LesionShape], path: Path) -> None:
     """Write the masks of a folder as one archive."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial.npz")
+    partial = path.with_suffix(f".{os.getpid()}.npz")
     np.savez_compressed(
         partial,
         names=np.array([s.name for s in shapes]),
@@ -164,11 +165,13 @@ def sample_shape(shape: LesionShape, *, points_mm: Tensor) -> Tensor:
         shape: the lesion.
         points_mm: (3, x, y, z) MNI coordinates.
     """
-    size = torch.tensor(shape.fraction.shape, dtype=torch.float32).view(3, 1, 1, 1)
-    cells = (points_mm - shape.origin_mm.view(3, 1, 1, 1)) / CELL_MM
+    device = points_mm.device
+    size = torch.tensor(shape.fraction.shape, dtype=torch.float32, device=device).view(3, 1, 1, 1)
+    cells = (points_mm - shape.origin_mm.to(device).view(3, 1, 1, 1)) / CELL_MM
     unit = (2.0 * cells + 1.0) / size - 1.0  # grid_sample's range for align_corners=False
     grid = unit.flip(0).permute(1, 2, 3, 0)[None]  # it wants the last axis first
+    mask = shape.fraction.to(device)[None, None]
     values = functional.grid_sample(
-        shape.fraction[None, None], grid, mode="bilinear", padding_mode="zeros", align_corners=False
+        mask, grid, mode="bilinear", padding_mode="zeros", align_corners=False
     )
     return values[0, 0]

@@ -6,6 +6,8 @@ the network's grid, and drawing a subject is made of them.
 
 from torch import Tensor
 
+MOST_REPETITIONS = 6.0
+
 
 def box_mean(volume: Tensor, *, times: int = 1, reach: int = 1, padded: bool = True) -> Tensor:
     """Mean over the cube of ``2 reach + 1`` voxels around each voxel of (..., x, y, z).
@@ -35,6 +37,27 @@ def _mean_along(volume: Tensor, *, dim: int, reach: int, padded: bool) -> Tensor
     if padded:
         return total.div_(2 * reach + 1)
     return total.div_(counts.view([-1 if k == dim else 1 for k in (-3, -2, -1)]))
+
+
+def smooth(volume: Tensor, *, sd_mm: float, spacing_mm: float) -> Tensor:
+    """Near-Gaussian smoothing of (..., x, y, z) by repeated box means; zeros beyond the border.
+
+    Args:
+        volume: float tensor; it is not changed.
+        sd_mm: wanted standard deviation; what is reached differs by less than a voxel.
+        spacing_mm: of the voxels.
+    """
+    wanted = (sd_mm / spacing_mm) ** 2
+    reach = 1
+    while wanted / _box_variance(reach) > MOST_REPETITIONS:
+        reach += 1
+    times = max(1, round(wanted / _box_variance(reach)))
+    return box_mean(volume, times=times, reach=reach)
+
+
+def _box_variance(reach: int) -> float:
+    """Variance, in voxels squared, of one box mean along one axis."""
+    return ((2 * reach + 1) ** 2 - 1) / 12.0
 
 
 def length(vectors: Tensor) -> Tensor:

@@ -10,11 +10,10 @@ structure is missing and said to be. Skull and scalp are shells of constant thic
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from medsym.synthesis.anatomy import FINE_MM, Anatomy, lattice_points, missing_structures
+from medsym.synthesis.anatomy import FINE_MM, Anatomy, lattice_points
 from medsym.synthesis.tissues import CLASS_LABELS
 
 NAME = "mni152-2009a-symmetric"
@@ -103,6 +102,4 @@ def template_anatomy() -> Anatomy:
     table = np.zeros(max(CLASS_LABELS) + 1, dtype=np.uint8)
     table[list(CLASS_LABELS)] = np.arange(len(CLASS_LABELS), dtype=np.uint8)
     classes = table[labels]
-    return Anatomy(
-        name=NAME, classes=torch.from_numpy(classes), missing=missing_structures(classes)
-    )
+    return Anatomy.of_classes(NAME, classes)

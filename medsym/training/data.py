@@ -7,29 +7,43 @@ from torch import Tensor
 from torch.utils.data import Dataset, get_worker_info
 
 from medsym.models.support import support_box
+from medsym.synthesis.canvas import CPU, Canvas
 from medsym.synthesis.dataset import Sources, draw_case, load_sources
 from medsym.synthesis.generator import SyntheticCase
 from medsym.synthesis.settings import SynthesisConfig
 from medsym.training.losses import Batch
+from medsym.volumes.frame import SymmetricGrid
 
 
 class SyntheticSubjects(Dataset[SyntheticCase]):
-    """Synthetic subjects; ``subjects[i]`` depends on (config, seed, split, i) alone.
+    """Synthetic subjects; ``subjects[i]`` depends on (config, grid, seed, split, i) alone.
+
+    On another kind of device only the grain of the images differs.
 
     Args:
         config: Ranges and sources of the synthesis.
+        grid: Grid of the images.
         seed: Of the whole run.
-        split: "train" or "test" anatomies and lesion shapes.
+        split: "train", "reference" or "test" anatomies and lesion shapes.
         healthy: Draw without lesions.
+        device: Where subjects are drawn; they are handed out on the CPU.
     """
 
     def __init__(
-        self, config: SynthesisConfig, *, seed: int, split: str, healthy: bool = False
+        self,
+        config: SynthesisConfig,
+        *,
+        grid: SymmetricGrid,
+        seed: int,
+        split: str,
+        healthy: bool = False,
+        device: torch.device | str = "cpu",
     ) -> None:
         if healthy:
             lesions = config.lesions.model_copy(update={"present": 0.0})
             config = config.model_copy(update={"lesions": lesions})
         self.config = config
+        self.canvas = Canvas(grid=grid, device=torch.device(device))
         self.seed = seed
         self.split = split
         self._sources: Sources | None = None
@@ -39,8 +53,11 @@ class SyntheticSubjects(Dataset[SyntheticCase]):
         if self._sources is None:
             if get_worker_info() is not None:
                 torch.set_num_threads(1)
-            self._sources = load_sources(self.config, split=self.split)
-        return draw_case(self._sources, config=self.config, seed=self.seed, index=index)
+            self._sources = load_sources(self.config, split=self.split).to(self.canvas.device)
+        case = draw_case(
+            self._sources, config=self.config, canvas=self.canvas, seed=self.seed, index=index
+        )
+        return case.to(CPU)
 
 
 def without_skull(config: SynthesisConfig) -> SynthesisConfig:

@@ -3,9 +3,9 @@
 import functools
 
 import numpy as np
-import torch
 
-from medsym.synthesis.anatomy import Anatomy, classes_on_frame, missing_structures
+from medsym.synthesis.anatomy import Anatomy, classes_on_frame
+from medsym.synthesis.canvas import Canvas
 from medsym.synthesis.settings import (
     ContrastConfig,
     DeformationConfig,
@@ -14,6 +14,7 @@ from medsym.synthesis.settings import (
     SynthesisConfig,
 )
 
+CANVAS = Canvas()  # 64 x 80 x 64 voxels of 3 mm, on the CPU
 SPACING_MM = 2.0
 SHAPE = (96, 112, 96)
 # (left label, right label, centre of the right one, half axes), mm; later ones are drawn on top.
@@ -26,8 +27,18 @@ PAIRS = (
     (11, 50, (16.0, 16.0, 12.0), (6.0, 12.0, 8.0)),
     (12, 51, (28.0, 2.0, 2.0), (7.0, 16.0, 9.0)),
     (17, 53, (28.0, -18.0, -14.0), (7.0, 16.0, 6.0)),
+    (18, 54, (24.0, 4.0, -18.0), (6.0, 6.0, 6.0)),
+    (13, 52, (20.0, 0.0, 0.0), (4.0, 8.0, 6.0)),
+    (26, 58, (12.0, 20.0, -4.0), (4.0, 6.0, 4.0)),
+    (28, 60, (10.0, -10.0, -10.0), (8.0, 7.0, 5.0)),
+    (5, 44, (36.0, -34.0, -4.0), (4.0, 10.0, 4.0)),
+    (7, 46, (20.0, -50.0, -40.0), (10.0, 12.0, 8.0)),
 )
-MIDLINE = ((14, (0.0, -8.0, 6.0), (3.0, 12.0, 8.0)), (16, (0.0, -26.0, -28.0), (10.0, 9.0, 22.0)))
+MIDLINE = (
+    (14, (0.0, -8.0, 6.0), (3.0, 12.0, 8.0)),
+    (16, (0.0, -26.0, -28.0), (10.0, 9.0, 22.0)),
+    (15, (0.0, -38.0, -30.0), (4.0, 4.0, 8.0)),
+)
 
 
 def ras_affine() -> np.ndarray:
@@ -67,9 +78,7 @@ def head_labels(*, to_head: np.ndarray | None = None) -> np.ndarray:
 def head_anatomy() -> Anatomy:
     """The upright head on the symmetric frame."""
     classes = classes_on_frame(head_labels(), affine=ras_affine(), name="ellipsoids")
-    return Anatomy(
-        name="ellipsoids", classes=torch.from_numpy(classes), missing=missing_structures(classes)
-    )
+    return Anatomy.of_classes("ellipsoids", classes)
 
 
 STILL = DeformationConfig(
@@ -81,6 +90,8 @@ STILL = DeformationConfig(
     plane_shift_mm=(0.0, 0.0),
     torque_mm=(0.0, 0.0),
     ventricle_mm=(0.0, 0.0),
+    rough_rms_mm=(0.0, 0.0),
+    atrophy=0.0,
 )
 
 PLAIN = SynthesisConfig(
@@ -108,5 +119,4 @@ PLAIN = SynthesisConfig(
         neck_cut=0.0,
         cropped=0.0,
     ),
-    healthy_counterpart=True,
 )

@@ -8,13 +8,13 @@ from pydantic import ValidationError
 from medsym.errors import ConfigError
 from medsym.synthesis.dataset import Sources, draw_case, load_sources
 from medsym.synthesis.settings import SourceConfig, SynthesisConfig
-from tests.synthesis.heads import PLAIN, head_anatomy
+from tests.synthesis.heads import CANVAS, PLAIN, head_anatomy
 
 SOURCES = Sources(anatomies=(head_anatomy(),), shapes=())
 
 
 def test_case_of_an_index_is_always_the_same() -> None:
-    cases = [draw_case(SOURCES, config=PLAIN, seed=5, index=i) for i in (7, 7, 8)]
+    cases = [draw_case(SOURCES, config=PLAIN, canvas=CANVAS, seed=5, index=i) for i in (7, 7, 8)]
     assert cases[0].image.equal(cases[1].image)
     assert not cases[0].image.equal(cases[2].image)
 
@@ -56,5 +56,5 @@ def test_template_alone_is_enough() -> None:
     assert "left-thalamus" in anatomy.missing
     assert "left-cerebral-cortex" not in anatomy.missing
     assert "right-lateral-ventricle" not in anatomy.missing
-    case = draw_case(sources, config=PLAIN, seed=0, index=0)
+    case = draw_case(sources, config=PLAIN, canvas=CANVAS, seed=0, index=0)
     assert 1200.0 < float(case.brain.sum()) * 0.027 < 2200.0

@@ -5,35 +5,35 @@ import torch
 
 from medsym.synthesis.contrast import majority, pool
 from medsym.synthesis.deformation import (
-    COARSE,
-    FINE,
-    GRID,
     Push,
     apply_push,
-    draw_sources,
-    lattice_mm,
+    draw_deformation,
+    sample_aged,
     sample_classes,
 )
 from medsym.synthesis.randomness import random_rotation, rotation, smooth_field
 from medsym.synthesis.tissues import CLASS_LABELS
-from tests.synthesis.heads import STILL, head_anatomy
+from tests.synthesis.heads import CANVAS, STILL, head_anatomy
+
+COARSE, FINE, GRID = CANVAS.coarse, CANVAS.fine, CANVAS.shape
 
 
 def sources(**ranges: tuple[float, float]) -> torch.Tensor:
     """Source positions when only the named ranges are not at rest."""
     config = STILL.model_copy(update=ranges)
     generator = torch.Generator().manual_seed(0)
-    return draw_sources(head_anatomy(), config=config, generator=generator)
+    head = draw_deformation(head_anatomy(), canvas=CANVAS, config=config, generator=generator)
+    return head.sources
 
 
 def centroid_mm(field: torch.Tensor, label: int) -> torch.Tensor:
     """Centre of a label of the drawn head, mm."""
     classes = sample_classes(head_anatomy(), sources=field, shape=FINE)
-    return lattice_mm(FINE)[:, classes == CLASS_LABELS.index(label)].mean(dim=1)
+    return CANVAS.lattice(FINE)[:, classes == CLASS_LABELS.index(label)].mean(dim=1)
 
 
 def test_at_rest_every_point_is_its_own_source() -> None:
-    torch.testing.assert_close(sources(), lattice_mm(COARSE), atol=1e-3, rtol=0)
+    torch.testing.assert_close(sources(), CANVAS.lattice(COARSE), atol=1e-3, rtol=0)
 
 
 def test_shift_moves_the_head_forwards_and_up() -> None:
@@ -51,8 +51,8 @@ def test_scale_enlarges() -> None:
 
 
 def test_torque_moves_the_right_front_forwards_and_the_left_back_backwards() -> None:
-    moved = lattice_mm(COARSE) - sources(torque_mm=(3.0, 3.0))  # tissue moves by p - source(p)
-    x, y = lattice_mm(COARSE)[:2]
+    moved = CANVAS.lattice(COARSE) - sources(torque_mm=(3.0, 3.0))  # tissue moves by p - source(p)
+    x, y = CANVAS.lattice(COARSE)[:2]
     right, left, front, back = x > 20, x < -20, y > 50, y < -50
     assert float(moved[1][right & front].min()) > 1.0
     assert float(moved[1][left & back].max()) < -1.0
@@ -69,10 +69,33 @@ def test_ventricles_widen_when_told() -> None:
     assert fluid(-1.0) < fluid(0.0) < fluid(3.0)
 
 
+def test_atrophy_turns_the_surface_of_the_cortex_into_fluid_and_nothing_else() -> None:
+    def classes(atrophy_mm: float) -> torch.Tensor:
+        return sample_aged(
+            head_anatomy(),
+            canvas=CANVAS,
+            sources=sources(),
+            atrophy_mm=atrophy_mm,
+            generator=torch.Generator().manual_seed(0),
+        )
+
+    young, old, older = classes(0.0), classes(1.5), classes(4.0)
+    fluid, cortex = CLASS_LABELS.index(24), (CLASS_LABELS.index(3), CLASS_LABELS.index(42))
+    for aged in (old, older):
+        changed = aged != young
+        assert set(aged[changed].unique().tolist()) == {fluid}
+        assert set(young[changed].unique().tolist()) == set(cortex)
+        by_side = [float((young[changed] == c).sum()) for c in cortex]
+        assert by_side[0] == pytest.approx(by_side[1], rel=0.2)
+    assert int((older != young).sum()) > 1.5 * int((old != young).sum()) > 0
+    distance = CANVAS.lattice(FINE).norm(dim=0)
+    assert float(distance[old != young].mean()) > float(distance[young == cortex[0]].mean())
+
+
 def test_push_moves_tissue_away_from_the_centre_and_pull_towards_it() -> None:
     for distance, sign in ((5.0, 1.0), (-3.0, -1.0)):
         push = Push(centre_mm=torch.tensor([45.0, 0.0, 10.0]), radius_mm=12.0, distance_mm=distance)
-        field = apply_push(sources(), push=push, brain=torch.ones(COARSE))
+        field = apply_push(sources(), canvas=CANVAS, push=push, brain=torch.ones(COARSE))
         moved = centroid_mm(field, 51) - centroid_mm(sources(), 51)
         assert float(moved[0]) * sign < -0.5  # the right putamen lies medially of the centre
         assert abs(float(centroid_mm(field, 12)[0] - centroid_mm(sources(), 12)[0])) < 0.5
@@ -100,7 +123,7 @@ def test_smooth_field_has_unit_size_and_no_mean() -> None:
 
 def test_majority_agrees_with_counting() -> None:
     values = torch.randint(0, 4, FINE, generator=torch.Generator().manual_seed(3))
-    got = majority(values, count=4)
+    got = majority(values)
     for place in ((0, 0, 0), (10, 20, 30), (63, 79, 63)):
         block = values[tuple(slice(2 * p, 2 * p + 2) for p in place)]
         assert int(got[place]) == int(torch.bincount(block.flatten(), minlength=4).argmax())

@@ -5,10 +5,12 @@ import functools
 import pytest
 import torch
 
-from medsym.models.structures import STRUCTURES
+from medsym.models.structures import STRUCTURES, index_of
+from medsym.synthesis.canvas import Canvas
 from medsym.synthesis.generator import SyntheticCase, draw
 from medsym.synthesis.settings import SynthesisConfig
-from tests.synthesis.heads import PLAIN, head_anatomy
+from medsym.volumes.frame import SymmetricGrid
+from tests.synthesis.heads import CANVAS, PLAIN, STILL, head_anatomy
 
 LEFT, RIGHT = slice(0, 32), slice(32, 64)  # x grows to the patient's right
 
@@ -21,7 +23,8 @@ def plain(seed: int) -> SyntheticCase:
 
 def drawn(seed: int, config: SynthesisConfig) -> SyntheticCase:
     """One case of the ellipsoid head."""
-    return draw(head_anatomy(), generator=torch.Generator().manual_seed(seed), config=config)
+    generator = torch.Generator().manual_seed(seed)
+    return draw(head_anatomy(), canvas=CANVAS, generator=generator, config=config)
 
 
 def test_same_seed_same_case_and_another_seed_another() -> None:
@@ -84,12 +87,70 @@ def test_recorded_contrast_has_the_sign_of_the_change() -> None:
         assert change * case.records[0].contrast_sd > 0
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_volume_of_a_blob_follows_its_radius(seed: int) -> None:
+def test_volume_of_blobs_follows_their_radius() -> None:
     lesions = PLAIN.lesions.model_copy(update={"radius_mm": (15.0, 15.0)})
-    case = drawn(seed, PLAIN.model_copy(update={"lesions": lesions}))
-    whole = 4.0 / 3.0 * torch.pi * 1.5**3  # ml
-    assert 0.1 * whole < case.records[0].volume_ml < 1.6 * whole
+    config = PLAIN.model_copy(update={"lesions": lesions, "truths": False})
+    volumes = [drawn(seed, config).records[0].volume_ml for seed in range(10)]
+    whole = 4.0 / 3.0 * torch.pi * 1.5**3  # ml; skull, fluid and falx take a part
+    assert 0.4 * whole < sum(volumes) / len(volumes) < 1.6 * whole
+
+
+@pytest.mark.parametrize("spacing", [2.0, 4.0])
+def test_an_undeformed_head_is_the_same_at_another_spacing(spacing: float) -> None:
+    canvas = Canvas(grid=SymmetricGrid.spanning(spacing))
+    here = draw(
+        head_anatomy(),
+        canvas=canvas,
+        generator=torch.Generator().manual_seed(2),
+        config=PLAIN.model_copy(update={"truths": False}),
+    )
+    usual = plain(2)
+    assert here.image.shape == canvas.shape
+    ratio = float(here.brain.sum()) * canvas.voxel_ml / (float(usual.brain.sum()) * CANVAS.voxel_ml)
+    assert ratio == pytest.approx(1.0, abs=0.03)
+    for structure in (index_of("thalamus", side="left"), index_of("caudate", side="right")):
+        places = [
+            c.points()[:, case.structures == structure].mean(dim=1)
+            for c, case in ((canvas, here), (CANVAS, usual))
+        ]
+        torch.testing.assert_close(places[0], places[1], atol=1.5, rtol=0)
+
+
+def test_truths_are_those_of_the_healthy_head() -> None:
+    torque = STILL.model_copy(update={"torque_mm": (4.0, 4.0)})
+    case = drawn(5, PLAIN.model_copy(update={"deformation": torque}))
+    assert case.normal_asymmetry is not None
+    assert case.torque_mm is not None
+    assert case.torque_mm.shape == (3, *CANVAS.shape)
+    assert case.normal_asymmetry.flip(0).equal(-case.normal_asymmetry)
+    x, y = CANVAS.points()[:2]
+    right_front, left_back = (x > 20) & (y > 50), (x < -20) & (y < -50)
+    assert float(case.torque_mm[1][right_front].min()) > 1.0  # forwards
+    assert float(case.torque_mm[1][left_back].max()) < -1.0  # backwards
+    assert float(case.torque_mm[0][right_front].min()) > 0.0  # outwards, to the right
+    assert float(case.torque_mm[0][left_back].max()) < 0.0  # outwards, to the left
+    symmetric = drawn(5, PLAIN)
+    assert symmetric.normal_asymmetry is not None
+    poles = case.brain & (y.abs() > 50)
+    assert float(case.normal_asymmetry[poles].abs().mean()) > 3.0 * float(
+        symmetric.normal_asymmetry[poles].abs().mean()
+    )
+    without = PLAIN.model_copy(update={"truths": False})
+    assert drawn(5, without).healthy is None
+    assert drawn(5, without).image.equal(symmetric.image)
+
+
+def test_counterpart_has_not_been_pushed_by_the_lesion() -> None:
+    lesions = PLAIN.lesions.model_copy(update={"mass_effect": 1.0, "mass_effect_mm": (7.0, 7.0)})
+    none = PLAIN.lesions.model_copy(update={"present": 0.0})
+    case = drawn(3, PLAIN.model_copy(update={"lesions": lesions}))
+    assert case.healthy is not None
+    pushed = (case.image - case.healthy).abs()
+    border = torch.nn.functional.max_pool3d(case.lesion.float()[None, None], 7, 1, 3)[0, 0] > 0
+    assert float(pushed[case.brain & border & ~case.lesion].mean()) > 0.02
+    healthy = drawn(3, PLAIN.model_copy(update={"lesions": none}))
+    assert healthy.healthy is not None
+    assert healthy.healthy.equal(healthy.image)
 
 
 def test_without_lesions_the_counterpart_is_the_image() -> None:

@@ -8,13 +8,14 @@ import torch
 
 from medsym.errors import AnatomyError
 from medsym.synthesis.appearance import draw_lesion, palette_of
-from medsym.synthesis.deformation import GRID, grid_mm
 from medsym.synthesis.lesions import Lesion, Room, draw_lesions
 from medsym.synthesis.settings import LesionConfig
 from medsym.synthesis.shapes import LesionShape, load_shapes, sample_shape
 from medsym.volumes.volume import Volume
 from medsym.volumes.writer import write_map
+from tests.synthesis.heads import CANVAS
 
+GRID = CANVAS.shape
 CENTRE_MM = (-40.0, 10.0, 20.0)  # MNI, left
 HALF_MM = (10.0, 16.0, 8.0)
 
@@ -41,7 +42,7 @@ def shape(tmp_path: Path) -> LesionShape:
 
 def ellipsoid_room() -> Room:
     """A brain without fluid."""
-    points = grid_mm()
+    points = CANVAS.points()
     axes = torch.tensor([68.0, 85.0, 68.0]).view(3, 1, 1, 1)
     brain = ((points / axes).norm(dim=0) < 1.0).float()
     high = torch.tensor([68.0, 85.0, 68.0])
@@ -99,13 +100,14 @@ def test_left_mask_is_drawn_on_both_sides_and_each_time_on_one(shape: LesionShap
     for seed in range(10):
         (lesion,) = draw_lesions(
             ellipsoid_room(),
+            canvas=CANVAS,
             shapes=(shape,),
             config=config,
             generator=torch.Generator().manual_seed(seed),
         )
         inside = lesion.extent > 0.5
         shares.append(float(inside[:32].sum()) / float(inside.sum()))
-        centre = grid_mm()[:, inside].mean(dim=1)
+        centre = CANVAS.points()[:, inside].mean(dim=1)
         assert 15.0 < abs(float(centre[0])) < 60.0
     assert all(share in (0.0, 1.0) for share in shares)
     assert 2 <= sum(shares) <= 8
@@ -118,7 +120,11 @@ def test_blobs_fall_on_both_sides_equally_often() -> None:
     )
     for seed in range(40):
         (lesion,) = draw_lesions(
-            room, shapes=(), config=config, generator=torch.Generator().manual_seed(seed)
+            room,
+            canvas=CANVAS,
+            shapes=(),
+            config=config,
+            generator=torch.Generator().manual_seed(seed),
         )
         left += float(lesion.extent[:32].sum()) > float(lesion.extent[32:].sum())
     assert 12 <= left <= 28  # 20 +- 2.5 standard deviations
@@ -132,13 +138,14 @@ def test_bilateral_and_midline_lesions_touch_both_sides(chance_of: str) -> None:
     for seed in range(4):
         (lesion,) = draw_lesions(
             ellipsoid_room(),
+            canvas=CANVAS,
             shapes=(),
             config=config,
             generator=torch.Generator().manual_seed(seed),
         )
         inside = lesion.extent > 0.5
         assert 0.0 < float(inside[:32].sum()) / float(inside.sum()) < 1.0
-        assert abs(float(grid_mm()[0, inside].mean())) < 15.0
+        assert abs(float(CANVAS.points()[0, inside].mean())) < 15.0
 
 
 def test_lesions_stay_inside_the_brain() -> None:
@@ -146,6 +153,7 @@ def test_lesions_stay_inside_the_brain() -> None:
     for seed in range(4):
         for lesion in draw_lesions(
             room,
+            canvas=CANVAS,
             shapes=(),
             config=LesionConfig(present=1.0),
             generator=torch.Generator().manual_seed(seed),
@@ -162,10 +170,16 @@ def test_lesion_changes_its_extent_and_a_cavity_holds_fluid(cavity: bool) -> Non
     image = 0.5 + 0.05 * torch.randn(GRID, generator=torch.Generator().manual_seed(0))
     palette = palette_of(image, brain=ellipsoid_room().brain > 0, fluid=2.0)
     lesion = Lesion(
-        origin="blob", extent=extent, core=None, cavity=hole if cavity else None, push=None
+        origin="blob",
+        volume_ml=1.0,
+        extent=extent,
+        core=None,
+        cavity=hole if cavity else None,
+        push=None,
     )
     drawn = draw_lesion(
         image,
+        canvas=CANVAS,
         lesion=lesion,
         palette=palette,
         config=LesionConfig(extreme=0.0, contrast_sd=(3.0, 3.0)),
