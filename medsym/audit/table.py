@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from medsym.text_table import aligned
+
 SHOWN_LAYERS = 10
 """Layers in the table, those that add most; the JSON file holds all."""
 
@@ -173,14 +175,3 @@ def _short(value: float | None) -> str:
     if value is None:
         return "n/a"
     return "0" if value == 0.0 else f"{value:.2g}" if 1e-3 <= abs(value) < 100 else f"{value:.1e}"
-
-
-def aligned(rows: Sequence[_Row]) -> Iterator[str]:
-    """Lines of a plain table: first column to the left, the others to the right."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        cells = [
-            cell.ljust(width) if column == 0 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        yield "  ".join(cells).rstrip()

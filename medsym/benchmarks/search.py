@@ -17,7 +17,6 @@ from optuna.storages.journal import JournalFileBackend
 from pydantic import BaseModel, ConfigDict, Field
 
 from medsym.benchmarks.methods.data import cached_subjects
-from medsym.benchmarks.methods.precision_recall import average_precision
 from medsym.benchmarks.methods.scores import passes
 from medsym.benchmarks.methods.settings import TrainingBudget
 from medsym.benchmarks.methods.training import Population, train
@@ -29,6 +28,7 @@ from medsym.benchmarks.search_space import (
     suggest,
 )
 from medsym.errors import ConfigError
+from medsym.evaluation.metrics import auprc
 
 VALIDATION_SEED_STEP = 2  # after the training and the test subjects of the comparison
 Report = Callable[[str], None]
@@ -106,7 +106,7 @@ def validate(
     method.network.eval()
     logits, brain = passes(method.predict, held.image), held.brain > 0
     findings = {**method.findings(), "cpu_seconds": trained.cpu_seconds}
-    return average_precision(logits[brain], held.lesion[brain] > 0), findings
+    return auprc(logits[brain].numpy(), (held.lesion[brain] > 0).numpy()), findings
 
 
 def format_search(result: dict[str, Any]) -> str:

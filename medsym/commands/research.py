@@ -15,7 +15,8 @@ def train(arguments: argparse.Namespace) -> int:
     from medsym.training.run import train as train_model
 
     folder = train_model(arguments.config, out=arguments.out, resume=arguments.resume, report=say)
-    say(f"model folder: {folder}")
+    if folder is not None:
+        say(f"model folder: {folder}")
     return EXIT_OK
 
 
@@ -60,7 +61,7 @@ def _evaluate_synthetic(arguments: argparse.Namespace) -> None:
 
 def format_rows(rows: Sequence[Mapping[str, float | str]]) -> str:
     """Rows with the same keys as a table in plain text: names left, numbers right."""
-    from medsym.audit.table import aligned
+    from medsym.text_table import aligned
 
     cells = [list(rows[0])] + [
         [value if isinstance(value, str) else f"{value:.4g}" for value in row.values()]

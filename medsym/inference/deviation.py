@@ -66,12 +66,7 @@ class DeviationReference:
         Args:
             brain: brain mask (x, y, z) on the symmetric grid.
         """
-        points = _brain_coordinates(brain.shape, *_extent(brain))
-        at = [
-            (axis / REFERENCE_SPAN + 1.0) * size / 2 - 0.5
-            for axis, size in zip(points, self.spread.shape, strict=True)
-        ]
-        sigma = map_coordinates(self.spread.astype(np.float64), at, order=1, mode="nearest")
+        sigma = from_reference(self.spread.astype(np.float64), brain)
         return ((sigma + sigma[::-1]) / 2).astype(np.float32)
 
     def threshold(self, alpha: float = 0.05) -> float | None:
@@ -80,12 +75,22 @@ class DeviationReference:
         Returns:
             None if there are too few healthy cases to say so (fewer than ``1 / alpha - 1``).
         """
-        rank = math.ceil((self.maxima.size + 1) * (1.0 - alpha))
-        return None if rank > self.maxima.size else float(self.maxima[max(rank, 1) - 1])
+        return conformal_threshold(self.maxima, alpha)
 
     def strictest(self, at_least: float) -> float:
         """Deviation that no healthy case reached, for when a rate is too small to be kept, SD."""
         return max(at_least, float(self.maxima.max(initial=0.0)))
+
+
+def conformal_threshold(maxima: NDArray[np.floating], alpha: float) -> float | None:
+    """The ceil((n + 1)(1 - alpha))-th smallest of n maxima; None if n is too small for alpha.
+
+    Args:
+        maxima: ascending largest scores of healthy cases that entered nothing else.
+        alpha: share of new exchangeable healthy cases that may exceed it, in (0, 1).
+    """
+    rank = math.ceil((maxima.size + 1) * (1.0 - alpha))
+    return None if rank > maxima.size else float(maxima[max(rank, 1) - 1])
 
 
 def _extent(brain: BoolMap) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -107,13 +112,33 @@ def _brain_coordinates(
     return list(np.meshgrid(*axes, indexing="ij"))
 
 
-def _to_reference(values: NDArray[np.float64], brain: BoolMap) -> NDArray[np.float64]:
-    """Resample a map of the symmetric grid to the reference grid."""
+def to_reference(values: NDArray[np.float64], brain: BoolMap) -> NDArray[np.float64]:
+    """Resample a map of the symmetric grid to the reference grid of brain coordinates.
+
+    Args:
+        values: (x, y, z) map; 0 is taken for what lies beyond the grid.
+        brain: brain mask on the same grid.
+    """
     centre, half = _extent(brain)
     axes = [((np.arange(n) + 0.5) / n * 2 - 1) * REFERENCE_SPAN for n in REFERENCE_SHAPE]
     points = np.meshgrid(*axes, indexing="ij")
     at = [p * h + c for p, h, c in zip(points, half, centre, strict=True)]
     return map_coordinates(values, at, order=1, mode="constant", cval=0.0)
+
+
+def from_reference(values: NDArray[np.float64], brain: BoolMap) -> NDArray[np.float64]:
+    """Resample a map of the reference grid to the symmetric grid of a case.
+
+    Args:
+        values: map of shape ``REFERENCE_SHAPE``.
+        brain: brain mask (x, y, z) of the case.
+    """
+    points = _brain_coordinates(brain.shape, *_extent(brain))
+    at = [
+        (axis / REFERENCE_SPAN + 1.0) * size / 2 - 0.5
+        for axis, size in zip(points, values.shape, strict=True)
+    ]
+    return map_coordinates(values, at, order=1, mode="nearest")
 
 
 def spread_from_moments(squares: NDArray[np.float64], weights: NDArray[np.float64]) -> FloatMap:
@@ -167,8 +192,8 @@ def build_reference(
         maps, _ = compute_maps(network, image, request=request)
         averaged = regional(maps.asymmetry, domain=maps.domain, spacing_mm=spacing_mm)
         if number < num_spread:
-            squares += _to_reference(averaged**2, brain)
-            weights += _to_reference(maps.domain.astype(np.float64), brain)
+            squares += to_reference(averaged**2, brain)
+            weights += to_reference(maps.domain.astype(np.float64), brain)
             continue
         if reference is None:
             reference = spread_from_moments(squares, weights)

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medsym.errors import ConfigError
+from medsym.evaluation.baselines import mirror_difference
+from medsym.evaluation.metrics import auprc
 from medsym.inference.case import analyse_scan, prior_logit_of, reference_of
 from medsym.inference.deviation import DeviationReference
 from medsym.inference.maps import BoolMap, CaseMaps, MapRequest, compute_maps
@@ -22,8 +24,6 @@ from medsym.models.structures import mirror_permutation
 from medsym.synthesis.generator import SyntheticCase
 from medsym.synthesis.settings import SynthesisConfig
 from medsym.training.data import SyntheticSubjects
-from medsym.training.metrics import auprc
-from medsym.training.validation import mirror_difference
 from medsym.volumes.grid import to_scan_grid
 from medsym.volumes.nifti import read_label_map, read_scan
 
@@ -153,7 +153,10 @@ def _score_scan(row: dict[str, str], folder: Path, model: LoadedModel) -> CaseSc
             fix="resample the mask to the scan",
         )
     result = analyse_scan(scan, model)
-    maps = _maps(result.maps, mirror_difference(result.prepared.brain_image))
+    maps = _maps(
+        result.maps,
+        mirror_difference(result.prepared.brain_image, spacing_mm=result.prepared.grid.spacing_mm),
+    )
     native = {
         name: np.asarray(to_scan_grid(result.prepared, m), dtype=np.float64)
         for name, m in maps.items()
@@ -233,4 +236,4 @@ def synthetic_maps(case: SyntheticCase, model: LoadedModel, reference: Deviation
     )
     image = case.image.numpy()
     found, _ = compute_maps(model.network, image, request=request, sigma=reference.sigma_on(brain))
-    return _maps(found, mirror_difference(image))
+    return _maps(found, mirror_difference(image, spacing_mm=request.spacing_mm))

@@ -25,7 +25,7 @@ HOMES = {
     "joblib": ("medsym/nn/representations.py",),
     "matplotlib": ("medsym/audit/figure.py",),
     "optuna": ("medsym/benchmarks/search.py", "medsym/benchmarks/search_space.py"),
-    "sklearn": ("medsym/training/",),
+    "sklearn": ("medsym/training/", "medsym/evaluation/"),
     "nilearn": ("medsym/synthesis/template.py",),
     "streamlit": ("app/",),
 }

@@ -2,29 +2,14 @@
 
 import pytest
 import torch
-from sklearn.metrics import average_precision_score
 from torch import Tensor
 
-from medsym.benchmarks.methods.bootstrap import correlation, interval, resample_scores
+from medsym.benchmarks.methods.bootstrap import resample_scores
 from medsym.benchmarks.methods.data import draw_subjects
-from medsym.benchmarks.methods.precision_recall import (
-    BINS,
-    area_from_counts,
-    average_precision,
-    best_dice_threshold,
-    counts_between,
-    score_levels,
-)
 from medsym.benchmarks.methods.scores import Scores, score
 from medsym.benchmarks.methods.subjects import Subjects
 from medsym.benchmarks.methods.training import Population
 from medsym.symmetry.mirror import flip
-
-
-def noisy_scores(number: int = 4000, share: float = 0.02) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(0)
-    truth = torch.rand(number, generator=generator) < share
-    return torch.randn(number, generator=generator) + 1.5 * truth, truth
 
 
 def population() -> Population:
@@ -49,38 +34,6 @@ def scored(mark: str, where: Population, *, mirrored: bool = False) -> Scores:
         return 4.0 * torch.stack(marks) - 2.0
 
     return score(predict, where, specificity=0.99, threshold_subjects=12)
-
-
-@pytest.mark.parametrize("decimals", [5, 1, 0])
-def test_area_equals_that_of_scikit_learn_with_and_without_ties(decimals: int) -> None:
-    scores, truth = noisy_scores()
-    rounded = scores.round(decimals=decimals)
-    expected = average_precision_score(truth.numpy(), rounded.numpy())
-    assert average_precision(rounded, truth) == pytest.approx(expected, abs=1e-9)
-
-
-def test_area_without_anything_true_is_not_a_number() -> None:
-    assert average_precision(torch.rand(5), torch.zeros(5, dtype=torch.bool)) != 0.0
-
-
-def test_area_from_counts_is_close_to_the_exact_one() -> None:
-    scores, truth = noisy_scores(40_000)
-    counts = counts_between(scores, truth, score_levels(scores))
-    assert counts.shape == (2, BINS)
-    assert int(counts.sum()) == len(scores)
-    assert float(area_from_counts(counts)) == pytest.approx(
-        average_precision(scores, truth), abs=0.01
-    )
-
-
-def test_dice_threshold_is_the_best_of_all() -> None:
-    scores, truth = noisy_scores(500, 0.1)
-
-    def dice(threshold: float) -> float:
-        called = scores >= threshold
-        return float(2 * (called & truth).sum() / (called.sum() + truth.sum()))
-
-    assert dice(best_dice_threshold(scores, truth)) == max(dice(float(s)) for s in scores)
 
 
 def test_perfect_prediction_scores_one_and_is_equivariant() -> None:
@@ -138,11 +91,4 @@ def test_resamples_pair_methods_and_contain_the_score() -> None:
     scores = scored("lesion", population())["per_subject"]
     draws = [resample_scores([scores, scores], resamples=50) for _ in range(2)]
     assert torch.equal(draws[0]["auprc"], draws[1]["auprc"])
-    low, high = interval(draws[0]["dice"])
-    assert low == high == pytest.approx(1.0)
-    assert interval(torch.linspace(0.0, 1.0, 1001)) == pytest.approx((0.025, 0.975))
-
-
-def test_rank_correlation() -> None:
-    assert correlation([1.0, 2.0, 5.0], [9.0, 4.0, 1.0]) == pytest.approx(-1.0)
-    assert correlation([0.0, 0.0, 1.0, 1.0], [1.0, 1.0, 3.0, 3.0]) == pytest.approx(1.0)
+    assert torch.allclose(draws[0]["dice"], torch.ones(50))

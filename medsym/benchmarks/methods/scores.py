@@ -10,14 +10,10 @@ import torch
 from torch import Tensor
 
 from medsym.benchmarks.methods.method import Guaranteed, Predict
-from medsym.benchmarks.methods.precision_recall import (
-    average_precision,
-    best_dice_threshold,
-    counts_between,
-    score_levels,
-)
 from medsym.benchmarks.methods.subjects import Subjects
 from medsym.benchmarks.methods.training import EVALUATION_BATCH, Population
+from medsym.evaluation.metrics import auprc, best_dice
+from medsym.evaluation.precision_recall import counts_between, score_levels
 from medsym.symmetry.mirror import flip
 
 Scores = dict[str, Any]
@@ -53,7 +49,7 @@ def score(
     defect, brain = twins - flip(logits), test.brain > 0
     chance, twin_chance = torch.sigmoid(logits), torch.sigmoid(flip(twins))
     result: Scores = {
-        "auprc": average_precision(logits[brain], test.lesion[brain] > 0),
+        "auprc": auprc(logits[brain].numpy(), (test.lesion[brain] > 0).numpy()),
         "prevalence": float(test.lesion[brain].mean()),
         "defect": float(defect.norm() / logits.norm()),
         "defect_brain": float((twin_chance - chance)[brain].norm() / chance[brain].norm()),
@@ -82,7 +78,7 @@ def frozen_thresholds(
 ) -> tuple[float, float]:
     """(threshold of the best Dice, threshold of the stated specificity), on training subjects."""
     logits, brain = passes(predict, known.image), known.brain > 0
-    best = best_dice_threshold(logits[brain], known.lesion[brain] > 0)
+    best, _ = best_dice(logits[brain].numpy(), (known.lesion[brain] > 0).numpy())
     healthy = brain & ~known.lesion.flatten(1).any(dim=1).view(-1, 1, 1, 1, 1)
     ordered = logits[healthy].sort().values
     if not len(ordered):

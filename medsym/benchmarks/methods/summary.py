@@ -7,8 +7,9 @@ from typing import Any
 
 from torch import Tensor
 
-from medsym.benchmarks.methods.bootstrap import correlation, interval, resample_scores
+from medsym.benchmarks.methods.bootstrap import resample_scores
 from medsym.benchmarks.methods.cost import Cost
+from medsym.evaluation.bootstrap import correlation, interval
 
 RESAMPLED = ("auprc", "dice", "alarms_torque", "alarms_brain")
 AVERAGED = ("defect", "defect_brain")
