@@ -1,33 +1,25 @@
-"""Checkpoints that resume exactly: weights, averaged weights, optimiser and step; tensors only."""
+"""Checkpoints that resume exactly: weights, averages, optimiser, random numbers; tensors only.
+
+A process may be killed at any moment. A checkpoint gets its name when it is whole and on disk, and
+the one before it is kept: if the newest cannot be read, a run goes on from there.
+"""
 
 import os
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch.optim.swa_utils import AveragedModel
 
 from medsym.errors import ModelError
-from medsym.models.asymmetry_net import AsymmetryNet
-from medsym.training.softness import SoftnessControl
+from medsym.training.state import TrainingState
 
 FILE_NAME = "checkpoint.pt"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TrainingState:
-    """What a run changes as it goes."""
-
-    network: AsymmetryNet
-    average: AveragedModel
-    optimiser: torch.optim.Optimizer
-    schedule: torch.optim.lr_scheduler.LRScheduler
-    softness: SoftnessControl
+PREVIOUS_NAME = "checkpoint.previous.pt"
 
 
 def save_checkpoint(folder: Path, state: TrainingState, *, step: int) -> None:
-    """Write the state after ``step`` steps, atomically."""
+    """Write the state after ``step`` steps; the last checkpoint becomes the previous one."""
     content = {
         "step": step,
         "network": state.network.state_dict(),
@@ -35,33 +27,47 @@ def save_checkpoint(folder: Path, state: TrainingState, *, step: int) -> None:
         "optimiser": state.optimiser.state_dict(),
         "schedule": state.schedule.state_dict(),
         "softness": state.softness.state_dict(),
+        "random": {
+            "cpu": torch.get_rng_state(),
+            "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        },
     }
+    newest = folder / FILE_NAME
+    for left_over in folder.glob(f".{FILE_NAME}.*"):  # of a process that was killed
+        left_over.unlink(missing_ok=True)
     temporary = folder / f".{FILE_NAME}.{os.getpid()}"
-    torch.save(content, temporary)
-    temporary.replace(folder / FILE_NAME)
+    with temporary.open("wb") as stream:
+        torch.save(content, stream)
+        stream.flush()
+        os.fsync(stream.fileno())
+    if newest.exists():
+        newest.replace(folder / PREVIOUS_NAME)
+    temporary.replace(newest)
 
 
-def load_checkpoint(folder: Path, state: TrainingState) -> int:
+def load_checkpoint(
+    folder: Path, state: TrainingState, *, say: Callable[[str], None] | None = None
+) -> int:
     """Restore the state in place; returns the number of steps already done.
 
+    Args:
+        folder: Of the run.
+        state: Of a run with the same configuration.
+        say: Told when the newest checkpoint is damaged and the previous one is used.
+
     Raises:
-        ModelError: The file is missing, damaged or of another network.
+        ModelError: MS-320 without a checkpoint, MS-321 when it is of another run, MS-323 when
+            nothing in the folder can be read.
     """
-    path = folder / FILE_NAME
+    path, content = _read_newest(folder, say or (lambda _line: None))
     try:
-        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         state.network.load_state_dict(content["network"])
         state.average.load_state_dict(content["average"])
         state.optimiser.load_state_dict(content["optimiser"])
         state.schedule.load_state_dict(content["schedule"])
         state.softness.load_state_dict(content.get("softness", {}))
-    except FileNotFoundError:
-        raise ModelError(
-            code="MS-320",
-            subject=str(path),
-            cause="there is no checkpoint to resume from",
-            fix="start without --resume",
-        ) from None
+        _restore_random(content.get("random"))
+        return int(content["step"])
     except Exception as error:
         raise ModelError(
             code="MS-321",
@@ -69,4 +75,37 @@ def load_checkpoint(folder: Path, state: TrainingState) -> int:
             cause=f"the checkpoint does not fit this run ({type(error).__name__})",
             fix="resume with the configuration that wrote it, or start a new --out folder",
         ) from error
-    return int(content["step"])
+
+
+def _read_newest(folder: Path, say: Callable[[str], None]) -> tuple[Path, dict[str, Any]]:
+    """The newest checkpoint that can be read."""
+    paths = [folder / name for name in (FILE_NAME, PREVIOUS_NAME) if (folder / name).exists()]
+    if not paths:
+        raise ModelError(
+            code="MS-320",
+            subject=str(folder / FILE_NAME),
+            cause="there is no checkpoint to resume from",
+            fix="start without --resume",
+        )
+    for path in paths:
+        try:
+            content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        except Exception as error:  # whatever a cut or altered file makes of the reader
+            say(f"{path} cannot be read ({type(error).__name__})")
+        else:
+            return path, content
+    raise ModelError(
+        code="MS-323",
+        subject=str(paths[0]),
+        cause="neither this checkpoint nor the one before it can be read",
+        fix="copy a checkpoint back from a backup, or start without --resume",
+    )
+
+
+def _restore_random(state: dict[str, Any] | None) -> None:
+    """Random number generators as they were; older checkpoints do not hold them."""
+    if state is None:
+        return
+    torch.set_rng_state(state["cpu"])
+    if torch.cuda.is_available() and len(state["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(state["cuda"])

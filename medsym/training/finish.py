@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+import torch
 from torch.optim.swa_utils import AveragedModel
 
 from medsym.inference.case import prior_logit_of
@@ -21,8 +22,10 @@ from medsym.models.asymmetry_net import AsymmetryNet
 from medsym.models.store import amend_manifest, load_model, save_model
 from medsym.models.structures import mirror_permutation
 from medsym.training.data import SyntheticSubjects, without_skull
+from medsym.training.loader import draw_each, grid_of, synthesis_device
 from medsym.training.settings import TrainSettings
-from medsym.training.validation import validate
+from medsym.training.step import exact_products
+from medsym.training.validation import UnseenSubjects
 
 _PACKAGES = ("torch", "monai", "escnn", "numpy", "nilearn")
 
@@ -31,14 +34,26 @@ def write_model(
     settings: TrainSettings,
     average: AveragedModel,
     *,
+    unseen: UnseenSubjects,
+    device: torch.device,
     out: Path,
     say: Callable[[str], None],
 ) -> Path:
-    """Save the averaged network, score it, calibrate it on healthy draws; returns the folder."""
+    """Save the averaged network, score it, calibrate it on healthy draws; returns the folder.
+
+    Args:
+        settings: Of the run.
+        average: The averaged network; moved to the CPU.
+        unseen: What it is scored on, in float32.
+        device: That scores and calibrates.
+        out: Folder of the run; the model goes into "model" in it.
+        say: Receives lines.
+    """
     network = average.module
     assert isinstance(network, AsymmetryNet)
+    with exact_products():
+        scores = unseen.score(network)
     network = network.to("cpu").eval()
-    scores = validate(network, settings)
     folder = out / "model"
     manifest = {
         "name": settings.name,
@@ -61,14 +76,15 @@ def write_model(
     save_model(folder, network, manifest)
     say(f"healthy reference from {settings.reference_cases} synthetic subjects")
     loaded = load_model(folder)
-    reference = build_reference(
-        loaded.network,
-        healthy_images(settings),
-        mirror_classes=mirror_permutation(),
-        spacing_mm=loaded.network.settings.spacing_mm,
-        num_spread=settings.reference_cases // 2,
-        prior_logit=prior_logit_of(loaded),
-    )
+    with exact_products():
+        reference = build_reference(
+            loaded.network.to(device),
+            healthy_images(settings, device=device),
+            mirror_classes=mirror_permutation(),
+            spacing_mm=loaded.network.settings.spacing_mm,
+            num_spread=settings.reference_cases // 2,
+            prior_logit=prior_logit_of(loaded),
+        )
     save_reference(folder / REFERENCE_FILE, reference=reference)
     written = hashlib.sha256((folder / REFERENCE_FILE).read_bytes()).hexdigest()
     amend_manifest(folder, {REFERENCE_HASH: written})
@@ -90,11 +106,21 @@ def portable(settings: TrainSettings) -> dict[str, object]:
     return content
 
 
-def healthy_images(settings: TrainSettings) -> Iterator[tuple[FloatMap, BoolMap]]:
+def healthy_images(
+    settings: TrainSettings, *, device: torch.device
+) -> Iterator[tuple[FloatMap, BoolMap]]:
     """Healthy stripped draws from the reference subjects, as ``analyse_scan`` feeds scans."""
     config = without_skull(settings.synthesis)
     split = "reference" if config.source.reference_subjects else "train"
-    subjects = SyntheticSubjects(config, seed=settings.seed + 1, split=split, healthy=True)
-    for index in range(settings.reference_cases):
-        case = subjects[index]
-        yield case.image.numpy(), case.brain.numpy()
+    drawing = synthesis_device(settings, device)
+    subjects = SyntheticSubjects(
+        config,
+        grid=grid_of(settings),
+        seed=settings.seed + 1,
+        split=split,
+        healthy=True,
+        device=drawing,
+    )
+    number = settings.reference_cases
+    for packed in draw_each(subjects, number=number, settings=settings, training=device):
+        yield packed["image"][0, 0].numpy(), packed["brain"][0, 0].numpy()

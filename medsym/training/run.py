@@ -1,219 +1,227 @@
 """One training run: synthetic subjects in, a model folder out; MONAI's engine drives it."""
 
-import copy
 import logging
-from collections.abc import Callable
-from functools import partial
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import torch
 from ignite.engine import Engine, Events
 from monai.engines.trainer import SupervisedTrainer
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from torch.utils.data import DataLoader
+from torch import Tensor
 
 from medsym.config import read_config
-from medsym.errors import ModelError
-from medsym.models.asymmetry_net import AsymmetryNet
-from medsym.models.store import load_model
-from medsym.symmetry.schedules import parameter_groups
-from medsym.training.checkpoint import TrainingState, load_checkpoint, save_checkpoint
-from medsym.training.data import SyntheticSubjects, collate
+from medsym.training.checkpoint import load_checkpoint, save_checkpoint
+from medsym.training.distributed import Ranks, launched_ranks
 from medsym.training.finish import write_model
-from medsym.training.losses import AsymmetryLoss, Batch
-from medsym.training.settings import OptimiserSettings, TrainSettings
-from medsym.training.softness import SoftnessControl
-from medsym.training.validation import score_cases, unseen_subjects
+from medsym.training.loader import (
+    PLANES,
+    Packed,
+    Waiting,
+    box_of,
+    load,
+    starts_afresh,
+    subjects_of,
+    synthesis_device,
+    training_device,
+    unpack,
+)
+from medsym.training.losses import Batch
+from medsym.training.progress import Meter, duration
+from medsym.training.settings import TrainSettings
+from medsym.training.state import TrainingState, build_state
+from medsym.training.step import Stepper, fast_products
+from medsym.training.validation import UnseenSubjects, unseen_subjects
 
 logger = logging.getLogger(__name__)
-Report = Callable[[str], None]
+Say = Callable[[str], None]
 
 
-def train(config: Path, *, out: Path, resume: bool = False, report: Report | None = None) -> Path:
-    """Train an AsymmetryNet as ``config`` says.
+def train(
+    config: Path, *, out: Path, resume: bool = False, report: Say | None = None
+) -> Path | None:
+    """Train an AsymmetryNet as ``config`` says; with torchrun, on several devices.
 
     Args:
         config: YAML file of :class:`TrainSettings`.
-        out: Folder for checkpoint, log and, at the end, the model.
+        out: Folder for checkpoints and, at the end, the model.
         resume: Go on from the checkpoint in ``out``: same numbers as an uninterrupted run.
-        report: Receives one line per checkpoint.
+        report: Receives lines of progress.
 
     Returns:
-        Folder of the finished model (weights, manifest, healthy reference).
+        Folder of the finished model (weights, manifest, healthy reference). None if the run
+        stopped at ``max_minutes``, or is not rank 0 of several processes.
 
     Raises:
         ConfigError: The configuration is wrong.
         ModelError: ``resume`` without a fitting checkpoint; ``start_from`` does not fit.
     """
+    began = time.monotonic()
     settings = read_config(config, TrainSettings)
-    out.mkdir(parents=True, exist_ok=True)
     if settings.threads:
         torch.set_num_threads(settings.threads)
+    with launched_ranks() as ranks:
+        run = _begin(settings, ranks, out=out, resume=resume, say=report or logger.info)
+        if settings.max_minutes is not None:
+            run.deadline = began + 60.0 * settings.max_minutes
+        with fast_products():
+            finished = _loop(run)
+    if not (finished and ranks.is_first):
+        return None
+    assert run.unseen is not None
+    return write_model(
+        settings, run.state.average, unseen=run.unseen, device=run.device, out=out, say=run.say
+    )
+
+
+@dataclass(kw_only=True, slots=True)
+class _Run:
+    """What the pieces of a run share."""
+
+    settings: TrainSettings
+    state: TrainingState
+    ranks: Ranks
+    device: torch.device
+    out: Path
+    say: Say
+    done: int
+    deadline: float = float("inf")
+    unseen: UnseenSubjects | None = None
+    asked_to_stop: list[str] = field(default_factory=list)
+
+    @property
+    def total(self) -> int:
+        return self.settings.optimiser.steps
+
+
+def _begin(settings: TrainSettings, ranks: Ranks, *, out: Path, resume: bool, say: Say) -> _Run:
+    """Build or restore the state, and say what will happen."""
+    out.mkdir(parents=True, exist_ok=True)
+    device = training_device(settings, ranks)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
     torch.manual_seed(settings.seed)
-    device = _device(settings.device)
     state = build_state(settings, device)
-    done = load_checkpoint(out, state) if resume else 0
-    say = report or logger.info
-    say(f"training {settings.name} on {device}: {settings.optimiser.steps} steps, {done} done")
-    _loop(settings, state, device, done=done, out=out, say=say)
-    return write_model(settings, state.average, out=out, say=say)
-
-
-def build_state(settings: TrainSettings, device: torch.device) -> TrainingState:
-    """Network, averaged copy, AdamW and its schedule, all fresh."""
-    network = _start(settings).to(device)
-    softness = SoftnessControl(settings.softness, network)
-    average = AveragedModel(
-        copy.deepcopy(network), multi_avg_fn=get_ema_multi_avg_fn(settings.optimiser.average)
+    tell = say if ranks.is_first else _silent
+    done = load_checkpoint(out, state, say=tell) if resume else 0
+    ranks.share_of(settings.optimiser.batch)
+    tell(
+        f"training {settings.name} on {ranks.world} x {device.type}, subjects drawn on "
+        f"{synthesis_device(settings, device).type} by {settings.workers} processes each: "
+        f"{settings.optimiser.steps} steps, {done} done"
     )
-    for parameter in average.parameters():
-        parameter.requires_grad = False
-    how = settings.optimiser
-    groups = parameter_groups(
-        network,
-        learning_rate=how.learning_rate,
-        softness_rate=how.softness_rate,
-        weight_decay=how.weight_decay,
-        odd_decay=settings.softness.odd_decay,
-    )
-    optimiser = torch.optim.AdamW(groups)
-    return TrainingState(
-        network=network,
-        average=average,
-        optimiser=optimiser,
-        schedule=_schedule(optimiser, how),
-        softness=softness,
+    return _Run(
+        settings=settings, state=state, ranks=ranks, device=device, out=out, say=tell, done=done
     )
 
 
-def _start(settings: TrainSettings) -> AsymmetryNet:
-    """The network before the first step: random, or another run's."""
-    if settings.start_from is None:
-        return AsymmetryNet(settings.model)
-    network = load_model(settings.start_from, folded=False).network
-    if network.settings != settings.model:
-        raise ModelError(
-            code="MS-322",
-            subject=str(settings.start_from),
-            cause="the model to start from has other settings than `model` in the configuration",
-            fix="copy `settings` from its manifest into `model`, or set start_from to null",
+def _silent(_line: str) -> None:
+    """What ranks other than the first say."""
+
+
+def _batches(run: _Run) -> Iterator[Packed]:
+    """Batches of the steps that remain; a resumed run draws the subjects it would have drawn."""
+    settings, batch = run.settings, run.settings.optimiser.batch
+    drawing = synthesis_device(settings, run.device)
+    indices = run.ranks.indices(first=run.done, last=run.total, batch=batch)
+    return iter(
+        load(
+            subjects_of(settings, split="train", device=drawing),
+            indices,
+            batch=run.ranks.share_of(batch),
+            workers=settings.workers,
+            synthesis=drawing,
+            training=run.device,
         )
-    return network
+    )
 
 
-def _schedule(
-    optimiser: torch.optim.Optimizer, how: OptimiserSettings
-) -> torch.optim.lr_scheduler.LRScheduler:
-    """The rate as :class:`OptimiserSettings` describes it."""
-    falling = max(round(how.cooldown * how.steps), 1)
+def _prepare(run: _Run) -> Waiting:
+    """Draw the unseen subjects and start the workers.
 
-    def share(step: int) -> float:
-        rising = min(1.0, (step + 1) / (how.warmup + 1))
-        left = (how.steps - step) / falling
-        return rising * (0.01 + 0.99 * min(1.0, max(0.0, left)))
-
-    return torch.optim.lr_scheduler.LambdaLR(optimiser, share)
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
+    Workers that start afresh do so while the unseen subjects are drawn. Workers that are forked
+    come after them: a process should not be forked while it has threads.
+    """
+    settings = run.settings
+    batches = _batches(run) if starts_afresh(settings, run.device) else None
+    if run.ranks.is_first:
+        run.say(f"drawing {settings.validation_cases} unseen subjects")
+        multiple = run.state.network.size_multiple
+        run.unseen = unseen_subjects(settings, multiple=multiple, device=run.device)
+    return Waiting(_batches(run) if batches is None else batches)
 
 
-def _loop(
-    settings: TrainSettings,
-    state: TrainingState,
-    device: torch.device,
-    *,
-    done: int,
-    out: Path,
-    say: Report,
-) -> None:
-    """Run the remaining steps; checkpoint, validate and report as configured."""
-    total = settings.optimiser.steps
-    if done >= total:
-        return
-    _write_softness(state, settings, done=done)
-    loss = AsymmetryLoss(settings.loss)
-    unseen = unseen_subjects(settings)
-    sums: dict[str, float] = {}
+def _loop(run: _Run) -> bool:
+    """Run the remaining steps; False if the run stopped before the last."""
+    settings, state, multiple = run.settings, run.state, run.state.network.size_multiple
+    waiting = _prepare(run)
+    if run.done >= run.total:
+        return True
+    take_step = Stepper(state, settings, ranks=run.ranks)
+    meter = Meter(
+        total=run.total,
+        done=run.done,
+        subjects_per_step=settings.optimiser.batch,
+        every=settings.report_every,
+        waited=lambda: waiting.seconds,
+    )
 
-    def step(_engine: Engine, batch: Batch) -> dict[str, float]:
-        return _step(state, loss, batch.to(device), settings, sums)
+    def step(_engine: Engine, packed: Packed) -> dict[str, Tensor]:
+        return take_step(_agreed(run, packed, multiple=multiple))
 
     trainer = SupervisedTrainer(
-        device=device,
+        device=run.device,
         max_epochs=1,
-        train_data_loader=_batches(settings, done=done, multiple=state.network.size_multiple),
-        epoch_length=total - done,
+        train_data_loader=waiting,
+        epoch_length=run.total - run.done,
         network=state.network,
         optimizer=state.optimiser,
-        loss_function=loss,
+        loss_function=take_step.loss,
         iteration_update=step,
     )
 
-    def checkpoint(engine: Engine) -> None:
-        at = done + engine.state.iteration
-        save_checkpoint(out, state, step=at)
-        since = settings.checkpoint_every
-        means = " ".join(f"{name} {value / since:.4f}" for name, value in sorted(sums.items()))
-        sums.clear()
-        scores = score_cases(state.average.module, unseen)
-        say(f"step {at}/{total}: {means} | unseen: {scores.line()}")
+    def after_step(engine: Engine) -> None:
+        at = run.done + engine.state.iteration
+        report = meter.add(cast("dict[str, Tensor]", engine.state.output))
+        if report is not None:
+            run.say(f"at {report.line()}")
+        if at % settings.checkpoint_every == 0 or at == run.total or run.asked_to_stop:
+            _checkpoint(run, meter, step=at)
+        if run.asked_to_stop and at < run.total:
+            run.say(
+                f"stopped after {at} of {run.total} steps ({run.asked_to_stop[0]}); "
+                "the same command with --resume goes on"
+            )
+            engine.terminate()
 
-    every = Events.ITERATION_COMPLETED(every=settings.checkpoint_every)
-    trainer.add_event_handler(every, checkpoint)
+    trainer.add_event_handler(Events.ITERATION_COMPLETED, after_step)
     trainer.run()
-    save_checkpoint(out, state, step=total)
+    return run.done + trainer.state.iteration >= run.total
 
 
-def _batches(settings: TrainSettings, *, done: int, multiple: int) -> DataLoader[Any]:
-    """Batches of the steps that remain; a resumed run draws the subjects it would have drawn."""
-    batch = settings.optimiser.batch
-    return DataLoader(
-        SyntheticSubjects(settings.synthesis, seed=settings.seed, split="train"),
-        batch_size=batch,
-        sampler=range(done * batch, settings.optimiser.steps * batch),
-        num_workers=settings.workers,
-        collate_fn=partial(collate, multiple=multiple),
-        prefetch_factor=4 if settings.workers else None,
-    )
+def _agreed(run: _Run, packed: Packed, *, multiple: int) -> Batch:
+    """The batch in the box, and the decision to go on, that all processes agree on."""
+    late = time.monotonic() > run.deadline
+    shape = packed["image"].shape[2:]
+    flags = run.ranks.largest(torch.cat([packed[PLANES], torch.tensor([late], dtype=torch.uint8)]))
+    if bool(flags[-1]) and not run.asked_to_stop:
+        run.asked_to_stop.append(f"max_minutes {run.settings.max_minutes:g}")
+    return unpack(packed, box_of(flags[:-1], shape=shape, multiple=multiple), run.device)
 
 
-def _step(
-    state: TrainingState,
-    loss: AsymmetryLoss,
-    batch: Batch,
-    settings: TrainSettings,
-    sums: dict[str, float],
-) -> dict[str, float]:
-    """One optimiser step on one batch."""
-    state.network.train()
-    state.optimiser.zero_grad(set_to_none=True)
-    with torch.autocast(
-        batch.image.device.type, dtype=torch.bfloat16, enabled=settings.mixed_precision
-    ):
-        output = state.network(batch.image)
-    total, parts = loss(output, batch)
-    penalty = state.softness.penalty()
-    if penalty is not None:
-        total = total + penalty
-        parts["softness"] = float(penalty.detach())
-    total.backward()
-    torch.nn.utils.clip_grad_norm_(state.network.parameters(), settings.optimiser.clip)
-    state.optimiser.step()
-    state.schedule.step()
-    state.softness.after_step(state.optimiser)
-    state.average.update_parameters(state.network)
-    _write_softness(state, settings, done=state.schedule.last_epoch)
-    for name, value in parts.items():
-        sums[name] = sums.get(name, 0.0) + value
-    return parts
-
-
-def _write_softness(state: TrainingState, settings: TrainSettings, *, done: int) -> None:
-    """Scheduled softness after ``done`` steps, in the network and in its average."""
-    progress = done / settings.optimiser.steps
-    state.softness.write(progress, state.network, state.average.module)
+def _checkpoint(run: _Run, meter: Meter, *, step: int) -> None:
+    """Save, score, report."""
+    means = run.ranks.mean_of(meter.means())
+    if run.ranks.is_first:
+        began = time.monotonic()
+        save_checkpoint(run.out, run.state, step=step)
+        assert run.unseen is not None
+        scores = run.unseen.score(
+            run.state.average.module, mixed_precision=run.settings.mixed_precision
+        )
+        text = " ".join(f"{name} {value:.4f}" for name, value in means.items())
+        took = duration(time.monotonic() - began)
+        run.say(f"step {step}/{run.total}: {text} | unseen: {scores.line()} | took {took}")
+    meter.pause()

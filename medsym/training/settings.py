@@ -97,7 +97,19 @@ class TrainSettings(BaseModel):
     mixed_precision: bool = False
     threads: int = Field(default=0, ge=0, description="torch threads; 0 leaves the default")
     workers: int = Field(default=1, ge=0, description="processes that draw synthetic subjects")
+    synthesis_device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="where the workers draw; auto is where the network trains"
+    )
+    channels_last: bool = Field(
+        default=True, description="on a GPU, keep the channels of a voxel together in memory"
+    )
     checkpoint_every: int = Field(default=200, ge=1, description="steps between checkpoints")
+    report_every: float = Field(
+        default=10.0, gt=0.0, description="seconds between progress lines, once under way"
+    )
+    max_minutes: float | None = Field(
+        default=None, gt=0.0, description="stop with a checkpoint after so long; null never"
+    )
     validation_cases: int = Field(default=8, ge=1, description="unseen draws per checkpoint")
     reference_cases: int = Field(
         default=120, ge=4, description="healthy draws: half give the spread, half the threshold"

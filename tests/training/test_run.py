@@ -9,8 +9,9 @@ from medsym.config import read_config
 from medsym.errors import ConfigError, ModelError
 from medsym.models.store import load_model, save_model
 from medsym.training.checkpoint import FILE_NAME
-from medsym.training.run import build_state, train
+from medsym.training.run import train
 from medsym.training.settings import TrainSettings
+from medsym.training.state import build_state
 
 TINY = Path(__file__).parents[2] / "configs" / "train_tiny.yaml"
 
@@ -34,6 +35,7 @@ def test_run_resumes_exactly_and_writes_a_model(tmp_path: Path) -> None:
     whole, broken = weights(tmp_path / "whole"), weights(tmp_path / "broken")
     assert whole.keys() == broken.keys()
     assert all(torch.equal(whole[name], broken[name]) for name in whole)
+    assert model is not None
     assert load_model(model).manifest["name"] == "tiny"
     assert (model / "reference.safetensors").exists()
     assert any("step 4/4" in line and "AUPRC" in line for line in lines)

@@ -13,10 +13,11 @@ from medsym.models.store import load_model, save_model
 from medsym.symmetry import measured_defect
 from medsym.symmetry.penalties import odd_weight_penalty
 from medsym.symmetry.softness import softness_values
-from medsym.training.checkpoint import FILE_NAME, TrainingState, load_checkpoint, save_checkpoint
-from medsym.training.losses import AsymmetryLoss, Batch
-from medsym.training.run import _step, _write_softness, build_state
+from medsym.training.checkpoint import FILE_NAME, load_checkpoint, save_checkpoint
+from medsym.training.losses import Batch
 from medsym.training.settings import SoftnessSettings, TrainSettings
+from medsym.training.state import TrainingState, build_state
+from medsym.training.step import Stepper
 
 STEPS = 8
 MODEL = {"pairs": [2, 3], "window": [0, 0], "decoder_pairs": 2, "head_pairs": 2}
@@ -52,9 +53,9 @@ def advance(
     state: TrainingState, settings: TrainSettings, *, first: int = 0, last: int = STEPS
 ) -> list[dict[str, float]]:
     """Steps of a run, each on its own batch; the parts of the loss of every step."""
-    _write_softness(state, settings, done=first)
-    loss = AsymmetryLoss(settings.loss)
-    return [_step(state, loss, batch(step), settings, {}) for step in range(first, last)]
+    take_step = Stepper(state, settings)
+    found = [take_step(batch(step)) for step in range(first, last)]
+    return [{name: float(value) for name, value in parts.items()} for parts in found]
 
 
 def softness_of(state: TrainingState) -> float:
@@ -98,7 +99,7 @@ def test_scheduled_softness_follows_its_schedule(
 ) -> None:
     settings = configuration(**softness)
     state = state_of(settings)
-    _write_softness(state, settings, done=0)
+    state.write_softness(0.0)
     found = [softness_of(state)]
     for half in (0, 1):
         advance(state, settings, first=half * STEPS // 2, last=(half + 1) * STEPS // 2)
@@ -113,7 +114,7 @@ def test_triangle_is_strict_soft_and_exactly_strict_again_in_network_and_average
 ) -> None:
     settings = configuration(schedule="triangle", peak=1.0)
     state = state_of(settings)
-    _write_softness(state, settings, done=0)
+    state.write_softness(0.0)
     assert defect(state) <= 2e-6
     advance(state, settings, last=STEPS // 2)
     assert defect(state) > 2e-5

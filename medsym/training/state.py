@@ -1,0 +1,111 @@
+"""What a run changes as it goes: network, averaged copy, optimiser, schedule, softness control."""
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from medsym.errors import ModelError
+from medsym.models.asymmetry_net import AsymmetryNet
+from medsym.models.store import load_model
+from medsym.symmetry.schedules import parameter_groups
+from medsym.training.settings import OptimiserSettings, TrainSettings
+from medsym.training.softness import SoftnessControl
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingState:
+    """What a run changes as it goes."""
+
+    network: AsymmetryNet
+    average: AveragedModel
+    optimiser: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LRScheduler
+    softness: SoftnessControl
+
+    @torch.no_grad()
+    def update_average(self) -> None:
+        """Move the averaged weights towards the network's; waits for no device."""
+        average = self.average
+        held: list[Tensor] = list(average.module.parameters())
+        current: list[Tensor] = list(self.network.parameters())
+        if average.multi_avg_fn is None or int(average.n_averaged) == 0:  # counted on the CPU
+            _copy(current, held)
+        else:
+            average.multi_avg_fn(held, current, average.n_averaged)
+        _copy(list(self.network.buffers()), list(average.module.buffers()))
+        average.n_averaged += 1
+
+    def write_softness(self, progress: float) -> None:
+        """Scheduled softness at a progress in [0, 1], in the network and in its average."""
+        self.softness.write(progress, self.network, self.average.module)
+
+
+def _copy(sources: list[Tensor], targets: list[Tensor]) -> None:
+    for source, target in zip(sources, targets, strict=True):
+        target.copy_(source)
+
+
+def build_state(settings: TrainSettings, device: torch.device) -> TrainingState:
+    """Network, averaged copy, AdamW and its schedule, all fresh.
+
+    Raises:
+        ModelError: MS-322, ``start_from`` does not fit.
+        ConfigError: MS-334, softness settings for a network without softness.
+    """
+    network = _start(settings).to(device)
+    if device.type == "cuda" and settings.channels_last:
+        network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    softness = SoftnessControl(settings.softness, network)
+    average = AveragedModel(
+        copy.deepcopy(network), multi_avg_fn=get_ema_multi_avg_fn(settings.optimiser.average)
+    )
+    for parameter in average.parameters():
+        parameter.requires_grad = False
+    how = settings.optimiser
+    groups = parameter_groups(
+        network,
+        learning_rate=how.learning_rate,
+        softness_rate=how.softness_rate,
+        weight_decay=how.weight_decay,
+        odd_decay=settings.softness.odd_decay,
+    )
+    optimiser = torch.optim.AdamW(groups, fused=device.type == "cuda" or None)
+    return TrainingState(
+        network=network,
+        average=average,
+        optimiser=optimiser,
+        schedule=_schedule(optimiser, how),
+        softness=softness,
+    )
+
+
+def _start(settings: TrainSettings) -> AsymmetryNet:
+    """The network before the first step: random, or another run's."""
+    if settings.start_from is None:
+        return AsymmetryNet(settings.model)
+    network = load_model(settings.start_from, folded=False).network
+    if network.settings != settings.model:
+        raise ModelError(
+            code="MS-322",
+            subject=str(settings.start_from),
+            cause="the model to start from has other settings than `model` in the configuration",
+            fix="copy `settings` from its manifest into `model`, or set start_from to null",
+        )
+    return network
+
+
+def _schedule(
+    optimiser: torch.optim.Optimizer, how: OptimiserSettings
+) -> torch.optim.lr_scheduler.LRScheduler:
+    """The rate as :class:`OptimiserSettings` describes it."""
+    falling = max(round(how.cooldown * how.steps), 1)
+
+    def share(step: int) -> float:
+        rising = min(1.0, (step + 1) / (how.warmup + 1))
+        left = (how.steps - step) / falling
+        return rising * (0.01 + 0.99 * min(1.0, max(0.0, left)))
+
+    return torch.optim.lr_scheduler.LambdaLR(optimiser, share)
