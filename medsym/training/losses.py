@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import torch
-from monai.losses.dice import DiceCELoss, DiceLoss
+from monai.losses.dice import DiceLoss
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -19,7 +19,7 @@ class Batch:
 
     Attributes:
         image: (b, 1, x, y, z) float32, normalised.
-        structures: (b, 1, x, y, z) int64, channel of the anatomy table.
+        structures: (b, 1, x, y, z) int64, channel of the anatomy table; -1 where none is known.
         lesion: (b, 1, x, y, z) float32, 1 inside pathology.
         brain: (b, 1, x, y, z) float32, 1 inside the brain.
     """
@@ -42,29 +42,56 @@ class Batch:
 
 
 class AsymmetryLoss(nn.Module):
-    """Weighted sum of the parts; calling it returns (total, parts by name)."""
+    """Weighted sum of the parts; calling it returns (total, parts by name).
+
+    Every part is a mean over subjects of something that one subject determines alone, so the mean
+    over several processes of their means is the loss of the whole batch. A subject with no label
+    of any structure (-1 everywhere) adds nothing to the anatomy part.
+    """
 
     def __init__(self, settings: LossSettings) -> None:
         super().__init__()
         self.settings = settings
-        self.anatomy = DiceCELoss(to_onehot_y=True, softmax=True)
-        self.dice = DiceLoss(sigmoid=True, batch=True, smooth_nr=1.0, smooth_dr=1.0)
+        self.overlap = DiceLoss(to_onehot_y=True, softmax=True, reduction="none")
+        self.dice = DiceLoss(sigmoid=True, smooth_nr=1.0, smooth_dr=1.0, reduction="none")
 
-    def forward(self, output: NetworkOutput, batch: Batch) -> tuple[Tensor, dict[str, float]]:
-        """Loss of one batch in float32, whatever the pass ran in; lower is better."""
+    def forward(self, output: NetworkOutput, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Loss of one batch in float32, whatever the pass ran in; lower is better.
+
+        Args:
+            output: Of the network on ``batch.image``.
+            batch: The truth.
+
+        Returns:
+            The total and its weighted parts, detached scalars on the device; nothing waits for it.
+        """
         weights = self.settings
         value, tolerance = (t.float() for t in (output.pathology.value, output.pathology.tolerance))
         voxel_weight = batch.brain + weights.outside_weight * (1.0 - batch.brain)
         entropy = F.binary_cross_entropy_with_logits(
-            value, batch.lesion, weight=voxel_weight, reduction="sum"
-        ) / batch.brain.sum().clamp_min(1.0)
+            value, batch.lesion, weight=voxel_weight, reduction="none"
+        )
+        diseased = batch.lesion.flatten(1).amax(dim=1)
         parts = {
-            "anatomy": weights.anatomy
-            * self.anatomy(output.anatomy_logits.float(), batch.structures),
-            "cross_entropy": weights.cross_entropy * entropy,
+            "anatomy": weights.anatomy * self._anatomy(output.anatomy_logits, batch.structures),
+            "cross_entropy": weights.cross_entropy
+            * (_total(entropy) / _total(batch.brain).clamp_min(1.0)).mean(),
             "tolerance": weights.tolerance * tolerance.mean(),
+            "dice": weights.dice * (self.dice(value, batch.lesion).flatten() * diseased).mean(),
         }
-        if bool(batch.lesion.any()):
-            parts["dice"] = weights.dice * self.dice(value, batch.lesion)
         total = torch.stack(list(parts.values())).sum()
-        return total, {name: float(part.detach()) for name, part in parts.items()}
+        return total, {name: part.detach() for name, part in parts.items()}
+
+    def _anatomy(self, logits: Tensor, structures: Tensor) -> Tensor:
+        """Mean over subjects of Dice loss over all channels plus cross entropy over all voxels."""
+        logits = logits.float()
+        known = (structures.flatten(1).amin(dim=1) >= 0).float()
+        labels = structures.clamp_min(0)
+        overlap = self.overlap(logits, labels).flatten(1).mean(dim=1)
+        entropy = F.cross_entropy(logits, labels[:, 0], reduction="none").flatten(1).mean(dim=1)
+        return (known * (overlap + entropy)).mean()
+
+
+def _total(volume: Tensor) -> Tensor:
+    """(b,) sum over everything but the subject."""
+    return volume.flatten(1).sum(dim=1)
