@@ -7,13 +7,12 @@ match`` travels on with h. S commutes with itself and the window is symmetric, s
 exactly equivariant.
 """
 
-from itertools import product
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from medsym.nn.layers import MirrorConv3d
+from medsym.nn.window_match import window_match
 from medsym.symmetry.mirror import ChannelAction, mirror
 from medsym.symmetry.softness import Softness
 
@@ -57,26 +56,10 @@ class ContralateralExchange(nn.Module):
     def _match(self, features: Tensor, other: Tensor) -> Tensor:
         """Attention over the window: sum_o softmax_o(-s |k(v) - k'(v+o)|^2) S h(v + o)."""
         keys = self.key(features)
-        other_keys = mirror(keys, self.match_action)
-        r = self.radius
-        padded, padded_keys = (F.pad(t, (r,) * 6, mode="replicate") for t in (other, other_keys))
-        size = features.shape[2:]
-        weights, values = [], []
-        for offset in product(range(2 * r + 1), repeat=3):
-            distance = keys - _shifted(padded_keys, offset, size)
-            weights.append(
-                -F.softplus(self.sharpness) * distance.square().mean(dim=1, keepdim=True)
-            )
-            values.append(_shifted(padded, offset, size))
-        attention = torch.softmax(torch.cat(weights, dim=1), dim=1)
-        match = torch.zeros_like(features)
-        for index, value in enumerate(values):
-            match = match + attention[:, index : index + 1] * value
-        return match
-
-
-def _shifted(padded: Tensor, offset: tuple[int, ...], size: torch.Size) -> Tensor:
-    """Window of a padded volume (b, c, x, y, z) that starts at ``offset``; a view."""
-    for dim, (start, length) in enumerate(zip(offset, size, strict=True), start=2):
-        padded = padded.narrow(dim, start, length)
-    return padded
+        return window_match(
+            keys,
+            mirror(keys, self.match_action),
+            other,
+            F.softplus(self.sharpness),
+            radius=self.radius,
+        )
