@@ -111,13 +111,26 @@ def _add_research(menu: _Menu) -> None:
 
 def _add_measuring(menu: _Menu) -> None:
     bench = menu.add("bench", measuring.bench, "measure accuracy or speed on this machine")
-    bench.add_argument("what", choices=("alignment", "layers", "methods"))
-    bench.add_argument("--seeds", type=_count, metavar="N", help="methods: trainings of each")
+    bench.add_argument("what", choices=("ablation", "alignment", "layers", "methods", "throughput"))
     bench.add_argument(
-        "--methods", nargs="+", metavar="NAME", help="methods: only these; default all"
+        "--seeds", type=_count, metavar="N", help="methods, ablation: trainings of each"
     )
     bench.add_argument(
-        "--out", type=Path, metavar="DIR", help="methods: keep finished trainings here, to go on"
+        "--methods", nargs="+", metavar="NAME", help="methods, ablation: only these; default all"
+    )
+    bench.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="methods, ablation: keep finished trainings here, to go on",
+    )
+    _add_ablation(bench)
+    bench.add_argument(
+        "--workers",
+        nargs="+",
+        type=int,
+        metavar="N",
+        help="throughput: numbers of drawing processes to try (default: 0 and the configuration's)",
     )
     _add_json(bench)
     audit = menu.add("audit", measuring.audit, "report how a network treats the mirror")
@@ -143,6 +156,29 @@ def _add_measuring(menu: _Menu) -> None:
     search.add_argument("--trials", type=_count, default=40, metavar="N", help="trials in all")
     search.add_argument("--out", type=Path, metavar="DIR", help="keep the study here, to go on")
     _add_json(search)
+
+
+def _add_ablation(bench: argparse.ArgumentParser) -> None:
+    bench.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="ablation: its settings, YAML; throughput: a training configuration",
+    )
+    bench.add_argument("--steps", type=_count, metavar="N", help="ablation: of each training")
+    bench.add_argument(
+        "--subjects", type=_count, metavar="N", help="ablation: training subjects, drawn once"
+    )
+    bench.add_argument("--test-subjects", type=_count, metavar="N", help="ablation: test subjects")
+    bench.add_argument(
+        "--processes", type=_count, metavar="P", help="ablation: trainings at a time; default cores"
+    )
+    bench.add_argument(
+        "--minutes",
+        type=float,
+        metavar="M",
+        help="ablation: end in this time; the steps of all trainings are chosen to fit",
+    )
 
 
 def _count(text: str) -> int:

@@ -1,6 +1,7 @@
 """bench, audit and search: measurements of medsym and of networks, as tables and as JSON."""
 
 import argparse
+import os
 from pathlib import Path
 
 from medsym.commands.console import EXIT_OK, EXIT_REFUSED, say
@@ -10,9 +11,13 @@ from medsym.volumes.output_file import write_atomically
 
 def bench(arguments: argparse.Namespace) -> int:
     """Measure what was asked for: print the table, write the numbers."""
-    table, numbers = {"alignment": _alignment, "layers": _layers, "methods": _methods}[
-        arguments.what
-    ](arguments)
+    table, numbers = {
+        "ablation": _ablation,
+        "alignment": _alignment,
+        "layers": _layers,
+        "methods": _methods,
+        "throughput": _throughput,
+    }[arguments.what](arguments)
     show(table, numbers=numbers, path=arguments.json)
     return EXIT_OK
 
@@ -48,6 +53,50 @@ def _methods(arguments: argparse.Namespace) -> tuple[str, object]:
         say("without --out an interrupted run starts again")
     numbers = run_method_benchmark(settings, report=say, cache=arguments.out)
     return format_methods(numbers), numbers
+
+
+def _ablation(arguments: argparse.Namespace) -> tuple[str, object]:
+    """What the exchange between the sides gives, and what softness gives."""
+    from medsym.benchmarks.ablation.benchmark import run_ablation
+    from medsym.benchmarks.ablation.settings import AblationSettings, Resources
+    from medsym.benchmarks.ablation.table import format_ablation
+    from medsym.config import read_config
+
+    path = arguments.config
+    settings = AblationSettings() if path is None else read_config(path, AblationSettings)
+    given = {
+        "seeds": arguments.seeds,
+        "arms": arguments.methods,
+        "subjects": arguments.subjects,
+        "test_subjects": arguments.test_subjects,
+    }
+    resources = Resources(
+        processes=arguments.processes or os.cpu_count() or 1,
+        minutes=arguments.minutes,
+        out=arguments.out or Path("ablation"),
+    )
+    numbers = run_ablation(
+        settings.with_changes(given, steps=arguments.steps), resources, report=say
+    )
+    return format_ablation(numbers), numbers
+
+
+def _throughput(arguments: argparse.Namespace) -> tuple[str, object]:
+    """How many subjects are drawn, and trained on, in a second."""
+    from medsym.benchmarks.throughput import SECONDS, format_throughput, run_throughput
+    from medsym.config import read_config
+    from medsym.models.settings import ModelSettings
+    from medsym.training.settings import TrainSettings
+
+    settings = (
+        TrainSettings(name="throughput", model=ModelSettings(spacing_mm=2.0))
+        if arguments.config is None
+        else read_config(arguments.config, TrainSettings)
+    )
+    workers = arguments.workers or sorted({0, settings.workers})
+    say(f"drawing and training, about {SECONDS:.0f} s for each line after its workers have started")
+    numbers = run_throughput(settings, workers=workers, report=say)
+    return format_throughput(numbers), numbers
 
 
 def audit(arguments: argparse.Namespace) -> int:

@@ -21,7 +21,10 @@ FROZEN = {
     "view": {"folder", "--port"},
     "train": {"config", "--out", "--resume"},
     "samples": {"--out"},
-    "bench": {"what", "--seeds", "--methods", "--out", "--json"},
+    "bench": {
+        *("what", "--seeds", "--methods", "--out", "--json", "--config", "--steps", "--subjects"),
+        *("--test-subjects", "--processes", "--minutes", "--workers"),
+    },
     "audit": {"model", "--scan", "--out", "--json"},
     "search": {"config", "--trials", "--out", "--json"},
     "evaluate": {"--cases", "--synthetic", "--number", "--json", "--model"},

@@ -6,6 +6,7 @@ import pytest
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from medsym.benchmarks.ablation.settings import AblationSettings
 from medsym.benchmarks.search import SearchSettings
 from medsym.config import read_config
 from medsym.errors import ConfigError
@@ -15,6 +16,7 @@ from tests.architecture.source_files import ROOT
 
 CONFIGS = sorted((ROOT / "configs").glob("*.y*ml"))
 KINDS: dict[str, type[BaseModel]] = {
+    "ablation": AblationSettings,
     "network": NetworkFile,
     "search": SearchSettings,
     "train": TrainSettings,

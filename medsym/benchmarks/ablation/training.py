@@ -1,0 +1,150 @@
+"""One training of an ablation: an arm and a seed, on the shared subjects."""
+
+import copy
+import time
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from medsym.benchmarks.ablation.clock import SharedClock
+from medsym.benchmarks.ablation.settings import AblationSettings, Arm
+from medsym.benchmarks.ablation.subjects import SubjectFiles, mirrored, order_of
+from medsym.models.asymmetry_net import AsymmetryNet
+from medsym.symmetry.schedules import parameter_groups
+from medsym.training.losses import AsymmetryLoss, Batch
+from medsym.training.settings import OptimiserSettings
+
+_PAUSE_SECONDS = 0.1
+_TIMED_STEPS = 4  # of each precision; the first is left out
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Training:
+    """An arm and a seed; ``place`` is its entry in the shared clock."""
+
+    arm: Arm
+    seed: int
+    place: int
+    mixed_precision: bool
+
+    @property
+    def name(self) -> str:
+        """Arm and seed, unique in an ablation."""
+        return f"{self.arm.name}/{self.seed}"
+
+
+class Learner:
+    """A network with its optimiser and its averaged copy, as ``medsym train`` makes them.
+
+    Args:
+        arm: Which network.
+        seed: Of the first weights and of the flips.
+        settings: Of the ablation.
+        mixed_precision: Run the passes in bfloat16.
+    """
+
+    def __init__(
+        self, arm: Arm, *, seed: int, settings: AblationSettings, mixed_precision: bool
+    ) -> None:
+        torch.manual_seed(seed)
+        self.arm, self.how, self.mixed = arm, settings.optimiser, mixed_precision
+        self.network = AsymmetryNet(arm.model(settings.model)).train()
+        self.average = AveragedModel(
+            copy.deepcopy(self.network), multi_avg_fn=get_ema_multi_avg_fn(self.how.average)
+        )
+        self.optimiser = torch.optim.AdamW(
+            parameter_groups(
+                self.network,
+                learning_rate=self.how.learning_rate,
+                softness_rate=self.how.softness_rate,
+                weight_decay=self.how.weight_decay,
+            )
+        )
+        self.rates = [group["lr"] for group in self.optimiser.param_groups]
+        self.loss = AsymmetryLoss(settings.loss)
+        self.flips = torch.Generator().manual_seed(seed)
+
+    def step(self, batch: Batch, *, share: float) -> float:
+        """One step at a share of the learning rate; returns the loss."""
+        for group, rate in zip(self.optimiser.param_groups, self.rates, strict=True):
+            group["lr"] = share * rate
+        if self.arm.flips and bool(torch.rand((), generator=self.flips) < 0.5):
+            batch = mirrored(batch)
+        self.optimiser.zero_grad(set_to_none=True)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.mixed):
+            output = self.network(batch.image)
+        total, _ = self.loss(output, batch)
+        total.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.how.clip)
+        self.optimiser.step()
+        self.average.update_parameters(self.network)
+        return float(total.detach())
+
+
+def rate_share(step: int, *, total: int, how: OptimiserSettings) -> float:
+    """Share of the learning rate at a step: rises, stays, falls linearly to 1 %.
+
+    Args:
+        step: 0 and up.
+        total: Steps in all; 0 while undecided, when the rate does not fall yet.
+        how: Warm-up and cool-down.
+    """
+    rising = min(1.0, (step + 1) / (how.warmup + 1))
+    if total == 0:
+        return rising
+    left = (total - step) / max(round(how.cooldown * total), 1)
+    return rising * (0.01 + 0.99 * min(1.0, max(0.0, left)))
+
+
+def train(
+    training: Training, files: SubjectFiles, clock: SharedClock
+) -> tuple[AsymmetryNet, float] | None:
+    """Train until the clock says that it is enough.
+
+    Returns:
+        The averaged network and the mean loss of the last tenth of the steps; None when the
+        deadline came first.
+    """
+    settings, place = files.settings, training.place
+    learner = Learner(
+        training.arm,
+        seed=training.seed,
+        settings=settings,
+        mixed_precision=training.mixed_precision,
+    )
+    losses: list[float] = []
+    while not clock.finished(place):
+        if clock.late():
+            return None
+        step, total = clock.done[place], clock.total.value
+        if total == 0 and step >= (1.0 - settings.optimiser.cooldown) * settings.optimiser.steps:
+            time.sleep(_PAUSE_SECONDS)  # it depends on the total how the rate goes on
+            continue
+        index = order_of(training.seed, subjects=settings.subjects, step=step)
+        share = rate_share(step, total=total, how=settings.optimiser)
+        losses.append(learner.step(files.read("train", index), share=share))
+        clock.tick(place)
+    last = losses[-max(len(losses) // 10, 1) :]
+    network = cast("AsymmetryNet", learner.average.module)
+    return network.eval(), sum(last) / len(last)
+
+
+def bfloat16_is_faster(files: SubjectFiles) -> bool:
+    """Time a few steps in both precisions on one thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    batch = files.read("train", 0)
+    arm = files.settings.chosen()[0]
+    seconds = {}
+    for mixed in (False, True):
+        learner = Learner(arm, seed=0, settings=files.settings, mixed_precision=mixed)
+        times = []
+        for _ in range(_TIMED_STEPS):
+            start = time.perf_counter()
+            learner.step(batch, share=1.0)
+            times.append(time.perf_counter() - start)
+        seconds[mixed] = min(times[1:])
+    torch.set_num_threads(threads)
+    return seconds[True] < seconds[False]
