@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from medsym.datasets.settings import DataSettings
 from medsym.models.settings import ModelSettings
 from medsym.synthesis.settings import SynthesisConfig
 
@@ -121,6 +122,7 @@ class TrainSettings(BaseModel):
         default=None, description="model folder whose weights the run starts from; null is random"
     )
     model: ModelSettings = ModelSettings()
+    data: DataSettings = DataSettings()
     synthesis: SynthesisConfig = SynthesisConfig()
     loss: LossSettings = LossSettings()
     optimiser: OptimiserSettings = OptimiserSettings()
