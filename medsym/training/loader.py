@@ -22,7 +22,7 @@ from medsym.training.settings import TrainSettings
 from medsym.volumes.frame import SymmetricGrid
 
 Packed = dict[str, Tensor]
-_SMALL = {"structures": torch.uint8, "lesion": torch.bool, "brain": torch.bool}
+_SMALL = {"structures": torch.int8, "lesion": torch.bool, "brain": torch.bool}
 _FULL = {"structures": torch.int64}
 _PREFETCH = 4  # batches that each worker draws ahead
 PLANES = "planes"
