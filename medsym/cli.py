@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from medsym import RESEARCH_USE_ONLY, __version__
-from medsym.commands import measuring, research, screening, viewing
+from medsym.commands import evaluating, measuring, research, screening, viewing
+from medsym.commands.arguments import add_evaluation, add_json, add_model, count
 from medsym.commands.console import EXIT_LOCKED, EXIT_USAGE, complain
 from medsym.errors import MedsymError
 
@@ -60,7 +61,7 @@ def _add_screening(menu: _Menu) -> None:
     demo.add_argument("--out", type=Path, default=Path("medsym-demo"), metavar="DIR")
     demo.add_argument("--no-view", action="store_true", help="do not start the viewer")
     demo.add_argument("--port", type=int, default=8501)
-    _add_model(demo)
+    add_model(demo)
     screen = menu.add("screen", screening.screen, "screen scans into a folder")
     screen.add_argument("scans", nargs="+", type=Path, metavar="SCAN", help="NIfTI file or folder")
     screen.add_argument("--out", type=Path, required=True, metavar="DIR")
@@ -76,7 +77,7 @@ def _add_screening(menu: _Menu) -> None:
         action="store_true",
         help="half the time: assumed rounding, defect not measured",
     )
-    _add_model(screen)
+    add_model(screen)
     verify = menu.add(
         "verify", screening.verify, "hash the files of a result or model folder again"
     )
@@ -96,24 +97,17 @@ def _add_research(menu: _Menu) -> None:
     train.add_argument("--resume", action="store_true", help="go on from the checkpoint in DIR")
     samples = menu.add("samples", research.samples, "make the synthetic samples again")
     samples.add_argument("--out", type=Path, required=True, metavar="DIR")
-    evaluate = menu.add("evaluate", research.evaluate, "score a model on cases with known lesions")
-    subjects = evaluate.add_mutually_exclusive_group(required=True)
-    subjects.add_argument(
-        "--cases", type=Path, metavar="TABLE", help="CSV with columns case, scan, mask"
+    evaluate = menu.add(
+        "evaluate", evaluating.evaluate, "score models on scans whose lesions are known"
     )
-    subjects.add_argument(
-        "--synthetic", type=Path, metavar="CONFIG", help="training configuration to draw from"
-    )
-    evaluate.add_argument("--number", type=_count, default=20, help="synthetic subjects to score")
-    _add_json(evaluate)
-    _add_model(evaluate)
+    add_evaluation(evaluate)
 
 
 def _add_measuring(menu: _Menu) -> None:
     bench = menu.add("bench", measuring.bench, "measure accuracy or speed on this machine")
     bench.add_argument("what", choices=("ablation", "alignment", "layers", "methods", "throughput"))
     bench.add_argument(
-        "--seeds", type=_count, metavar="N", help="methods, ablation: trainings of each"
+        "--seeds", type=count, metavar="N", help="methods, ablation: trainings of each"
     )
     bench.add_argument(
         "--methods", nargs="+", metavar="NAME", help="methods, ablation: only these; default all"
@@ -132,7 +126,7 @@ def _add_measuring(menu: _Menu) -> None:
         metavar="N",
         help="throughput: numbers of drawing processes to try (default: 0 and the configuration's)",
     )
-    _add_json(bench)
+    add_json(bench)
     audit = menu.add("audit", measuring.audit, "report how a network treats the mirror")
     audit.add_argument(
         "model",
@@ -150,12 +144,12 @@ def _add_measuring(menu: _Menu) -> None:
         help="NIfTI files (default: a synthetic volume)",
     )
     audit.add_argument("--out", type=Path, metavar="DIR", help="folder for a picture per scan")
-    _add_json(audit)
+    add_json(audit)
     search = menu.add("search", measuring.search, "search softness settings (Bayesian)")
     search.add_argument("config", type=Path, metavar="CONFIG")
-    search.add_argument("--trials", type=_count, default=40, metavar="N", help="trials in all")
+    search.add_argument("--trials", type=count, default=40, metavar="N", help="trials in all")
     search.add_argument("--out", type=Path, metavar="DIR", help="keep the study here, to go on")
-    _add_json(search)
+    add_json(search)
 
 
 def _add_ablation(bench: argparse.ArgumentParser) -> None:
@@ -165,37 +159,19 @@ def _add_ablation(bench: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="ablation: its settings, YAML; throughput: a training configuration",
     )
-    bench.add_argument("--steps", type=_count, metavar="N", help="ablation: of each training")
+    bench.add_argument("--steps", type=count, metavar="N", help="ablation: of each training")
     bench.add_argument(
-        "--subjects", type=_count, metavar="N", help="ablation: training subjects, drawn once"
+        "--subjects", type=count, metavar="N", help="ablation: training subjects, drawn once"
     )
-    bench.add_argument("--test-subjects", type=_count, metavar="N", help="ablation: test subjects")
+    bench.add_argument("--test-subjects", type=count, metavar="N", help="ablation: test subjects")
     bench.add_argument(
-        "--processes", type=_count, metavar="P", help="ablation: trainings at a time; default cores"
+        "--processes", type=count, metavar="P", help="ablation: trainings at a time; default cores"
     )
     bench.add_argument(
         "--minutes",
         type=float,
         metavar="M",
         help="ablation: end in this time; the steps of all trainings are chosen to fit",
-    )
-
-
-def _count(text: str) -> int:
-    """A number of things, at least one."""
-    if not text.isdecimal() or int(text) < 1:
-        msg = f"{text!r} is not a whole number of at least 1"
-        raise argparse.ArgumentTypeError(msg)
-    return int(text)
-
-
-def _add_json(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to a file")
-
-
-def _add_model(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--model", type=Path, metavar="DIR", help="model folder (default: the shipped model)"
     )
 
 

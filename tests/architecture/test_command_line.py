@@ -27,7 +27,10 @@ FROZEN = {
     },
     "audit": {"model", "--scan", "--out", "--json"},
     "search": {"config", "--trials", "--out", "--json"},
-    "evaluate": {"--cases", "--synthetic", "--number", "--json", "--model"},
+    "evaluate": {
+        *("--cases", "--synthetic", "--number", "--robustness", "--against", "--out", "--json"),
+        "--model",
+    },
     "verify": {"folder"},
 }
 EVERYWHERE = {"--debug", "--help"}

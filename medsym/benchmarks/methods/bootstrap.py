@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from medsym.evaluation.bootstrap import resampled_weights
 from medsym.evaluation.precision_recall import area_from_counts
 
 
@@ -25,8 +26,7 @@ def resample_scores(
     """
     generator = torch.Generator().manual_seed(seed)
     subjects = len(per_seed[0]["lesion"])
-    drawn = torch.randint(0, subjects, (resamples, subjects), generator=generator)
-    weight = torch.zeros(resamples, subjects).scatter_add_(1, drawn, torch.ones(drawn.shape))
+    weight = resampled_weights(subjects, resamples=resamples, generator=generator)
     which = torch.randint(0, len(per_seed), (resamples, len(per_seed)), generator=generator)
     by_seed = [_weighted(counts, weight) for counts in per_seed]
     return {

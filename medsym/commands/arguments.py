@@ -1,0 +1,71 @@
+"""Arguments that several commands share, and those of evaluate."""
+
+import argparse
+from pathlib import Path
+
+
+def count(text: str) -> int:
+    """A number of things, at least one."""
+    if not text.isdecimal() or int(text) < 1:
+        msg = f"{text!r} is not a whole number of at least 1"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
+
+
+def _count_or_none(text: str) -> int:
+    """A number of things; 0 is none."""
+    return 0 if text == "0" else count(text)
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Where the numbers go."""
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers to a file")
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Which model is used."""
+    parser.add_argument(
+        "--model", type=Path, metavar="DIR", help="model folder (default: the shipped model)"
+    )
+
+
+def add_evaluation(evaluate: argparse.ArgumentParser) -> None:
+    """Arguments of evaluate."""
+    evaluate.add_argument(
+        "--cases",
+        type=Path,
+        metavar="TABLE",
+        help="CSV with columns case, scan, mask (empty: healthy), brain and contrast (optional)",
+    )
+    evaluate.add_argument(
+        "--synthetic", type=Path, metavar="CONFIG", help="training configuration to draw from"
+    )
+    evaluate.add_argument(
+        "--number",
+        type=count,
+        default=20,
+        metavar="N",
+        help="synthetic subjects with lesions, and as many healthy ones",
+    )
+    evaluate.add_argument(
+        "--robustness",
+        type=_count_or_none,
+        metavar="N",
+        help="subjects of every condition (tilt, noise, ...); default a quarter of --number",
+    )
+    evaluate.add_argument(
+        "--against",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="DIR",
+        help="further model folders, as rows of the same tables",
+    )
+    evaluate.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="keep every finished subject here, to go on, and write their table",
+    )
+    add_json(evaluate)
+    add_model(evaluate)

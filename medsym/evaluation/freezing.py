@@ -1,0 +1,50 @@
+"""One rule for every method: its threshold is frozen on healthy subjects before a lesion is seen.
+
+The largest score of each of n healthy subjects of the reference split, none of which entered the
+method, gives the split-conformal threshold of ``medsym.inference.deviation``: a new exchangeable
+healthy subject reaches it anywhere with probability at most alpha. So Dice, lesions found and false
+alarms of all methods are compared at the same promised rate.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from medsym.errors import ConfigError
+from medsym.inference.deviation import conformal_threshold
+
+#: A method that gives every healthy subject nothing at all still needs a positive threshold.
+_SMALLEST = 1e-6
+
+
+def fewest_subjects(alpha: float) -> int:
+    """Healthy subjects that a threshold at level alpha needs."""
+    return math.ceil(1.0 / alpha - 1.0 - 1e-9)
+
+
+def frozen_thresholds(peaks: Mapping[str, Sequence[float]], *, alpha: float) -> dict[str, float]:
+    """Threshold of every method from its largest scores in healthy subjects.
+
+    Args:
+        peaks: largest score of every healthy reference subject, by method.
+        alpha: promised rate of healthy scans that reach it anywhere, in (0, 1).
+
+    Raises:
+        ConfigError: MS-380 there are too few subjects for alpha.
+    """
+    thresholds = {}
+    for name, values in peaks.items():
+        found = conformal_threshold(np.sort(np.asarray(values, dtype=np.float64)), alpha)
+        if found is None:
+            raise ConfigError(
+                code="MS-380",
+                subject="healthy reference",
+                cause=f"{len(values)} subjects cannot promise a false-alarm rate of {alpha:g}",
+                fix=f"draw at least {fewest_subjects(alpha)}",
+            )
+        # A healthy subject is flagged when it reaches the threshold, so it starts just above.
+        thresholds[name] = max(
+            float(np.nextafter(np.float32(found), np.float32(np.inf))), _SMALLEST
+        )
+    return thresholds
