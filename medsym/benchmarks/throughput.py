@@ -17,7 +17,6 @@ from medsym.training.loader import (
     Waiting,
     box_of,
     load,
-    subjects_of,
     synthesis_device,
     training_device,
     unpack,
@@ -25,6 +24,7 @@ from medsym.training.loader import (
 from medsym.training.settings import TrainSettings
 from medsym.training.state import build_state
 from medsym.training.step import Stepper, fast_products
+from medsym.training.user_data import make_dataset
 
 SECONDS = 15.0  # that each speed is measured for, after a warm-up
 WARM_UP = 2  # batches of each worker, and steps, before the clock starts
@@ -182,7 +182,7 @@ def _batches(settings: TrainSettings, *, workers: int, batch: int) -> Iterator[P
     drawing = synthesis_device(settings, device)
     return iter(
         load(
-            subjects_of(settings, split="train", device=drawing),
+            make_dataset(settings, split="train", device=drawing),
             range(10**9),
             batch=batch,
             workers=workers,

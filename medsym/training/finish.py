@@ -2,13 +2,14 @@
 
 import hashlib
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
 from torch.optim.swa_utils import AveragedModel
+from torch.utils.data import Dataset
 
 from medsym.inference.case import prior_logit_of
 from medsym.inference.deviation import (
@@ -21,12 +22,17 @@ from medsym.inference.maps import BoolMap, FloatMap
 from medsym.models.asymmetry_net import AsymmetryNet
 from medsym.models.store import amend_manifest, load_model, save_model
 from medsym.models.structures import mirror_permutation
+from medsym.strict_json import finite
+from medsym.synthesis.generator import SyntheticCase
 from medsym.training.data import SyntheticSubjects, without_skull
 from medsym.training.loader import draw_each, grid_of, synthesis_device
 from medsym.training.settings import TrainSettings
 from medsym.training.step import exact_products
+from medsym.training.user_data import make_dataset
 from medsym.training.validation import UnseenSubjects
 
+#: Two give a spread and two a threshold.
+FEWEST_HEALTHY = 4
 _PACKAGES = ("torch", "monai", "escnn", "numpy", "nilearn")
 
 
@@ -35,6 +41,7 @@ def write_model(
     average: AveragedModel,
     *,
     unseen: UnseenSubjects,
+    healthy: tuple[Dataset[SyntheticCase], int],
     device: torch.device,
     out: Path,
     say: Callable[[str], None],
@@ -45,6 +52,7 @@ def write_model(
         settings: Of the run.
         average: The averaged network; moved to the CPU.
         unseen: What it is scored on, in float32.
+        healthy: What :func:`reference_subjects` returned.
         device: That scores and calibrates.
         out: Folder of the run; the model goes into "model" in it.
         say: Receives lines.
@@ -65,24 +73,27 @@ def write_model(
         "training_data": list(settings.data_licences),
         "packages": {name: version(name) for name in _PACKAGES},
         "python": platform.python_version(),
-        "unseen_synthetic": {
-            "auprc": scores.pathology,
-            "auprc_mirror_difference": scores.baseline,
-            "prevalence": scores.prevalence,
-            "structure_dice": scores.structures,
-            "cases": settings.validation_cases,
-        },
+        "unseen_synthetic" if settings.data.layout == "synthetic" else "unseen": finite(
+            {
+                "auprc": scores.pathology,
+                "auprc_mirror_difference": scores.baseline,
+                "prevalence": scores.prevalence,
+                "structure_dice": scores.structures,
+                "cases": settings.validation_cases,
+            }
+        ),
     }
     save_model(folder, network, manifest)
-    say(f"healthy reference from {settings.reference_cases} synthetic subjects")
+    subjects, number = healthy
+    say(f"healthy reference from {number} subjects")
     loaded = load_model(folder)
     with exact_products():
         reference = build_reference(
             loaded.network.to(device),
-            healthy_images(settings, device=device),
+            healthy_images(subjects, number=number, settings=settings, device=device),
             mirror_classes=mirror_permutation(),
             spacing_mm=loaded.network.settings.spacing_mm,
-            num_spread=settings.reference_cases // 2,
+            num_spread=number // 2,
             prior_logit=prior_logit_of(loaded),
         )
     save_reference(folder / REFERENCE_FILE, reference=reference)
@@ -102,25 +113,41 @@ def portable(settings: TrainSettings) -> dict[str, object]:
     source = synthesis["source"]
     for key in ("label_maps", "cache"):
         source[key] = Path(source[key]).name if source[key] else None
+    content["data"] = settings.data.without_names()
     source["lesion_folders"] = [Path(folder).name for folder in source["lesion_folders"]]
     return content
 
 
-def healthy_images(
-    settings: TrainSettings, *, device: torch.device
-) -> Iterator[tuple[FloatMap, BoolMap]]:
-    """Healthy stripped draws from the reference subjects, as ``analyse_scan`` feeds scans."""
-    config = without_skull(settings.synthesis)
-    split = "reference" if config.source.reference_subjects else "train"
+def reference_subjects(
+    settings: TrainSettings, *, device: torch.device, say: Callable[[str], None]
+) -> tuple[Dataset[SyntheticCase], int]:
+    """Healthy subjects that calibrate the model, and how many of them.
+
+    The user's own healthy scans, where the configuration keeps some for that, each of them once;
+    else synthetic ones, stripped as the comparison sees a scan.
+    """
     drawing = synthesis_device(settings, device)
+    if settings.data.reference_share > 0.0:
+        own = make_dataset(settings, split="reference", device=drawing, report=say)
+        number = len(own) if isinstance(own, Sized) else 0
+        if number >= FEWEST_HEALTHY:
+            return own, min(number, settings.reference_cases)
+        say(f"{number} healthy scans are too few to calibrate on: synthetic subjects do it")
+    config = without_skull(settings.synthesis)
     subjects = SyntheticSubjects(
         config,
         grid=grid_of(settings),
         seed=settings.seed + 1,
-        split=split,
+        split="reference" if config.source.reference_subjects else "train",
         healthy=True,
         device=drawing,
     )
-    number = settings.reference_cases
+    return subjects, settings.reference_cases
+
+
+def healthy_images(
+    subjects: Dataset[SyntheticCase], *, number: int, settings: TrainSettings, device: torch.device
+) -> Iterator[tuple[FloatMap, BoolMap]]:
+    """Image and brain of each subject, (x, y, z), as ``analyse_scan`` feeds scans."""
     for packed in draw_each(subjects, number=number, settings=settings, training=device):
         yield packed["image"][0, 0].numpy(), packed["brain"][0, 0].numpy()

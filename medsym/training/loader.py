@@ -15,7 +15,6 @@ from torch.utils.data import DataLoader, Dataset
 
 from medsym.models.support import Box, support_box
 from medsym.synthesis.generator import SyntheticCase
-from medsym.training.data import SyntheticSubjects
 from medsym.training.distributed import Ranks
 from medsym.training.losses import Batch
 from medsym.training.settings import TrainSettings
@@ -109,19 +108,6 @@ def unpack(packed: Packed, box: Box, device: torch.device) -> Batch:
 def pack_one(case: SyntheticCase) -> Packed:
     """One subject as a batch of one."""
     return pack([case])
-
-
-def subjects_of(
-    settings: TrainSettings, *, split: str, device: torch.device
-) -> Dataset[SyntheticCase]:
-    """Subjects of a split of the run's seed."""
-    return SyntheticSubjects(
-        settings.synthesis,
-        grid=grid_of(settings),
-        seed=settings.seed,
-        split=split,
-        device=device,
-    )
 
 
 def load(

@@ -11,11 +11,13 @@ import torch
 from ignite.engine import Engine, Events
 from monai.engines.trainer import SupervisedTrainer
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from medsym.config import read_config
+from medsym.synthesis.generator import SyntheticCase
 from medsym.training.checkpoint import load_checkpoint, save_checkpoint
 from medsym.training.distributed import Ranks, launched_ranks
-from medsym.training.finish import write_model
+from medsym.training.finish import reference_subjects, write_model
 from medsym.training.loader import (
     PLANES,
     Packed,
@@ -23,7 +25,6 @@ from medsym.training.loader import (
     box_of,
     load,
     starts_afresh,
-    subjects_of,
     synthesis_device,
     training_device,
     unpack,
@@ -33,6 +34,7 @@ from medsym.training.progress import Meter, duration
 from medsym.training.settings import TrainSettings
 from medsym.training.state import TrainingState, build_state
 from medsym.training.step import Stepper, fast_products
+from medsym.training.user_data import make_dataset
 from medsym.training.validation import UnseenSubjects, unseen_subjects
 
 logger = logging.getLogger(__name__)
@@ -71,8 +73,15 @@ def train(
     if not (finished and ranks.is_first):
         return None
     assert run.unseen is not None
+    assert run.healthy is not None
     return write_model(
-        settings, run.state.average, unseen=run.unseen, device=run.device, out=out, say=run.say
+        settings,
+        run.state.average,
+        unseen=run.unseen,
+        healthy=run.healthy,
+        device=run.device,
+        out=out,
+        say=run.say,
     )
 
 
@@ -89,6 +98,7 @@ class _Run:
     done: int
     deadline: float = float("inf")
     unseen: UnseenSubjects | None = None
+    healthy: tuple[Dataset[SyntheticCase], int] | None = None
     asked_to_stop: list[str] = field(default_factory=list)
 
     @property
@@ -128,7 +138,7 @@ def _batches(run: _Run) -> Iterator[Packed]:
     indices = run.ranks.indices(first=run.done, last=run.total, batch=batch)
     return iter(
         load(
-            subjects_of(settings, split="train", device=drawing),
+            make_dataset(settings, split="train", device=drawing, report=run.say),
             indices,
             batch=run.ranks.share_of(batch),
             workers=settings.workers,
@@ -149,7 +159,8 @@ def _prepare(run: _Run) -> Waiting:
     if run.ranks.is_first:
         run.say(f"drawing {settings.validation_cases} unseen subjects")
         multiple = run.state.network.size_multiple
-        run.unseen = unseen_subjects(settings, multiple=multiple, device=run.device)
+        run.unseen = unseen_subjects(settings, multiple=multiple, device=run.device, say=run.say)
+        run.healthy = reference_subjects(settings, device=run.device, say=run.say)
     return Waiting(_batches(run) if batches is None else batches)
 
 

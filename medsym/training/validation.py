@@ -1,6 +1,6 @@
 """Scores on unseen synthetic subjects, beside the mirror difference that needs no training."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from medsym.models.structures import STRUCTURES
 from medsym.models.support import support_box
-from medsym.training.loader import draw_each, subjects_of, synthesis_device
+from medsym.training.loader import draw_each, synthesis_device
 from medsym.training.settings import TrainSettings
+from medsym.training.user_data import make_dataset
 
 _SMOOTHING_VOXELS = 1.0
 
@@ -115,7 +116,11 @@ class UnseenSubjects:
 
 
 def unseen_subjects(
-    settings: TrainSettings, *, multiple: int, device: torch.device
+    settings: TrainSettings,
+    *,
+    multiple: int,
+    device: torch.device,
+    say: Callable[[str], None],
 ) -> UnseenSubjects:
     """The first ``validation_cases`` subjects of the test split.
 
@@ -123,9 +128,10 @@ def unseen_subjects(
         settings: Of the run.
         multiple: Sides of the box are multiples of it.
         device: That scores them.
+        say: Receives lines about the user's own data.
     """
     drawing = synthesis_device(settings, device)
-    subjects = subjects_of(settings, split="test", device=drawing)
+    subjects = make_dataset(settings, split="test", device=drawing, report=say)
     number = settings.validation_cases
     cases = draw_each(subjects, number=number, settings=settings, training=device)
     return UnseenSubjects([boxed(case, multiple=multiple, device=device) for case in cases])
@@ -150,10 +156,11 @@ def structure_dice(labels: Tensor, truth: Tensor) -> Tensor:
 
     Args:
         labels: (x, y, z) int64, what a network says.
-        truth: (x, y, z) int64.
+        truth: (x, y, z) int64; -1 where it is not known, which is passed over.
     """
-    count = len(STRUCTURES)
-    table = torch.bincount((truth * count + labels).flatten(), minlength=count * count)
+    count, known = len(STRUCTURES), truth >= 0
+    pairs = truth[known] * count + labels[known]
+    table = torch.bincount(pairs, minlength=count * count)
     table = table.reshape(count, count).double()
     wanted, found = table.sum(1), table.sum(0)
     dice = 2.0 * table.diagonal() / (wanted + found)
