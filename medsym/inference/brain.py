@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from scipy.ndimage import (
     binary_closing,
     binary_dilation,
-    binary_fill_holes,
     generate_binary_structure,
     label,
 )
@@ -22,6 +21,7 @@ from medsym.inference.passes import run_network
 from medsym.models.store import LoadedModel
 from medsym.models.structures import mirror_permutation
 from medsym.volumes.frame import voxel_steps
+from medsym.volumes.holes import filled
 from medsym.volumes.prepared import PreparedScan
 
 #: The rule may extend the network's brain by at most this many mm: the depth of a cortical lesion
@@ -75,10 +75,10 @@ def brain_from_anatomy(
     core = largest_component(np.asarray(anatomy > 0))
     steps = voxel_steps(CLOSING_MM, spacing_mm=spacing_mm)
     closed = binary_closing(np.pad(core, steps), _FACES, iterations=steps)
-    core = np.asarray(binary_fill_holes(closed[(slice(steps, -steps),) * 3]))
+    core = filled(closed[(slice(steps, -steps),) * 3])
     margin = voxel_steps(RULE_MARGIN_MM, spacing_mm=spacing_mm)
     near = binary_dilation(core, _FACES, iterations=margin)
-    joined = np.asarray(binary_fill_holes(core | (rule & near)))
+    joined = filled(core | (rule & near))
     return BrainMask(voxels=largest_component(joined), dice=dice(core, rule))
 
 

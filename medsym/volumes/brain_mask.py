@@ -66,6 +66,7 @@ def estimate_brain_mask(
     *,
     spacing_mm: float,
     view: NDArray[np.bool_] | None = None,
+    foreground: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.bool_]:
     """Brain with its inner and outer CSF; bool (x, y, z).
 
@@ -73,6 +74,7 @@ def estimate_brain_mask(
         image: (x, y, z) values on the symmetric grid, not normalised.
         spacing_mm: grid spacing.
         view: voxels inside the field of view of the scan; default all.
+        foreground: the image's foreground_mask where it is known.
 
     Returns:
         One solid piece.
@@ -80,7 +82,7 @@ def estimate_brain_mask(
     Raises:
         ScanError: MS-121 when the image is constant.
     """
-    foreground = foreground_mask(image)
+    foreground = foreground_mask(image) if foreground is None else foreground
     if is_stripped(image, foreground=foreground, spacing_mm=spacing_mm, view=view):
         return foreground
     upper = upper_head(foreground, spacing_mm=spacing_mm)

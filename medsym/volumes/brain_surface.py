@@ -43,13 +43,26 @@ def _turn(pitch_deg: float) -> NDArray[np.float64]:
     return np.array([[1.0, 0.0, 0.0], [0.0, cos, -sin], [0.0, sin, cos]])
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Outline:
+    """The average outline: its radius in some directions, (n, 3) and (n,) mm."""
+
+    directions: NDArray[np.float64]
+    radii: NDArray[np.float64]
+
+
+def _outline(subdivisions: int) -> _Outline:
+    directions, _ = icosphere(subdivisions)
+    return _Outline(directions=directions, radii=mean_radius(directions))
+
+
 def _ray_points(
-    pose: NDArray[np.float64], *, directions: NDArray[np.float64], depths: NDArray[np.float64]
+    pose: NDArray[np.float64], *, outline: _Outline, depths: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Points at depths mm (k,) outward of the posed average outline: (n, k, 3), mm in the grid."""
     shift_y, shift_z, pitch, log_scale = pose
-    radii = (mean_radius(directions) * np.exp(log_scale))[:, None] + depths
-    rays = directions @ _turn(pitch).T
+    radii = (outline.radii * np.exp(log_scale))[:, None] + depths
+    rays = outline.directions @ _turn(pitch).T
     return np.array([0.0, shift_y, shift_z]) + radii[..., None] * rays[:, None]
 
 
@@ -78,15 +91,13 @@ class HeadImage:
     spacing_mm: float
 
 
-def _pose_score(
-    pose: NDArray[np.float64], *, head: HeadImage, directions: NDArray[np.float64]
-) -> float:
+def _pose_score(pose: NDArray[np.float64], *, head: HeadImage, outline: _Outline) -> float:
     """How well a pose fits: edge under it, depth below the upper skin, usual size and pitch."""
-    points = _ray_points(pose, directions=directions, depths=POSE_DEPTHS_MM)
+    points = _ray_points(pose, outline=outline, depths=POSE_DEPTHS_MM)
     values = _probe(head.tissue, points=points, spacing_mm=head.spacing_mm, beyond=0.0)
     inner = int((POSE_DEPTHS_MM < 0).sum())
     edge = values[:, :inner].mean(axis=1) - values[:, inner:].min(axis=1)
-    upper = directions[:, 2] > UPPER_COSINE
+    upper = outline.directions[:, 2] > UPPER_COSINE
     skin = _probe(
         head.depth_mm,
         points=points[upper][:, inner : inner + 1],
@@ -105,17 +116,16 @@ def fit_pose(head: HeadImage, *, centre_mm: NDArray[np.float64]) -> NDArray[np.f
         head: the image.
         centre_mm: (3,) first guess of the brain centre, mm from the centre of the grid.
     """
-    directions, _ = icosphere(POSE_SUBDIVISIONS)
-    coarse, _ = icosphere(POSE_SUBDIVISIONS - 1)
+    fine, coarse = _outline(POSE_SUBDIVISIONS), _outline(POSE_SUBDIVISIONS - 1)
 
     def loss(pose: NDArray[np.float64]) -> float:
-        return -_pose_score(pose, head=head, directions=directions)
+        return -_pose_score(pose, head=head, outline=fine)
 
     starts = [
         np.array([centre_mm[1] + y, centre_mm[2] + z, pitch, log_scale])
         for y, z, pitch, log_scale in product(SHIFTS_MM, SHIFTS_MM, PITCHES_DEG, LOG_SCALES)
     ]
-    starts.sort(key=lambda p: -_pose_score(p, head=head, directions=coarse))
+    starts.sort(key=lambda p: -_pose_score(p, head=head, outline=coarse))
     steps = np.vstack([np.zeros(4), np.diag([4.0, 4.0, 6.0, 0.04])])
     options = {"maxfev": 120, "xatol": 0.05, "fatol": 1e-4}
     found = [
@@ -159,8 +169,9 @@ def bend(head: HeadImage, *, pose: NDArray[np.float64]) -> NDArray[np.float64]:
     too near the skin.
     """
     directions, faces = icosphere(BEND_SUBDIVISIONS)
+    outline = _Outline(directions=directions, radii=mean_radius(directions))
     depths = np.arange(-REACH_MM - INSIDE_MM, REACH_MM + OUTSIDE_MM + 1, dtype=np.float64)
-    points = _ray_points(pose, directions=directions, depths=depths)
+    points = _ray_points(pose, outline=outline, depths=depths)
     values = _probe(head.tissue, points=points, spacing_mm=head.spacing_mm, beyond=0.0)
     choices = np.arange(-REACH_MM, REACH_MM + 1, dtype=np.float64)
     ends = points[:, INSIDE_MM : INSIDE_MM + len(choices)]
@@ -174,7 +185,7 @@ def bend(head: HeadImage, *, pose: NDArray[np.float64]) -> NDArray[np.float64]:
         total = cost + SMOOTHNESS * (choices - around[:, None]) ** 2
         moved = 0.5 * moved + 0.5 * choices[total.argmin(axis=1)]
     moved = mean_of @ moved
-    radii = mean_radius(directions) * np.exp(pose[3]) + moved + CSF_MM
+    radii = outline.radii * np.exp(pose[3]) + moved + CSF_MM
     return np.array([0.0, pose[0], pose[1]]) + radii[:, None] * (directions @ _turn(pose[2]).T)
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from medsym.errors import ScanError
+from medsym.volumes.holes import filled
 from medsym.volumes.volume import Volume
 
 CONSTANT_SHARE = 0.2  # a single value held by more of the voxels than this is a constant background
@@ -103,9 +104,7 @@ def _solid(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
         labels = labels == sizes.argmax()
     solid = ndimage.binary_closing(np.pad(labels > 0, 2), iterations=2)[2:-2, 2:-2, 2:-2]
     for axis in range(solid.ndim):
-        for index in range(solid.shape[axis]):
-            place = tuple(index if a == axis else slice(None) for a in range(solid.ndim))
-            solid[place] = ndimage.binary_fill_holes(solid[place])
+        solid = filled(solid, slices_of=axis)
     return solid
 
 

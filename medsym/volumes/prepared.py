@@ -12,6 +12,9 @@ from medsym.volumes.midplane import MidPlane
 from medsym.volumes.resampling import inside_view, resample
 from medsym.volumes.volume import Volume
 
+#: Head, skull-stripping and brain are judged at this spacing on finer grids too: at 2 mm the noise
+#: of a FLAIR scan made the head an eighth larger, and one head should have one mask.
+MASK_SPACING_MM = 3.0
 FULL_COVERAGE = 0.99  # less of the brain with a mirror image in view gets a note
 
 
@@ -77,32 +80,75 @@ def assemble(
         centre_mm: (3,) world point; its projection on the plane becomes the centre of the grid.
         brain: mask on any lattice in the same world space; estimated when absent.
     """
-    to_world = frame_to_world(plane, centre_mm=centre_mm) @ grid.frame_affine
+    rigid = frame_to_world(plane, centre_mm=centre_mm)
     seen = unpadded(scan)
     level, _ = background_level(seen.voxels)
-    raw = resample(seen, to_shape=grid.shape, affine_to=to_world, fill=level)
-    view = inside_view(scan.shape, affine=scan.affine, shape=grid.shape, target_affine=to_world)
-    foreground = foreground_mask(raw) & view
-    if brain is None:
-        mask = estimate_brain_mask(raw, spacing_mm=grid.spacing_mm, view=view)
-    else:
-        soft = Volume(voxels=np.asarray(brain.voxels, np.float32), affine=brain.affine)
-        mask = resample(soft, to_shape=grid.shape, affine_to=to_world) >= 0.5
-    coverage = view & view[::-1]
-    stripped = is_stripped(raw, foreground=foreground, spacing_mm=grid.spacing_mm, view=view)
+    here = _sample(seen, grid=grid, rigid=rigid, fill=level)
+    coarse = SymmetricGrid.spanning(MASK_SPACING_MM)
+    fine = grid.spacing_mm < MASK_SPACING_MM
+    judged = _sample(seen, grid=coarse, rigid=rigid, fill=level) if fine else here
+    head, stripped, own_brain = _head(judged, wants_brain=brain is None)
+    found = own_brain if brain is None else brain
+    assert found is not None
+    mask = here.carried(found.voxels, affine=found.affine)
+    foreground = here.carried(head, affine=judged.to_world) & here.view
+    coverage = here.view & here.view[::-1]
     quality = _quality(scan, plane=plane, brain=mask, coverage=coverage, grid=grid)
     return PreparedScan(
         scan=scan,
-        image=normalise(raw, foreground, subject=scan_name(scan)),
-        raw=raw,
+        image=normalise(here.raw, foreground, subject=scan_name(scan)),
+        raw=here.raw,
         foreground=foreground,
         brain=mask,
         coverage=coverage,
         plane=plane,
         grid=grid,
-        grid_to_world=to_world,
+        grid_to_world=here.to_world,
         notes=_notes(quality, stripped=stripped),
         quality=quality | {"stripped": float(stripped)},
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Sampled:
+    """A scan on a symmetric grid, and which of its voxels the scan shows."""
+
+    grid: SymmetricGrid
+    to_world: NDArray[np.float64]
+    raw: NDArray[np.float32]
+    view: NDArray[np.bool_]
+
+    def carried(
+        self, mask: NDArray[np.generic], *, affine: NDArray[np.float64]
+    ) -> NDArray[np.bool_]:
+        """A mask of another lattice on this one; as it is if the lattices are one."""
+        if mask.shape == self.grid.shape and np.array_equal(affine, self.to_world):
+            return np.asarray(mask, dtype=np.float32) >= 0.5
+        soft = Volume(voxels=np.asarray(mask, dtype=np.float32), affine=affine)
+        share = resample(soft, to_shape=self.grid.shape, affine_to=self.to_world)
+        return np.asarray(share >= 0.5)
+
+
+def _head(judged: _Sampled, *, wants_brain: bool) -> tuple[NDArray[np.bool_], bool, Volume | None]:
+    """Head against its background, whether it was skull-stripped, and if wanted its brain."""
+    spacing, view = judged.grid.spacing_mm, judged.view
+    whole = foreground_mask(judged.raw)
+    stripped = is_stripped(judged.raw, foreground=whole & view, spacing_mm=spacing, view=view)
+    if not wants_brain:
+        return whole & view, stripped, None
+    brain = estimate_brain_mask(judged.raw, spacing_mm=spacing, view=view, foreground=whole)
+    return whole & view, stripped, Volume(voxels=brain.astype(np.float32), affine=judged.to_world)
+
+
+def _sample(
+    scan: Volume, *, grid: SymmetricGrid, rigid: NDArray[np.float64], fill: float
+) -> _Sampled:
+    affine = rigid @ grid.frame_affine
+    return _Sampled(
+        grid=grid,
+        to_world=affine,
+        raw=resample(scan, to_shape=grid.shape, affine_to=affine, fill=fill),
+        view=inside_view(scan.shape, affine=scan.affine, shape=grid.shape, target_affine=affine),
     )
 
 
