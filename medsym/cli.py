@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from medsym import RESEARCH_USE_ONLY, __version__
-from medsym.commands import evaluating, measuring, research, screening, viewing
+from medsym.commands import evaluating, exporting, measuring, research, screening, viewing
 from medsym.commands.arguments import add_evaluation, add_json, add_model, count
 from medsym.commands.console import EXIT_LOCKED, EXIT_USAGE, complain
 from medsym.errors import MedsymError
@@ -53,6 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_viewing(menu)
     _add_research(menu)
     _add_measuring(menu)
+    _add_exporting(menu)
     return parser
 
 
@@ -103,7 +104,7 @@ def _add_research(menu: _Menu) -> None:
     add_evaluation(evaluate)
 
 
-def _add_measuring(menu: _Menu) -> None:
+def _add_bench(menu: _Menu) -> None:
     bench = menu.add("bench", measuring.bench, "measure accuracy or speed on this machine")
     bench.add_argument("what", choices=("ablation", "alignment", "layers", "methods", "throughput"))
     bench.add_argument(
@@ -127,6 +128,10 @@ def _add_measuring(menu: _Menu) -> None:
         help="throughput: numbers of drawing processes to try (default: 0 and the configuration's)",
     )
     add_json(bench)
+
+
+def _add_measuring(menu: _Menu) -> None:
+    _add_bench(menu)
     audit = menu.add("audit", measuring.audit, "report how a network treats the mirror")
     audit.add_argument(
         "model",
@@ -173,6 +178,13 @@ def _add_ablation(bench: argparse.ArgumentParser) -> None:
         metavar="M",
         help="ablation: end in this time; the steps of all trainings are chosen to fit",
     )
+
+
+def _add_exporting(menu: _Menu) -> None:
+    export = menu.add("export", exporting.export, "write a model as a MONAI bundle or as ONNX")
+    export.add_argument("--bundle", type=Path, metavar="DIR", help="new folder of the MONAI bundle")
+    export.add_argument("--onnx", type=Path, metavar="FILE", help="network alone, checked")
+    add_model(export)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

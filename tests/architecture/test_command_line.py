@@ -32,6 +32,7 @@ FROZEN = {
         "--model",
     },
     "verify": {"folder"},
+    "export": {"--bundle", "--onnx", "--model"},
 }
 EVERYWHERE = {"--debug", "--help"}
 

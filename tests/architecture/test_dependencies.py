@@ -3,6 +3,8 @@
 import re
 import sys
 import tomllib
+from collections.abc import Iterable
+from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.version import Version
@@ -18,10 +20,21 @@ IMPORT_NAMES = {
 FLOORS = {"torch": "2.10", "monai": "1.6.1", "streamlit": "1.54"}  # known advisories below
 
 
+def project() -> dict[str, Any]:
+    return dict(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"])
+
+
+def named(lines: Iterable[str]) -> dict[str, Requirement]:
+    return {r.name.lower(): r for r in map(Requirement, lines)}
+
+
 def declared() -> dict[str, Requirement]:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    requirements = [Requirement(text) for text in project["dependencies"]]
-    return {r.name.lower(): r for r in requirements}
+    return named(project()["dependencies"])
+
+
+def optional() -> dict[str, Requirement]:
+    """What the extras add: imported only by the command that needs it, if at all."""
+    return named(line for extra in project()["optional-dependencies"].values() for line in extra)
 
 
 def pins(file_name: str) -> dict[str, str]:
@@ -35,13 +48,20 @@ def test_imported_packages_are_the_declared_ones() -> None:
     used_modules = set(sys.stdlib_module_names) | {"medsym", "app"}
     third_party = used - used_modules
     names = {IMPORT_NAMES.get(name, name) for name in declared()}
-    assert third_party - names == set(), "imported but not declared"
+    assert third_party - names - set(optional()) == set(), "imported but not declared"
     assert names - third_party == set(), "declared but not imported"
 
 
 def test_every_dependency_is_pinned_inside_its_range() -> None:
     pinned = pins("requirements.txt")
     for name, requirement in declared().items():
+        assert requirement.specifier.contains(pinned[name]), name
+
+
+def test_extras_are_no_dependencies_and_are_pinned_for_tests_inside_their_range() -> None:
+    assert not set(optional()) & set(declared())
+    pinned = pins("requirements-dev.txt")
+    for name, requirement in optional().items():
         assert requirement.specifier.contains(pinned[name]), name
 
 

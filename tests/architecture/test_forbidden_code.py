@@ -24,6 +24,8 @@ HOMES = {
     "escnn": ("medsym/nn/representations.py", "medsym/nn/escnn_reference.py"),
     "joblib": ("medsym/nn/representations.py",),
     "matplotlib": ("medsym/audit/figure.py",),
+    "onnx": ("medsym/export/onnx_file.py",),  # optional: the command says so if they are missing
+    "onnxruntime": ("medsym/export/onnx_file.py",),
     "optuna": ("medsym/benchmarks/search.py", "medsym/benchmarks/search_space.py"),
     "sklearn": ("medsym/training/", "medsym/evaluation/"),
     "nilearn": ("medsym/synthesis/template.py",),

@@ -1,0 +1,1 @@
+"""A trained network for other programs: a MONAI bundle and an ONNX file."""
