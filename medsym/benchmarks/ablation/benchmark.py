@@ -1,25 +1,22 @@
-"""The ablation as a whole: subjects, trainings, scores kept line by line, and the summary."""
+"""The ablation as a whole: subjects, trainings, scores and the summary."""
 
-import json
 import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from medsym.benchmarks.ablation.clock import SharedClock
+from medsym.benchmarks.ablation.results import Results, Row
 from medsym.benchmarks.ablation.settings import AblationSettings, Resources
 from medsym.benchmarks.ablation.subjects import SubjectFiles, draw_missing
 from medsym.benchmarks.ablation.summary import summarise
 from medsym.benchmarks.ablation.training import Training, bfloat16_is_faster
-from medsym.benchmarks.ablation.workers import Row, process_context, run_trainings
+from medsym.benchmarks.ablation.workers import process_context, run_trainings
 from medsym.benchmarks.machine import machine
 from medsym.errors import ConfigError
-from medsym.strict_json import finite
 
 Report = Callable[[str], None]
-RESULTS = "ablation.jsonl"
 LAST_SECONDS = 6.0  # for the summary, after the last training
 
 
@@ -28,8 +25,8 @@ def run_ablation(
 ) -> dict[str, Any]:
     """Train every arm with every seed on the same subjects, and compare them.
 
-    A finished training is one line of ``ablation.jsonl`` in the folder, so the same command goes
-    on where it was stopped.
+    Subjects and finished trainings stay in the folder, so the same command goes on where it was
+    stopped.
 
     Args:
         settings: What is compared; the same settings and steps give the same numbers on one
@@ -38,66 +35,69 @@ def run_ablation(
         report: Receives lines of progress.
 
     Returns:
-        ``settings``, ``machine``, ``steps``, ``unfinished`` (names of trainings that the time did
-        not allow) and what :func:`medsym.benchmarks.ablation.summary.summarise` returns.
+        ``settings``, ``machine``, ``steps``, ``mixed_precision``, ``seconds``, ``unfinished``
+        (names of trainings that the time did not allow) and what
+        :func:`medsym.benchmarks.ablation.summary.summarise` returns.
 
     Raises:
         ConfigError: MS-395 an unknown arm, MS-396 a training failed, MS-397 not one training
             finished in time.
     """
     start = time.time()
-    arms = settings.chosen()
+    settings.chosen()  # refuses a wrong name before anything is drawn
     resources.out.mkdir(parents=True, exist_ok=True)
     files = SubjectFiles(resources.out, settings)
     context = process_context()
     draw_missing(files, context=context, processes=resources.processes, report=report)
-    results = resources.out / RESULTS
-    rows = _finished(results, settings, fixed=resources.minutes is None)
-    mixed = _precision(settings, files, rows)
-    every = [
-        Training(arm=arm, seed=seed, place=0, mixed_precision=mixed)
-        for seed in range(settings.seeds)
-        for arm in arms
-    ]
-    missing = [training for training in every if training.name not in rows]
-    waiting = [replace(training, place=place) for place, training in enumerate(missing)]
+    steps = settings.optimiser.steps if resources.minutes is None else None
+    results = Results(resources.out, settings, steps=steps)
+    trainings = _trainings(settings, mixed=_mixed(settings, files, results))
+    waiting = _still_to_do(trainings, results)
+    report(f"{len(trainings)} trainings, {len(trainings) - len(waiting)} done")
     clock = SharedClock.start(
         context,
         runs=max(len(waiting), 1),
-        total=_steps(settings, rows, fixed=resources.minutes is None),
+        total=steps or results.shared("steps") or 0,
         deadline=_deadline(resources, start),
     )
 
     def keep(row: Row) -> None:
-        row["key"] = settings.run_key()
-        with results.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(finite(row), allow_nan=False) + "\n")
-        rows[row["run"]] = row
-        report(_line(row, number=len(rows), total=len(every)))
+        results.add(row)
+        report(f"{len(results.rows)}/{len(trainings)} {_line(row)}")
 
-    bits = "bfloat16" if mixed else "float32"
-    report(f"{len(every)} trainings in {bits}, {len(every) - len(waiting)} done")
-    if waiting:
-        run_trainings(
-            waiting,
-            files=files,
-            context=context,
-            clock=clock,
-            processes=resources.processes,
-            keep=keep,
-            report=report,
-        )
-    if not rows:
-        raise _too_short(resources)
-    wanted = {training.name: rows[training.name] for training in every if training.name in rows}
-    return {
-        "settings": settings.model_dump(mode="json"),
-        "machine": machine(),
-        "steps": next(iter(rows.values()))["steps"],
-        "unfinished": sorted({t.name for t in every} - set(wanted)),
-        "seconds": time.time() - start,
-        **summarise(list(wanted.values()), settings=settings),
-    }
+    run_trainings(
+        waiting,
+        files=files,
+        context=context,
+        clock=clock,
+        processes=resources.processes,
+        keep=keep,
+        report=report,
+    )
+    return {**_summary(trainings, results, settings, resources), "seconds": time.time() - start}
+
+
+def _trainings(settings: AblationSettings, *, mixed: bool) -> list[Training]:
+    """All of them, whole seeds first."""
+    return [
+        Training(arm=arm, seed=seed, place=0, mixed_precision=mixed)
+        for seed in range(settings.seeds)
+        for arm in settings.chosen()
+    ]
+
+
+def _still_to_do(trainings: list[Training], results: Results) -> list[Training]:
+    missing = [training for training in trainings if training.name not in results.rows]
+    return [replace(training, place=place) for place, training in enumerate(missing)]
+
+
+def _mixed(settings: AblationSettings, files: SubjectFiles, results: Results) -> bool:
+    """Whether the passes of a training run in bfloat16; as in the trainings that are done."""
+    if results.rows:
+        return bool(results.shared("mixed_precision"))
+    if settings.precision == "fastest":
+        return bfloat16_is_faster(files)
+    return settings.precision == "bfloat16"
 
 
 def _deadline(resources: Resources, start: float) -> float:
@@ -106,53 +106,32 @@ def _deadline(resources: Resources, start: float) -> float:
     return start + 60.0 * resources.minutes - LAST_SECONDS
 
 
-def _finished(results: Path, settings: AblationSettings, *, fixed: bool) -> dict[str, Row]:
-    """Trainings of these settings that are in the file, by name; all of the same steps."""
-    if not results.is_file():
-        return {}
-    rows: dict[str, Row] = {}
-    for line in results.read_text(encoding="utf-8").splitlines():
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError:  # cut off when the run was killed
-            continue
-        if row["key"] != settings.run_key():
-            continue
-        if (row["steps"] == settings.optimiser.steps) if fixed else True:
-            rows[row["run"]] = row
-    last = max((row["steps"] for row in rows.values()), default=0)
-    return {name: row for name, row in rows.items() if row["steps"] == last}
-
-
-def _steps(settings: AblationSettings, rows: dict[str, Row], *, fixed: bool) -> int:
-    """Steps that are known beforehand: configured, or those of the trainings that are done."""
-    if fixed:
-        return settings.optimiser.steps
-    return int(next(iter(rows.values()))["steps"]) if rows else 0
-
-
-def _precision(settings: AblationSettings, files: SubjectFiles, rows: dict[str, Row]) -> bool:
-    """Whether the passes of a training run in bfloat16; as in the trainings that are done."""
-    if rows:
-        return bool(next(iter(rows.values()))["mixed_precision"])
-    if settings.precision == "fastest":
-        return bfloat16_is_faster(files)
-    return settings.precision == "bfloat16"
-
-
-def _line(row: Row, *, number: int, total: int) -> str:
+def _line(row: Row) -> str:
     return (
-        f"{number}/{total} {row['run']}: AUPRC {row['auprc']:.3f}, per subject "
+        f"{row['run']}: AUPRC {row['auprc']:.3f}, per subject "
         f"{row['subject_auprc']:.3f} (chance {row['prevalence']:.4f}), "
         f"structure Dice {row['dice']:.3f}, defect {row['defect']:.1e}, "
         f"{row['train_cpu_seconds']:.0f} s"
     )
 
 
-def _too_short(resources: Resources) -> ConfigError:
-    return ConfigError(
-        code="MS-397",
-        subject="--minutes",
-        cause=f"{resources.minutes} minutes were not enough for one training",
-        fix="give more minutes or processes; drawn subjects are kept",
-    )
+def _summary(
+    trainings: list[Training], results: Results, settings: AblationSettings, resources: Resources
+) -> dict[str, Any]:
+    names = [training.name for training in trainings]
+    rows = [results.rows[name] for name in names if name in results.rows]
+    if not rows:
+        raise ConfigError(
+            code="MS-397",
+            subject="--minutes",
+            cause=f"{resources.minutes} minutes were not enough for one training",
+            fix="give more minutes or processes; drawn subjects are kept",
+        )
+    return {
+        "settings": settings.model_dump(mode="json"),
+        "machine": machine(),
+        "steps": results.shared("steps"),
+        "mixed_precision": results.shared("mixed_precision"),
+        "unfinished": [name for name in names if name not in results.rows],
+        **summarise(rows, settings=settings),
+    }

@@ -93,7 +93,7 @@ class AblationSettings(BaseModel):
         default="fastest", description="of the training passes; scores are always float32"
     )
     size_ml: tuple[float, float] = Field(
-        default=(3.0, 15.0), description="a subject's lesions are small below, large above"
+        default=(2.0, 15.0), description="a subject's lesions are small below, large above"
     )
     resamples: int = Field(default=1000, ge=10, description="of the bootstrap")
     model: ModelSettings = ModelSettings(pairs=(4, 8, 16, 24), decoder_pairs=4, head_pairs=4)

@@ -1,7 +1,7 @@
 """The subjects that all networks share: drawn once, cut to their box, kept as small files."""
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import lru_cache
 from multiprocessing.context import BaseContext
 from pathlib import Path
@@ -85,8 +85,7 @@ def draw_missing(
     workers = min(processes, len(missing))
     report(f"drawing {len(missing)} subjects with {workers} processes")
     with context.Pool(workers, initializer=one_thread) as pool:
-        pool.starmap(_open_sources, list(_anatomies(files)))
-        pool.starmap(_open_sources, [(kept_sources(files), split) for split in SPLITS[:1]])
+        pool.starmap(_open_sources, shares_of(files), chunksize=1)
         jobs = ((files, split, index) for split, index in missing)
         for done, _ in enumerate(pool.imap_unordered(_draw, jobs, chunksize=2), start=1):
             if done % 200 == 0:
@@ -107,14 +106,24 @@ def kept_sources(files: SubjectFiles) -> SynthesisConfig:
     return config.model_copy(update={"source": source})
 
 
-def _anatomies(files: SubjectFiles) -> Iterator[tuple[SynthesisConfig, str]]:
-    """One configuration per label map, without lesions: they are resampled side by side."""
+def shares_of(files: SubjectFiles) -> list[tuple[SynthesisConfig, str]]:
+    """The sources in parts that can be opened, and kept, side by side: one label map each.
+
+    Every lesion folder is opened with one of them, and no two parts open the same file.
+    """
     config = kept_sources(files)
-    for split in SPLITS:
-        key = f"{split}_subjects"
-        for name in getattr(config.source, key):
-            source = config.source.model_copy(update={key: (name,), "lesion_folders": ()})
-            yield config.model_copy(update={"source": source}), split
+    maps = [
+        (split, name) for split in SPLITS for name in getattr(config.source, f"{split}_subjects")
+    ]
+    if config.source.label_maps is None:
+        return [(config, SPLITS[0])]
+    shares = []
+    for place, (split, name) in enumerate(maps):
+        folders = config.source.lesion_folders[place :: len(maps)]
+        parts = {f"{split}_subjects": (name,), "lesion_folders": folders}
+        source = config.source.model_copy(update=parts)
+        shares.append((config.model_copy(update={"source": source}), split))
+    return shares
 
 
 def _open_sources(config: SynthesisConfig, split: str) -> None:

@@ -14,10 +14,11 @@ def format_ablation(result: Mapping[str, Any]) -> str:
     """Tables of arms and of differences, with what they were measured on."""
     arms, subjects = result["arms"], result["subjects"]
     counts = ", ".join(f"{number} {kind}" for kind, number in subjects.items())
+    bits = "bfloat16" if result["mixed_precision"] else "float32"
     heading = (
-        f"{result['steps']} steps each, {result['settings']['subjects']} training subjects, "
-        f"{sum(subjects.values())} test subjects ({counts}); "
-        f"prevalence of lesion voxels {arms[0]['prevalence']:.4f}"
+        f"{result['steps']} steps each in {bits}, "
+        f"{result['settings']['subjects']} training subjects, "
+        f"{sum(subjects.values())} test subjects ({counts}); prevalence of lesion voxels {arms[0]['prevalence']:.4f}"
     )
     lines = [
         heading,

@@ -9,12 +9,12 @@ from multiprocessing.process import BaseProcess
 from typing import Any, cast
 
 from medsym.benchmarks.ablation.clock import DECIDE_AT, SharedClock, affordable_steps
+from medsym.benchmarks.ablation.results import Row
 from medsym.benchmarks.ablation.scores import score
 from medsym.benchmarks.ablation.subjects import Report, SubjectFiles, one_thread
 from medsym.benchmarks.ablation.training import Training, train
 from medsym.errors import ConfigError
 
-Row = dict[str, Any]
 _PAUSE_SECONDS = 0.2
 SCORING_STEPS = 0.6  # what a test subject costs, in training steps; measured 0.4 to 0.5
 
@@ -43,6 +43,8 @@ def run_trainings(
     Raises:
         ConfigError: MS-396, a training failed.
     """
+    if not trainings:
+        return
     waiting, running = list(trainings), dict[str, BaseProcess]()
     rows = context.SimpleQueue()
     waves = -(-len(waiting) // processes)

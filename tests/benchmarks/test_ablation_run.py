@@ -1,0 +1,94 @@
+"""The ablation end to end in its processes: equal steps, going on, ending in time, and refusals."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import pytest
+
+from medsym.benchmarks.ablation.benchmark import run_ablation
+from medsym.benchmarks.ablation.results import FILE_NAME
+from medsym.benchmarks.ablation.settings import AblationSettings, Resources
+from medsym.benchmarks.ablation.subjects import SubjectFiles
+from medsym.errors import ConfigError
+from medsym.synthesis.settings import LesionConfig, SourceConfig, SynthesisConfig
+from tests.benchmarks.ablation_problem import SETTINGS, made_subject
+from tests.synthesis.heads import head_labels, ras_affine
+
+pytestmark = pytest.mark.slow
+
+COARSE = SETTINGS.model.model_copy(update={"spacing_mm": 6.0})
+
+
+def drawing_from_maps(folder: Path) -> AblationSettings:
+    """Settings whose subjects are drawn from two label maps in a folder."""
+    folder.mkdir()
+    for name in ("one", "two"):
+        nibabel.save(nibabel.Nifti1Image(head_labels(), ras_affine()), folder / f"{name}.nii.gz")
+    source = SourceConfig(label_maps=folder, train_subjects=("one",), test_subjects=("two",))
+    synthesis = SynthesisConfig(source=source, lesions=LesionConfig(present=0.7))
+    return SETTINGS.model_copy(update={"model": COARSE, "synthesis": synthesis})
+
+
+def resources(folder: Path, *, minutes: float | None = None) -> Resources:
+    return Resources(processes=2, minutes=minutes, out=folder)
+
+
+def with_subjects(folder: Path, settings: AblationSettings = SETTINGS) -> SubjectFiles:
+    files = SubjectFiles(folder, settings)
+    files.folder.mkdir(parents=True)
+    for index in range(settings.subjects):
+        files.write("train", index, made_subject(seed=index))
+    for index in range(settings.test_subjects):
+        files.write("test", index, made_subject(seed=100 + index, sick=index > 0))
+    return files
+
+
+def scores(numbers: dict[str, Any]) -> list[tuple[str, float]]:
+    return [(arm["name"], arm["auprc"]) for arm in numbers["arms"]]
+
+
+def test_subjects_are_drawn_once_and_a_stopped_run_goes_on(tmp_path: Path) -> None:
+    settings = drawing_from_maps(tmp_path / "maps")
+    first = run_ablation(settings, resources(tmp_path))
+    assert first["unfinished"] == []
+    assert first["steps"] == settings.optimiser.steps
+    drawn = {p: p.stat().st_mtime_ns for p in tmp_path.glob("subjects-*/*.npz")}
+    assert len(drawn) == settings.subjects + settings.test_subjects
+    results = tmp_path / FILE_NAME
+    kept, last = results.read_text(encoding="utf-8").splitlines()
+    results.write_text(f"{kept}\n{last[: len(last) // 2]}", encoding="utf-8")  # killed in a line
+    lines: list[str] = []
+    again = run_ablation(settings, resources(tmp_path), report=lines.append)
+    assert scores(again) == scores(first)
+    assert {p: p.stat().st_mtime_ns for p in drawn} == drawn
+    assert any("1 done" in line for line in lines)
+    lines.clear()
+    assert scores(run_ablation(settings, resources(tmp_path), report=lines.append)) == scores(first)
+    assert any("2 done" in line for line in lines)
+
+
+def test_with_a_time_limit_all_trainings_do_equally_many_steps(tmp_path: Path) -> None:
+    settings = SETTINGS.with_changes({}, steps=100_000)
+    with_subjects(tmp_path, settings)
+    numbers = run_ablation(settings, resources(tmp_path, minutes=0.9))
+    lines = (tmp_path / FILE_NAME).read_text(encoding="utf-8").splitlines()
+    steps = {json.loads(line)["steps"] for line in lines}
+    assert len(lines) == len(settings.arms)
+    assert steps == {numbers["steps"]}
+    assert 10 < numbers["steps"] < 100_000
+    assert numbers["seconds"] < 60
+
+
+def test_too_little_time_for_any_training_is_refused_and_keeps_the_subjects(tmp_path: Path) -> None:
+    with_subjects(tmp_path)
+    with pytest.raises(ConfigError, match="MS-397"):
+        run_ablation(SETTINGS, resources(tmp_path, minutes=0.001))
+
+
+def test_a_training_that_fails_is_named(tmp_path: Path) -> None:
+    files = with_subjects(tmp_path)
+    files.path("train", 1).write_bytes(b"not a subject")
+    with pytest.raises(ConfigError, match=r"MS-396 (strict|free)-.*/0: the training failed"):
+        run_ablation(SETTINGS, resources(tmp_path))
