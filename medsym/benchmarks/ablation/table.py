@@ -18,7 +18,8 @@ def format_ablation(result: Mapping[str, Any]) -> str:
     heading = (
         f"{result['steps']} steps each in {bits}, "
         f"{result['settings']['subjects']} training subjects, "
-        f"{sum(subjects.values())} test subjects ({counts}); prevalence of lesion voxels {arms[0]['prevalence']:.4f}"
+        f"{sum(subjects.values())} test subjects ({counts}); "
+        f"prevalence of lesion voxels {arms[0]['prevalence']:.4f}"
     )
     lines = [
         heading,
