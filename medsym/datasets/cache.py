@@ -11,7 +11,8 @@ import io
 import json
 import logging
 import zipfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -31,7 +32,7 @@ logger = logging.getLogger(__name__)
 CACHE_VERSION = 1  # raise it when prepare_sample gives other numbers
 _IMAGES = ("head", "window")  # stored as float16: 0.001 of their range
 _MASKS = ("brain", "view", "lesion")
-_DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+_DAMAGED = (OSError, ValueError, TypeError, KeyError, AttributeError, EOFError, zipfile.BadZipFile)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,6 +50,24 @@ class Request:
     grid: SymmetricGrid
     labels: tuple[int, ...]
     stated_side: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SampleFacts:
+    """What an entry says of its sample without its volumes.
+
+    Attributes:
+        has_mask, was_stripped, lesion_ml, notes: as in `PreparedSample`.
+        left_ml: volume of the lesion in the patient's left half of the grid, ml.
+        right_ml: the same on the right.
+    """
+
+    has_mask: bool
+    was_stripped: bool
+    lesion_ml: float
+    left_ml: float
+    right_ml: float
+    notes: tuple[str, ...]
 
 
 def open_cache(folder: Path) -> None:
@@ -135,14 +154,15 @@ def prepared(request: Request, *, folder: Path) -> PreparedSample:
     entry = entry_of(request, folder=folder)
     if entry.is_file():
         try:
-            return _unpack(entry, grid=request.grid)
+            return _unpack(entry.read_bytes(), grid=request.grid)
         except _DAMAGED as error:
             logger.warning("%s is damaged (%s) and is made again", entry, error)
     sample = prepare_sample(
         request.scan, grid=request.grid, labels=request.labels, stated_side=request.stated_side
     )
-    write_atomically(entry, _pack(sample))
-    return _unpack(entry, grid=request.grid)
+    data = _pack(sample, grid=request.grid)
+    write_atomically(entry, data)
+    return _unpack(data, grid=request.grid)
 
 
 def is_cached(request: Request, *, folder: Path) -> bool:
@@ -150,35 +170,64 @@ def is_cached(request: Request, *, folder: Path) -> bool:
     return entry_of(request, folder=folder).is_file()
 
 
-def _pack(sample: PreparedSample) -> bytes:
+def facts(request: Request, *, folder: Path) -> SampleFacts:
+    """What is known of a prepared sample; prepares it when the entry is not there."""
+    entry = entry_of(request, folder=folder)
+    for _ in range(2):
+        try:
+            with entry.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+                return _facts(archive)
+        except _DAMAGED:
+            prepared(request, folder=folder)
+    raise _lost(entry)
+
+
+def _lost(entry: Path) -> ConfigError:
+    return ConfigError(
+        code="MS-358",
+        subject=str(entry),
+        cause="was written and cannot be read back",
+        fix="Check the disk of data.cache, or name another folder",
+    )
+
+
+def _facts(archive: Mapping[str, Any]) -> SampleFacts:
+    about = json.loads(str(archive["about"]))
+    return SampleFacts(**{**about, "notes": tuple(about["notes"])})
+
+
+def _pack(sample: PreparedSample, *, grid: SymmetricGrid) -> bytes:
     """A sample as a compressed archive."""
-    buffer = io.BytesIO()
-    about = {
-        "has_mask": sample.has_mask,
-        "was_stripped": sample.was_stripped,
-        "lesion_ml": sample.lesion_ml,
-        "notes": list(sample.notes),
-    }
+    half, ml = grid.shape[0] // 2, grid.spacing_mm**3 / 1000.0
+    about = SampleFacts(
+        has_mask=sample.has_mask,
+        was_stripped=sample.was_stripped,
+        lesion_ml=sample.lesion_ml,
+        left_ml=float(sample.lesion[:half].sum()) * ml,  # x grows to the patient's right
+        right_ml=float(sample.lesion[half:].sum()) * ml,
+        notes=sample.notes,
+    )
     arrays: dict[str, Any] = {
-        "about": np.array(json.dumps(about)),
+        "about": np.array(json.dumps(asdict(about))),
         "grid_to_world": sample.grid_to_world,
         **{name: getattr(sample, name).astype(np.float16) for name in _IMAGES},
         **{name: np.packbits(getattr(sample, name)) for name in _MASKS},
     }
+    buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     return buffer.getvalue()
 
 
-def _unpack(entry: Path, *, grid: SymmetricGrid) -> PreparedSample:
+def _unpack(data: bytes, *, grid: SymmetricGrid) -> PreparedSample:
     """Read what `_pack` wrote.
 
     Raises:
         ValueError: the content is not what was written; or another of `_DAMAGED`.
     """
-    with np.load(entry, allow_pickle=False) as archive:
-        about = json.loads(str(archive["about"]))
+    size = int(np.prod(grid.shape))
+    with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+        about = _facts(archive)
         affine = np.asarray(archive["grid_to_world"], dtype=np.float64)
-        size = int(np.prod(grid.shape))
         arrays: dict[str, Any] = {
             name: archive[name].astype(np.float32).reshape(grid.shape) for name in _IMAGES
         }
@@ -188,8 +237,8 @@ def _unpack(entry: Path, *, grid: SymmetricGrid) -> PreparedSample:
     return PreparedSample(
         **arrays,
         grid_to_world=affine,
-        has_mask=bool(about["has_mask"]),
-        was_stripped=bool(about["was_stripped"]),
-        lesion_ml=float(about["lesion_ml"]),
-        notes=tuple(about["notes"]),
+        has_mask=about.has_mask,
+        was_stripped=about.was_stripped,
+        lesion_ml=about.lesion_ml,
+        notes=about.notes,
     )

@@ -9,7 +9,8 @@ from torch.utils.data import Dataset
 
 from medsym.datasets.layouts import list_visits, summary
 from medsym.datasets.split import visits_of
-from medsym.datasets.survey import prepare_all, refuse_twins
+from medsym.datasets.survey import prepare_all, refuse_twins, requests_of
+from medsym.datasets.tally import tell_contents
 from medsym.inference.case import one_thread
 from medsym.synthesis.generator import SyntheticCase
 from medsym.training.data import SyntheticSubjects
@@ -68,6 +69,8 @@ def make_dataset(
             report=report,
         )
     report(f"{split}: {summary(usable)}")
+    asked = [request for _, request in requests_of(usable, settings=settings.data, grid=grid)]
+    tell_contents(asked, settings=settings.data, report=report)
     subjects = UserSubjects(usable, settings=settings, grid=grid, split=split, device=device)
     if split != "train" or settings.data.synthetic_share == 0.0:
         return subjects
