@@ -43,7 +43,7 @@ def run_ablation(
         ConfigError: MS-395 an unknown arm, MS-396 a training failed, MS-397 not one training
             finished in time.
     """
-    start = time.time()
+    start, measured_on = time.time(), machine()
     settings.chosen()  # refuses a wrong name before anything is drawn
     resources.out.mkdir(parents=True, exist_ok=True)
     files = SubjectFiles(resources.out, settings)
@@ -74,7 +74,8 @@ def run_ablation(
         keep=keep,
         report=report,
     )
-    return {**_summary(trainings, results, settings, resources), "seconds": time.time() - start}
+    numbers = _summary(trainings, results, settings, resources)
+    return {**numbers, "machine": measured_on, "seconds": time.time() - start}
 
 
 def _trainings(settings: AblationSettings, *, mixed: bool) -> list[Training]:
@@ -129,7 +130,6 @@ def _summary(
         )
     return {
         "settings": settings.model_dump(mode="json"),
-        "machine": machine(),
         "steps": results.shared("steps"),
         "mixed_precision": results.shared("mixed_precision"),
         "unfinished": [name for name in names if name not in results.rows],

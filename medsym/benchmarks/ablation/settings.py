@@ -85,7 +85,7 @@ class AblationSettings(BaseModel):
     seeds: int = Field(default=3, ge=1, description="trainings of every network")
     arms: tuple[str, ...] = Field(default=DEFAULT_ARMS, description="names of the networks")
     subjects: int = Field(default=1000, ge=1, description="training subjects, drawn once")
-    test_subjects: int = Field(default=60, ge=2)
+    test_subjects: int = Field(default=100, ge=2)
     mirrored_subjects: int = Field(
         default=8, ge=1, description="test subjects whose mirror defect is measured"
     )
