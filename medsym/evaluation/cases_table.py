@@ -52,7 +52,8 @@ def _healthy(numbers: Numbers) -> list[str]:
         return ["no scans without a lesion in the table"]
     refused = sum(any(case["not_assessable"].values()) for case in healthy)
     counts = f"{len(healthy)} scans without a lesion, {refused} of them not assessable by a model"
-    lines = [f"{counts}; promised, at most {numbers['alpha']:.0%} flagged"]
+    promise = f"promised, at most {numbers['alpha']:.0%} flagged"
+    lines = [counts, f"{promise}; the exact interval takes every scan as another person"]
     if not numbers["healthy"]:
         return [*lines, "no method has a threshold"]
     head = ["method", "flagged %", "scans", "median peak / threshold", "largest"]

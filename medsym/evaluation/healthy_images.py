@@ -1,7 +1,7 @@
 """Healthy reference images: the voxelwise z-score and the asymmetry z-score, as baselines.
 
 Mean and standard deviation over healthy scans, of the smoothed intensity and of the regional
-difference from the own mirror image, in the brain coordinates of ``medsym.inference.deviation``:
+difference from the own mirror image, in the brain coordinates of the deviation:
 the most that a threshold on images alone can know. A z-score needs scans of one contrast, so every
 contrast with enough healthy scans has its own statistics, and the others those of all.
 """
@@ -15,12 +15,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from medsym.evaluation.baselines import smooth_inside
-from medsym.inference.deviation import (
-    REFERENCE_SHAPE,
-    SMOOTHING_VOXELS,
-    from_reference,
-    to_reference,
-)
+from medsym.inference.brain_coordinates import REFERENCE_SHAPE, from_reference, to_reference
+from medsym.inference.deviation import SMOOTHING_VOXELS
 from medsym.inference.maps import regional
 
 #: Statistics of all contrasts together, for scans whose contrast is unknown or rare.

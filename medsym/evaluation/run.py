@@ -182,7 +182,12 @@ def _summarise(
         "thresholds": dict(collector.thresholds),
         "main": summarise_methods(lesions, healthy, methods=methods, rivals=rivals),
         "strata": summarise_strata(lesions, methods=methods, rival=rival),
-        "models": summarise_models(lesions, healthy, models=_parameters(candidates)),
+        "models": summarise_models(
+            lesions,
+            healthy,
+            models=_parameters(candidates),
+            shipped=_shipped(candidates, collector.thresholds, alpha=plan.alpha),
+        ),
     }
     if MIRRORED.name in rows:
         numbers |= _robustness(rows, methods=methods, candidates=candidates)
@@ -225,3 +230,14 @@ def _robustness(
 
 def _parameters(candidates: Sequence[Candidate]) -> dict[str, int]:
     return {c.name: sum(p.numel() for p in c.model.network.parameters()) for c in candidates}
+
+
+def _shipped(
+    candidates: Sequence[Candidate], thresholds: Mapping[str, float], *, alpha: float
+) -> dict[str, float | None]:
+    """Threshold in each model's folder over the one that was frozen here."""
+    found = {c.name: c.reference.threshold(alpha) for c in candidates}
+    return {
+        name: None if value is None else value / thresholds[f"{name} deviation"]
+        for name, value in found.items()
+    }

@@ -173,18 +173,27 @@ def summarise_pairs(mirrored: Columns, retest: Columns, *, methods: Sequence[str
     return {"mirrored": len(mirrored), "retest": len(retest), "methods": rows}
 
 
-def summarise_models(lesions: Columns, healthy: Columns, *, models: Mapping[str, int]) -> Numbers:
+def summarise_models(
+    lesions: Columns,
+    healthy: Columns,
+    *,
+    models: Mapping[str, int],
+    shipped: Mapping[str, float | None],
+) -> Numbers:
     """What belongs to a model rather than to a map.
 
     Args:
         lesions: standard subjects with lesions.
         healthy: standard healthy subjects.
         models: parameters by model.
+        shipped: by model, the threshold of the deviation in its folder, in frozen thresholds; None
+            if its healthy reference is too small for one.
 
     Returns:
-        By model parameters, seconds (median, both passes and maps), structure_dice (mean over
-        structures of the mean over subjects) with by_structure, beyond_bound (mean share of a
-        lesion where the asymmetry exceeds what the model can have made itself).
+        By model flagged_shipped (healthy subjects at the shipped threshold), parameters, seconds
+        (median, both passes and maps), structure_dice (mean over structures of the mean over
+        subjects) with by_structure, beyond_bound (mean share of a lesion where the asymmetry
+        exceeds what the model can have made itself).
     """
     found = {}
     for name, parameters in models.items():
@@ -194,7 +203,11 @@ def summarise_models(lesions: Columns, healthy: Columns, *, models: Mapping[str,
         means = np.full(overlap.shape[1], np.nan)
         means[present] = np.nanmean(overlap[:, present], axis=0)
         beyond = [row["models"][name]["beyond_bound"] for row in lesions.rows]
+        peaks, threshold = healthy.method(f"{name} deviation", "peak"), shipped[name]
         found[name] = {
+            "flagged_shipped": None
+            if threshold is None
+            else proportion(int((peaks >= threshold).sum()), len(healthy)),
             "parameters": parameters,
             "seconds": float(np.median([e["seconds"] for e in entries])),
             "structure_dice": float(np.nanmean(means)) if present.any() else float("nan"),

@@ -1,5 +1,6 @@
 """The tables of an evaluation on synthesised subjects as plain text."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -42,18 +43,15 @@ def _opening(numbers: Numbers) -> Iterator[str]:
 
 def interval(found: Numbers | None, *, percent: bool = False) -> str:
     """Value and interval; a dash where there is none."""
-    if found is None or not _is_number(found["value"]):
-        return "-"
-    scale, digits = (100.0, 0) if percent else (1.0, 3)
-    value = f"{scale * found['value']:.{digits}f}"
-    if not _is_number(found["low"]):
-        return value
-    low, high = (f"{scale * found[end]:.{digits}f}" for end in ("low", "high"))
-    return f"{value} [{low}, {high}]"
+    scale, form = (100.0, ".0f") if percent else (1.0, ".3f")
+    parts = [None if found is None else found[name] for name in ("value", "low", "high")]
+    value, low, high = (number(None if p is None else scale * p, form=form) for p in parts)
+    return value if low == "-" else f"{value} [{low}, {high}]"
 
 
-def _is_number(value: Any) -> bool:
-    return value is not None and value == value  # not NaN  # noqa: PLR0124
+def number(value: float | None, *, form: str = ".3f") -> str:
+    """A number; a dash where it is undefined."""
+    return f"{value:{form}}" if value is not None and math.isfinite(value) else "-"
 
 
 def method_rows(methods: Numbers, columns: Mapping[str, Callable[[Numbers], str]]) -> Iterator[str]:
@@ -91,7 +89,7 @@ def _lesions(main: Numbers) -> Iterator[str]:
     yield "is its largest value"
 
     def found(per_scan: float) -> Callable[[Numbers], str]:
-        return lambda r: f"{r[f'found_at_{per_scan:g}']['value']:.3f}"
+        return lambda r: number(r[f"found_at_{per_scan:g}"]["value"])
 
     def sensitivity(specificity: float) -> Callable[[Numbers], str]:
         return lambda r: interval(r[f"sensitivity_at_{specificity:.0%}"])
@@ -197,19 +195,24 @@ def _pairs(pairs: Numbers) -> Iterator[str]:
         pairs["methods"],
         {
             "parity": lambda r: interval(r.get("parity")),
-            "largest": lambda r: f"{r['parity_largest']:.2g}",
+            "largest": lambda r: number(r["parity_largest"], form=".2g"),
             "retest Dice": lambda r: f"{interval(r['retest_dice'])} (n {r['retest_marked']})",
             "retest ICC": lambda r: interval(r["retest_icc"]),
-            "ICC of scores": lambda r: f"{r['retest_peak_icc']:.3f}",
+            "ICC of scores": lambda r: number(r["retest_peak_icc"]),
         },
     )
 
 
 def _models(models: Numbers) -> Iterator[str]:
-    yield "Models: structures found (mean Dice), share of lesions beyond what the model can invent"
-    rows = [["model", "parameters", "s per scan", "structure Dice", "beyond bound"]]
-    for name, model in models.items():
-        numbers = (f"{model['seconds']:.2f}", f"{model['structure_dice']:.3f}")
-        beyond = f"{model['beyond_bound']:.3f}"
-        rows.append([name, f"{model['parameters']:,}", *numbers, beyond])
-    yield from aligned(rows)
+    yield "Models: structures found (mean Dice), share of lesions beyond what the model can invent,"
+    yield "healthy subjects flagged in % at the threshold in the model's own folder"
+    yield from method_rows(
+        models,
+        {
+            "parameters": lambda m: f"{m['parameters']:,}",
+            "s per scan": lambda m: number(m["seconds"], form=".2f"),
+            "structure Dice": lambda m: number(m["structure_dice"]),
+            "beyond bound": lambda m: number(m["beyond_bound"]),
+            "flagged %": lambda m: interval(m["flagged_shipped"], percent=True),
+        },
+    )

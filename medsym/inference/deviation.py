@@ -20,10 +20,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, map_coordinates
+from scipy.ndimage import gaussian_filter
 from torch import nn
 
 from medsym.errors import ModelError
+from medsym.inference.brain_coordinates import REFERENCE_SHAPE, from_reference, to_reference
 from medsym.inference.evidence import DEFAULT_PRIOR_LOGIT
 from medsym.inference.maps import BoolMap, FloatMap, MapRequest, compute_maps, regional
 
@@ -31,10 +32,6 @@ from medsym.inference.maps import BoolMap, FloatMap, MapRequest, compute_maps, r
 REFERENCE_FILE = "reference.safetensors"
 #: Entry of the model's manifest that holds the file's SHA-256.
 REFERENCE_HASH = "reference_sha256"
-#: Shape of the reference grid; about 5 mm a voxel for an adult brain. Even in x.
-REFERENCE_SHAPE = (32, 40, 32)
-#: The grid spans this many half extents on either side, so that the rim of the brain is inside.
-REFERENCE_SPAN = 1.2
 #: Gaussian smoothing of the variance, in reference voxels: neighbours share their few cases.
 SMOOTHING_VOXELS = 1.5
 #: The spread is never below this share of the root mean square over the brain: a place where few
@@ -91,54 +88,6 @@ def conformal_threshold(maxima: NDArray[np.floating], alpha: float) -> float | N
     """
     rank = math.ceil((maxima.size + 1) * (1.0 - alpha))
     return None if rank > maxima.size else float(maxima[max(rank, 1) - 1])
-
-
-def _extent(brain: BoolMap) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Centre and half extent of the brain in voxels, ignoring the outermost percent."""
-    if not brain.any():
-        return np.array([(n - 1) / 2 for n in brain.shape]), np.array([n / 2 for n in brain.shape])
-    x, y, z = (axis.astype(np.float64) for axis in np.nonzero(brain))
-    middle = (brain.shape[0] - 1) / 2
-    half_x = float(np.percentile(np.abs(x - middle), 99))
-    low, high = np.percentile(np.stack([y, z]), [1, 99], axis=1)
-    centre = np.array([middle, *((low + high) / 2)])
-    return centre, np.maximum([half_x, *((high - low) / 2)], 1.0)
-
-
-def _brain_coordinates(
-    shape: Sequence[int], centre: NDArray[np.float64], half: NDArray[np.float64]
-) -> list[NDArray[np.float64]]:
-    axes = [(np.arange(n) - c) / h for n, c, h in zip(shape, centre, half, strict=True)]
-    return list(np.meshgrid(*axes, indexing="ij"))
-
-
-def to_reference(values: NDArray[np.float64], brain: BoolMap) -> NDArray[np.float64]:
-    """Resample a map of the symmetric grid to the reference grid of brain coordinates.
-
-    Args:
-        values: (x, y, z) map; 0 is taken for what lies beyond the grid.
-        brain: brain mask on the same grid.
-    """
-    centre, half = _extent(brain)
-    axes = [((np.arange(n) + 0.5) / n * 2 - 1) * REFERENCE_SPAN for n in REFERENCE_SHAPE]
-    points = np.meshgrid(*axes, indexing="ij")
-    at = [p * h + c for p, h, c in zip(points, half, centre, strict=True)]
-    return map_coordinates(values, at, order=1, mode="constant", cval=0.0)
-
-
-def from_reference(values: NDArray[np.float64], brain: BoolMap) -> NDArray[np.float64]:
-    """Resample a map of the reference grid to the symmetric grid of a case.
-
-    Args:
-        values: map of shape ``REFERENCE_SHAPE``.
-        brain: brain mask (x, y, z) of the case.
-    """
-    points = _brain_coordinates(brain.shape, *_extent(brain))
-    at = [
-        (axis / REFERENCE_SPAN + 1.0) * size / 2 - 0.5
-        for axis, size in zip(points, values.shape, strict=True)
-    ]
-    return map_coordinates(values, at, order=1, mode="nearest")
 
 
 def spread_from_moments(squares: NDArray[np.float64], weights: NDArray[np.float64]) -> FloatMap:
