@@ -1,7 +1,8 @@
 """Command line of medsym: arguments, progress lines, one-line errors and exit codes.
 
 Exit codes: 0 everything done, 1 some scan was refused or damaged, 2 wrong usage, configuration or
-model, 75 another run is writing into the output folder (try again later).
+model, 75 not finished, try again later: another run is writing into the output folder, or training
+stopped before its last step.
 Heavy packages are imported by the commands that need them, so ``medsym --help`` is quick.
 """
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from medsym.screening.runner import Progress
 
 EXIT_OK, EXIT_REFUSED, EXIT_USAGE, EXIT_LOCKED = 0, 1, 2, 75
+EXIT_UNFINISHED = EXIT_LOCKED  # sysexits.h: a temporary failure, try again later
 
 
 def say(text: str) -> None:

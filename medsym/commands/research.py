@@ -1,17 +1,27 @@
 """train and samples."""
 
 import argparse
+import os
 
-from medsym.commands.console import EXIT_OK, say
+from medsym.commands.console import EXIT_OK, EXIT_UNFINISHED, say
+from medsym.commands.stopping import requests_to_stop
 
 
 def train(arguments: argparse.Namespace) -> int:
-    """Train a model as a configuration says."""
+    """Train a model as a configuration says.
+
+    Stopped before the last step, it returns the code that says "go on later"; but 0 under
+    torchrun, which takes any other code for a crash and ends the other processes.
+    """
     from medsym.training.run import train as train_model
 
-    folder = train_model(arguments.config, out=arguments.out, resume=arguments.resume, report=say)
-    if folder is not None:
-        say(f"model folder: {folder}")
+    with requests_to_stop() as stop:
+        folder = train_model(
+            arguments.config, out=arguments.out, resume=arguments.resume, report=say, stop=stop
+        )
+    if folder is None:
+        return EXIT_OK if "TORCHELASTIC_RUN_ID" in os.environ else EXIT_UNFINISHED
+    say(f"model folder: {folder}")
     return EXIT_OK
 
 

@@ -29,7 +29,7 @@ from medsym.training.loader import draw_each, grid_of, synthesis_device
 from medsym.training.settings import TrainSettings
 from medsym.training.step import exact_products
 from medsym.training.user_data import make_dataset
-from medsym.training.validation import UnseenSubjects
+from medsym.training.validation import Scores, UnseenSubjects
 
 #: Two give a spread and two a threshold.
 FEWEST_HEALTHY = 4
@@ -63,7 +63,29 @@ def write_model(
         scores = unseen.score(network)
     network = network.to("cpu").eval()
     folder = out / "model"
-    manifest = {
+    save_model(folder, network, _manifest(settings, scores))
+    subjects, number = healthy
+    say(f"healthy reference from {number} subjects")
+    loaded = load_model(folder)
+    with exact_products():
+        reference = build_reference(
+            loaded.network.to(device),
+            healthy_images(subjects, number=number, settings=settings, device=device),
+            mirror_classes=mirror_permutation(),
+            spacing_mm=loaded.network.settings.spacing_mm,
+            num_spread=number // 2,
+            prior_logit=prior_logit_of(loaded),
+        )
+    save_reference(folder / REFERENCE_FILE, reference=reference)
+    written = hashlib.sha256((folder / REFERENCE_FILE).read_bytes()).hexdigest()
+    amend_manifest(folder, {REFERENCE_HASH: written})
+    say(f"model in {folder}: {scores.line()}")
+    return folder
+
+
+def _manifest(settings: TrainSettings, scores: Scores) -> dict[str, object]:
+    """What the model folder says about where its weights come from."""
+    return {
         "name": settings.name,
         "version": version("medsym"),
         "created": datetime.now(UTC).date().isoformat(),
@@ -83,24 +105,6 @@ def write_model(
             }
         ),
     }
-    save_model(folder, network, manifest)
-    subjects, number = healthy
-    say(f"healthy reference from {number} subjects")
-    loaded = load_model(folder)
-    with exact_products():
-        reference = build_reference(
-            loaded.network.to(device),
-            healthy_images(subjects, number=number, settings=settings, device=device),
-            mirror_classes=mirror_permutation(),
-            spacing_mm=loaded.network.settings.spacing_mm,
-            num_spread=number // 2,
-            prior_logit=prior_logit_of(loaded),
-        )
-    save_reference(folder / REFERENCE_FILE, reference=reference)
-    written = hashlib.sha256((folder / REFERENCE_FILE).read_bytes()).hexdigest()
-    amend_manifest(folder, {REFERENCE_HASH: written})
-    say(f"model in {folder}: {scores.line()}")
-    return folder
 
 
 def portable(settings: TrainSettings) -> dict[str, object]:

@@ -4,6 +4,7 @@ Workers hand over volumes in the smallest type that holds them, in CPU memory. W
 on a GPU the workers are started afresh ("spawn"): a process that was forked cannot use CUDA.
 """
 
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
@@ -110,6 +111,16 @@ def pack_one(case: SyntheticCase) -> Packed:
     return pack([case])
 
 
+def outlive_signals(_worker: int) -> None:
+    """Let the training process decide when a worker ends.
+
+    Ctrl+C and a batch system's SIGTERM reach every process of a job, and a run that is asked to
+    stop still takes the step that it waits for. A worker whose run is gone ends by itself.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
 def load(
     subjects: Dataset[Any],
     indices: Sequence[int],
@@ -141,6 +152,7 @@ def load(
         prefetch_factor=_PREFETCH if workers else None,
         multiprocessing_context="spawn" if afresh else None,
         pin_memory=training.type == "cuda",
+        worker_init_fn=outlive_signals if workers else None,
     )
 
 

@@ -111,6 +111,9 @@ class TrainSettings(BaseModel):
     max_minutes: float | None = Field(
         default=None, gt=0.0, description="stop with a checkpoint after so long; null never"
     )
+    tensorboard: bool = Field(
+        default=True, description="write TensorBoard's event files beside history and pictures"
+    )
     validation_cases: int = Field(default=8, ge=1, description="unseen draws per checkpoint")
     reference_cases: int = Field(
         default=120, ge=4, description="healthy draws: half give the spread, half the threshold"

@@ -23,6 +23,7 @@ from medsym.symmetry.schedules import (
     strict_to_soft,
     triangle,
 )
+from medsym.symmetry.softness import softness_values
 from medsym.training.settings import SoftnessSettings
 
 
@@ -63,6 +64,11 @@ class SoftnessControl:
         if self._schedule is not None:
             for network in networks:
                 set_softness(network, dict.fromkeys(self._names, self._schedule(progress)))
+
+    def values(self) -> dict[str, float]:
+        """Softness by layer, learned or scheduled; the mean where a layer has several."""
+        found = softness_values(self._network)
+        return {name: float(found[name].mean()) for name in self._names}
 
     def penalty(self) -> Tensor | None:
         """What is added to the loss; None if nothing is."""

@@ -61,6 +61,32 @@ class UnseenSubject:
     brain: Tensor
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SubjectMaps:
+    """An unseen subject and what the network says about it; all (x, y, z) on the same box.
+
+    Attributes:
+        image: Normalised intensities.
+        truth: 1 inside the lesion.
+        pathology: Probability, 0 to 1.
+        tolerance: Learned tolerance, log-odds.
+    """
+
+    image: NDArray[np.float32]
+    truth: NDArray[np.float32]
+    pathology: NDArray[np.float32]
+    tolerance: NDArray[np.float32]
+
+    def middle(self) -> tuple[int, int, int]:
+        """The slices to show: through the most of the lesion, or the middle of the box."""
+        places = []
+        for axis in range(3):
+            others = tuple(a for a in range(3) if a != axis)
+            area = self.truth.sum(axis=others)
+            places.append(int(area.argmax()) if area.any() else self.truth.shape[axis] // 2)
+        return places[0], places[1], places[2]
+
+
 def mirror_difference(image: NDArray[np.floating]) -> NDArray[np.float64]:
     """Smoothed |x - S x| of a normalised volume (x, y, z): the field's simplest asymmetry map."""
     values = np.asarray(image, dtype=np.float64)
@@ -113,6 +139,24 @@ class UnseenSubjects:
             structures=float(torch.cat(overlaps).nanmean()),
             tolerance=float(torch.stack(tolerance).mean()),
         )
+
+    @torch.inference_mode()
+    def maps_of(self, network: nn.Module) -> SubjectMaps:
+        """What a network says about the subject with the largest lesion."""
+        subject = max(self.subjects, key=lambda s: int(s.lesion.sum()))
+        was_training = network.training
+        network.eval()
+        head = network(subject.image).pathology
+        network.train(was_training)
+        inside = subject.brain.float()
+        volumes = (
+            subject.image[0, 0],
+            subject.lesion.float(),
+            torch.sigmoid(head.value.float()[0, 0]) * inside,
+            head.tolerance.float()[0, 0] * inside,
+        )
+        image, truth, pathology, tolerance = (v.float().cpu().numpy() for v in volumes)
+        return SubjectMaps(image=image, truth=truth, pathology=pathology, tolerance=tolerance)
 
 
 def unseen_subjects(

@@ -23,7 +23,7 @@ HOMES = {
     "nibabel": ("medsym/volumes/",),
     "escnn": ("medsym/nn/representations.py", "medsym/nn/escnn_reference.py"),
     "joblib": ("medsym/nn/representations.py",),
-    "matplotlib": ("medsym/audit/figure.py",),
+    "matplotlib": ("medsym/audit/figure.py", "medsym/training/plots.py"),
     "onnx": ("medsym/export/onnx_file.py",),  # optional: the command says so if they are missing
     "onnxruntime": ("medsym/export/onnx_file.py",),
     "optuna": ("medsym/benchmarks/search.py", "medsym/benchmarks/search_space.py"),
