@@ -29,26 +29,28 @@ class FakeOutput:
     pathology: FakeHead
 
 
+@dataclass(frozen=True, kw_only=True)
 class FakeSettings:
-    pathology_prior = 0.01
-    spacing_mm = 3.0
+    spacing_mm: float = 3.0
+    pathology_prior: float = 0.01
 
 
 class FakeNetwork(nn.Module):
     """Evidence where a place is brighter than its mirror place; structures by geometry.
 
     ``leak`` adds a preference for the right that the tolerance permits; ``noise`` breaks the
-    equivariance of the even part on purpose.
+    equivariance of the even part on purpose. It sees millimetres: on a grid of another spacing it
+    averages about as far and names the same places.
     """
 
-    settings = FakeSettings()
-
-    def __init__(self, *, leak: float = 0.1, noise: float = 0.0) -> None:
+    def __init__(self, *, leak: float = 0.1, noise: float = 0.0, spacing_mm: float = 3.0) -> None:
         super().__init__()
+        self.settings = FakeSettings(spacing_mm=spacing_mm)
         self.leak, self.noise = leak, noise
 
     def forward(self, scan: Tensor) -> FakeOutput:
-        smooth = avg_pool3d(scan, 3, stride=1, padding=1, count_include_pad=True)
+        reach = round(3.0 / self.settings.spacing_mm)
+        smooth = avg_pool3d(scan, 2 * reach + 1, stride=1, padding=reach)
         brighter = torch.relu(smooth - smooth.flip(2))
         ramp = torch.linspace(-1.0, 1.0, scan.shape[2]).view(1, 1, -1, 1, 1)
         even = 20.0 * brighter - 8.0
@@ -57,16 +59,18 @@ class FakeNetwork(nn.Module):
         tolerance = self.leak * (0.5 + scan.abs())
         odd = tolerance * torch.tanh(3.0 * ramp * (0.2 + smooth))
         head = FakeHead(even=even, odd=odd, tolerance=tolerance)
-        return FakeOutput(anatomy_logits=_geometric_anatomy(scan), pathology=head)
+        anatomy = _geometric_anatomy(scan, spacing_mm=self.settings.spacing_mm)
+        return FakeOutput(anatomy_logits=anatomy, pathology=head)
 
 
-def _geometric_anatomy(scan: Tensor) -> Tensor:
+def _geometric_anatomy(scan: Tensor, *, spacing_mm: float) -> Tensor:
     """Structures as half shells: the index depends on the distance from the centre only."""
     x, y, z = torch.meshgrid(
         *(torch.arange(n) - (n - 1) / 2 for n in scan.shape[2:]), indexing="ij"
     )
     pairs = [s for s in STRUCTURES if s.side == "left"]
-    shell = ((x**2 + y**2 + z**2).sqrt() / 28.0 * len(pairs)).long().clamp(max=len(pairs) - 1)
+    share = (x**2 + y**2 + z**2).sqrt() * spacing_mm / 84.0
+    shell = (share * len(pairs)).long().clamp(max=len(pairs) - 1)
     scores = torch.zeros(1, len(STRUCTURES), *scan.shape[2:])
     inside = scan[0, 0] > 0.02
     scores[0, 0][~inside] = 1.0
@@ -84,10 +88,12 @@ class FakeModel:
     folder: Path
 
 
-def fake_model(folder: Path, *, leak: float = 0.1) -> FakeModel:
+def fake_model(folder: Path, *, leak: float = 0.1, spacing_mm: float = 3.0) -> FakeModel:
     manifest = {"name": "fake", "version": "0", "sha256": "f" * 64}
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
-    return FakeModel(network=FakeNetwork(leak=leak), manifest=manifest, folder=folder)
+    return FakeModel(
+        network=FakeNetwork(leak=leak, spacing_mm=spacing_mm), manifest=manifest, folder=folder
+    )
 
 
 def flat_reference(*, spread: float = 0.5, maxima: int = 40) -> DeviationReference:
@@ -119,12 +125,12 @@ def head_phantom(
     scale: float = 1.0,
     radius_mm: float = 12.0,
     path: Path | None = None,
+    world_shape: tuple[int, int, int] = (60, 72, 56),
 ) -> Volume:
     """Stripped ellipsoid brain with symmetric texture and, if wanted, one bright lesion.
 
     World x is the patient's right, so a lesion at x = +40 mm is on the right.
     """
-    world_shape = (60, 72, 56)
     order = [max("RAS".find(c), "LPI".find(c)) for c in codes]
     shape = tuple(world_shape[axis] for axis in order)
     affine = affine_for(codes, spacing=spacing, shape=shape)

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import generate_binary_structure, label
+from scipy.ndimage import generate_binary_structure, label, maximum
 
 from medsym.inference.maps import BoolMap, CaseMaps
 from medsym.inference.structures import structure_names
@@ -15,7 +15,7 @@ from medsym.volumes.midplane import MidPlane
 DEFAULT_PEAK_SD = 6.0
 #: A finding extends from its peak down to this share of the peak threshold.
 EXTENT_SHARE = 0.5
-#: Smaller findings are not listed: four voxels of the default 3 mm grid.
+#: Smaller findings are not listed: four voxels of a 3 mm grid, thirteen of a 2 mm grid.
 MIN_FINDING_ML = 0.1
 
 _CORNERS = generate_binary_structure(3, 3)
@@ -89,13 +89,10 @@ def find_findings(
     more_here = (maps.asymmetry > pair_bound(maps)) & maps.domain
     extended = (maps.deviation >= EXTENT_SHARE * peak_sd) & more_here
     components, count = label(extended, structure=_CORNERS)
-    found = []
-    for number in range(1, count + 1):
-        component = components == number
-        volume_ml = float(component.sum()) * voxel_ml
-        peak = float(maps.deviation[component].max())
-        if peak >= peak_sd and volume_ml >= MIN_FINDING_ML:
-            found.append((peak, volume_ml, component))
+    peaks = np.asarray(maximum(maps.deviation, components, np.arange(1, count + 1)))
+    volumes = np.bincount(components.ravel(), minlength=count + 1)[1:] * voxel_ml
+    listed = np.flatnonzero((peaks >= peak_sd) & (volumes >= MIN_FINDING_ML))
+    found = [(float(peaks[i]), float(volumes[i]), components == i + 1) for i in listed]
     found.sort(key=lambda row: -row[0])
     return tuple(
         _finding(rank, component, volume_ml, maps=maps, plane=plane, grid_to_world=grid_to_world)

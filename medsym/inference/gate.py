@@ -1,14 +1,17 @@
 """Not assessable: reasons to withhold every number of a case, instead of a number that misleads."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from medsym.inference.maps import BoolMap, CaseMaps
 from medsym.models.structures import STRUCTURES
 from medsym.volumes.intensity import background_level
 from medsym.volumes.prepared import PreparedScan
+from medsym.volumes.resampling import FWHM_PER_SIGMA
 
 #: Plausible brain volume with ventricles, ml. Healthy adults: about 950 to 1800 ml; widened for
 #: children above infancy, atrophy and mask error. Outside it, it is no whole human brain.
@@ -22,8 +25,10 @@ MIN_BRAIN_DICE = 0.6
 #: Largest ratio of the two hemispheres' volumes. Hemispherectomy and worse is beyond the method,
 #: and noise read as anatomy is rarely balanced.
 MAX_HEMISPHERE_RATIO = 1.8
-#: Least share of the structures of the table that must have been found.
+#: Least share of the structures of the table that must have been found, and the volume from which
+#: a structure counts as found: less than a voxel of a 3 mm grid.
 MIN_STRUCTURES = 0.5
+MIN_STRUCTURE_ML = 0.025
 #: Least mid-plane score; the score's range is [0, 1], higher is better. 0.63 to 0.77 in those
 #: scans, 0.47 to 0.74 when axes of the file were exchanged. Noise and spheres score high.
 MIN_PLANE_SCORE = 0.5
@@ -39,6 +44,9 @@ MIN_EXPLAINED = 0.1
 #: Least range (1st to 99th percentile) of the intensities inside the brain, relative to their
 #: median over the background. A noisy bottle of water has 0.05; 1.1 to 6.4 in 11 MR heads.
 MIN_CONTRAST = 0.3
+#: Intensities are judged at this resolution, at which the limits were measured: detail and noise
+#: that only a finer grid shows would lower the share that structures explain.
+RESOLUTION_MM = 3.0
 #: A background below this many Hounsfield units is the air of a CT scan.
 AIR_HU = -500.0
 
@@ -52,7 +60,7 @@ class GateValues:
         coverage: share of the brain whose mirror voxel is in the field of view.
         brain_dice: overlap of the two brain masks.
         hemisphere_ratio: larger hemisphere over smaller, >= 1, inf if one is missing.
-        structures_found: share of the structures with at least one voxel.
+        structures_found: share of the structures with at least ``MIN_STRUCTURE_ML``.
         plane_score: mid-plane score in [0, 1].
         explained: share of the intensity variance that the structures explain, in [0, 1].
         contrast: range of the brain's intensities over their height above the background.
@@ -105,6 +113,19 @@ def relative_contrast(image: NDArray[np.floating], *, brain: BoolMap) -> float:
     return float(high - low) / max(abs(float(middle) - level), 1e-12)
 
 
+def at_resolution(image: NDArray[np.floating], *, spacing_mm: float) -> NDArray[np.floating]:
+    """The image as a grid of ``RESOLUTION_MM`` would see it; unchanged on grids as coarse as that.
+
+    Args:
+        image: (x, y, z) intensities.
+        spacing_mm: edge of a voxel.
+    """
+    if spacing_mm >= RESOLUTION_MM:
+        return image
+    sigma_mm = math.sqrt(RESOLUTION_MM**2 - spacing_mm**2) / FWHM_PER_SIGMA
+    return np.asarray(gaussian_filter(image, sigma_mm / spacing_mm, mode="nearest"))
+
+
 def gate_values(maps: CaseMaps, *, prepared: PreparedScan, brain_dice: float) -> GateValues:
     """Measure what the gate needs.
 
@@ -113,23 +134,27 @@ def gate_values(maps: CaseMaps, *, prepared: PreparedScan, brain_dice: float) ->
         prepared: the scan on the symmetric grid.
         brain_dice: overlap of the two brain masks.
     """
-    present = np.unique(maps.anatomy[maps.anatomy > 0])
+    voxel_ml = prepared.grid.spacing_mm**3 / 1000.0
+    counts = np.bincount(maps.anatomy.ravel(), minlength=len(STRUCTURES))
+    named = [s.index for s in STRUCTURES if s.side != "none"]
+    found = int((counts[named] * voxel_ml >= MIN_STRUCTURE_ML).sum())
+    image = at_resolution(prepared.raw, spacing_mm=prepared.grid.spacing_mm)
     num_brain = int(maps.brain.sum())
     sides = [
-        sum(int((maps.anatomy == s.index).sum()) for s in STRUCTURES if s.side == side)
+        int(counts[[s.index for s in STRUCTURES if s.side == side]].sum())
         for side in ("left", "right")
     ]
     return GateValues(
-        brain_ml=num_brain * prepared.grid.spacing_mm**3 / 1000.0,
+        brain_ml=num_brain * voxel_ml,
         coverage=float((maps.brain & maps.domain).sum()) / num_brain if num_brain else 0.0,
         brain_dice=brain_dice,
         hemisphere_ratio=max(sides) / min(sides) if min(sides) else float("inf"),
-        structures_found=present.size / sum(1 for s in STRUCTURES if s.side != "none"),
+        structures_found=found / len(named),
         plane_score=prepared.plane.score,
         explained=explained_variance(
-            prepared.raw, labels=maps.anatomy, mask=maps.brain & (maps.anatomy > 0)
+            image, labels=maps.anatomy, mask=maps.brain & (maps.anatomy > 0)
         ),
-        contrast=relative_contrast(prepared.raw, brain=maps.brain),
+        contrast=relative_contrast(image, brain=maps.brain),
         length_over_width=length_over_width(maps.brain),
     )
 

@@ -7,6 +7,7 @@ on the left-hand side; every axial and coronal slice carries the letters R and L
 
 import base64
 import io
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,18 +22,19 @@ from medsym.volumes.grid import resample
 from medsym.volumes.slices import PLANES, side_letters, slice_picture
 
 RGB = NDArray[np.uint8]
-#: Voxels of the picture per voxel of the symmetric grid.
-REFINEMENT = 2
-#: Screen pixels per picture voxel.
-PIXELS = 2
+#: A voxel of the picture is a whole fraction of a voxel of the symmetric grid, near this size: half
+#: of it on a grid of 3 mm and of 2 mm.
+PICTURE_MM = 1.25
+#: A pixel of the picture is no larger than this.
+PIXEL_MM = 0.75
 #: More evidence than on the mirror side; "less" is the same place seen from the other side.
 MORE = (230, 97, 1)
 INK, PAPER = (235, 235, 235), (12, 12, 16)
 #: Opacity of a place beyond the bound, from just beyond it up to the full scale.
 OPACITY = (0.25, 0.85)
 LETTER_SIZE = 16
-#: Voxels around the brain, room for the letters.
-MARGIN = 12
+#: Space around the brain, room for the letters, mm.
+MARGIN_MM = 18.0
 NOTICE_SIZE = 12
 
 
@@ -46,6 +48,8 @@ class Picture:
         visible: places that are coloured: deviation from the extent of a finding on, asymmetry
             beyond the bound.
         full_scale: deviation drawn with full colour, SD.
+        refinement: voxels of the picture per voxel of the symmetric grid, along each axis.
+        pixels: screen pixels per voxel of the picture, along each axis.
         origin: voxel of the refined symmetric grid at which the arrays begin; the mid-plane stays
             between the two middle columns.
     """
@@ -54,11 +58,13 @@ class Picture:
     deviation: NDArray[np.float32]
     visible: NDArray[np.bool_]
     full_scale: float
+    refinement: int = 2
+    pixels: int = 2
     origin: tuple[int, int, int] = (0, 0, 0)
 
     def index_of(self, grid_index: NDArray[np.floating]) -> tuple[int, int, int]:
         """Nearest voxel of the picture to a (fractional) voxel of the symmetric grid."""
-        fine = (np.asarray(grid_index) + 0.5) * REFINEMENT - 0.5 - self.origin
+        fine = (np.asarray(grid_index) + 0.5) * self.refinement - 0.5 - self.origin
         x, y, z = np.clip(np.rint(fine), 0, np.array(self.scan.shape) - 1).astype(int)
         return int(x), int(y), int(z)
 
@@ -66,44 +72,48 @@ class Picture:
 def picture_of(result: CaseResult) -> Picture:
     """Refined, brain-masked arrays of a case."""
     prepared, maps = result.prepared, result.maps
-    shape = tuple(n * REFINEMENT for n in prepared.grid.shape)
-    finer = np.diag([1.0 / REFINEMENT] * 3 + [1.0])
-    finer[:3, 3] = (1.0 / REFINEMENT - 1.0) / 2.0
+    refinement = max(1, round(prepared.grid.spacing_mm / PICTURE_MM))
+    voxel_mm = prepared.grid.spacing_mm / refinement
+    shape = tuple(n * refinement for n in prepared.grid.shape)
+    finer = np.diag([1.0 / refinement] * 3 + [1.0])
+    finer[:3, 3] = (1.0 / refinement - 1.0) / 2.0
     affine = prepared.grid_to_world @ finer
     values = np.asarray(
         resample(prepared.scan, to_shape=(shape[0], shape[1], shape[2]), affine_to=affine),
         dtype=np.float32,
     )
-    brain = _refined(maps.brain.astype(np.float32)) > 0.5
+    brain = _refined(maps.brain.astype(np.float32), refinement) > 0.5
     inside = values[brain]
     low, high = np.percentile(inside, [1, 99]) if inside.size else (0.0, 1.0)
     scaled = np.clip((values - low) / max(float(high - low), 1e-12), 0.0, 1.0)
-    excess = _refined(maps.asymmetry - pair_bound(maps))
-    deviation = _refined(maps.deviation)
-    box = _brain_box(brain)
+    excess = _refined(maps.asymmetry - pair_bound(maps), refinement)
+    deviation = _refined(maps.deviation, refinement)
+    box = _brain_box(brain, margin=round(MARGIN_MM / voxel_mm))
     return Picture(
         scan=np.where(brain, scaled, 0.0).astype(np.float32)[box],
         deviation=deviation[box],
         visible=((deviation >= EXTENT_SHARE * result.peak_sd) & (excess > 0) & brain)[box],
         full_scale=max(result.peak_sd, result.summary.deviation_max, 1e-6),
+        refinement=refinement,
+        pixels=math.ceil(voxel_mm / PIXEL_MM),
         origin=(box[0].start, box[1].start, box[2].start),
     )
 
 
-def _brain_box(brain: NDArray[np.bool_]) -> tuple[slice, slice, slice]:
+def _brain_box(brain: NDArray[np.bool_], *, margin: int) -> tuple[slice, slice, slice]:
     """Box around the brain with a margin; symmetric in x, so the mid-plane stays in the middle."""
     spread = brain | brain[::-1]
     sides = []
     for axis, size in enumerate(brain.shape):
         filled = np.flatnonzero(spread.any(axis=tuple(a for a in range(3) if a != axis)))
         first, last = (filled[0], filled[-1]) if filled.size else (0, size - 1)
-        sides.append(slice(max(int(first) - MARGIN, 0), min(int(last) + 1 + MARGIN, size)))
+        sides.append(slice(max(int(first) - margin, 0), min(int(last) + 1 + margin, size)))
     return sides[0], sides[1], sides[2]
 
 
-def _refined(values: NDArray[np.float32]) -> NDArray[np.float32]:
+def _refined(values: NDArray[np.float32], refinement: int) -> NDArray[np.float32]:
     refined: NDArray[np.float32] = zoom(
-        values.astype(np.float32), REFINEMENT, order=1, mode="nearest", grid_mode=True
+        values.astype(np.float32), refinement, order=1, mode="nearest", grid_mode=True
     )
     return refined
 
@@ -142,7 +152,7 @@ def labelled_slice(
     colours = colour_slice(
         picture, plane=plane, index=index, radiological=radiological, overlay=overlay
     )
-    image = Image.fromarray(colours.repeat(PIXELS, axis=0).repeat(PIXELS, axis=1))
+    image = Image.fromarray(colours.repeat(picture.pixels, axis=0).repeat(picture.pixels, axis=1))
     first, second = side_letters(plane, radiological=radiological)
     top = (image.height - LETTER_SIZE) // 2
     image.paste(letter_image(first), (2, top))

@@ -8,7 +8,6 @@ import pytest
 from medsym.screening.figures import (
     LETTER_SIZE,
     NOTICE_SIZE,
-    PIXELS,
     Picture,
     colour_slice,
     labelled_slice,
@@ -108,11 +107,13 @@ def test_places_within_the_bound_stay_uncoloured() -> None:
 
 
 @pytest.mark.usefixtures("known_plane")
-def test_only_the_brain_is_drawn(tmp_path) -> None:
+@pytest.mark.parametrize("spacing", [3.0, 2.0])
+def test_only_the_brain_is_drawn(tmp_path, spacing: float) -> None:
     from medsym.inference.case import analyse_scan
 
     scan = head_phantom(lesion_mm=(40.0, 10.0, 10.0), codes="LAS")
-    result = analyse_scan(scan, fake_model(tmp_path), reference=flat_reference())
+    model = fake_model(tmp_path, spacing_mm=spacing)
+    result = analyse_scan(scan, model, reference=flat_reference())
     picture = picture_of(result)
     brain = np.kron(result.maps.brain, np.ones((2, 2, 2), dtype=bool))
     for axis in range(3):
@@ -128,8 +129,12 @@ def test_only_the_brain_is_drawn(tmp_path) -> None:
     index = picture.index_of((to_grid @ [*result.findings[0].peak_mm, 1.0])[:3])
     assert np.abs(np.array(index) - at).max() <= 1
     x, y, z = picture.scan.shape
+    pixels = picture.pixels
     sheet = three_planes(picture, at=index)
-    assert sheet.size == (PIXELS * (x + x + y), PIXELS * max(y, z) + NOTICE_SIZE + 6)
+    assert sheet.size == (
+        pixels * (x + x + y),
+        pixels * max(y, z) + NOTICE_SIZE + 6,
+    )
     assert np.asarray(sheet)[-NOTICE_SIZE:].max() > 150  # the notice is part of the picture
 
 
@@ -145,3 +150,22 @@ def test_a_place_is_coloured_only_if_its_own_side_has_more_evidence(tmp_path) ->
     assert not right[:middle].any()
     opposite = replace(result.maps, asymmetry=-result.maps.asymmetry)
     assert not picture_of(replace(result, maps=opposite)).visible.any()
+
+
+@pytest.mark.usefixtures("known_plane")
+def test_pictures_show_the_same_millimetres_on_a_finer_grid(tmp_path) -> None:
+    from medsym.inference.case import analyse_scan
+
+    scan = head_phantom(lesion_mm=(-40.0, 10.0, 10.0))
+    sizes, peaks = [], []
+    for spacing in (3.0, 2.0):
+        model = fake_model(tmp_path, spacing_mm=spacing)
+        picture = picture_of(analyse_scan(scan, model, reference=flat_reference()))
+        voxel_mm = spacing / picture.refinement
+        sizes.append(np.array(picture.scan.shape) * voxel_mm)
+        at = np.argwhere(picture.visible & (picture.deviation >= picture.full_scale / 2)).mean(0)
+        peaks.append((at - (np.array(picture.scan.shape) - 1) / 2) * voxel_mm)
+        assert voxel_mm / picture.pixels <= 0.75
+    np.testing.assert_allclose(sizes[1], sizes[0], atol=6.0)
+    np.testing.assert_allclose(peaks[1], peaks[0], atol=3.0)
+    assert peaks[1][0] < -30.0  # the patient's left
