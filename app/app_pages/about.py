@@ -37,7 +37,7 @@ BLIND_SPOTS = """
 #### Blind spots
 - Disease that is **equal on both sides**, or **in the midline**, is invisible to a mirror
   comparison. The symmetric score is the only hint at it.
-- Changes smaller than the 3 mm grid, and changes outside the brain.
+- Changes smaller than the grid of the model (below), and changes outside the brain.
 - Scans whose other side is cut off: there is no mirror to compare with, so nothing is shown there.
 - Thick slices: a map is no finer than the slices that it comes from.
 """
@@ -67,7 +67,7 @@ def _provenance() -> None:
         return
     facts = {
         f"{group} {key}": value
-        for group in ("model", "software")
+        for group in ("model", "grid", "software")
         for key, value in record.get(group, {}).items()
         if isinstance(value, str | int | float)
     }

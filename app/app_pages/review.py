@@ -25,6 +25,7 @@ FACTS = (
     ("symmetric_score", "Symmetric score", "{:.2f}"),
     ("brain_ml", "Brain", "{:.0f} ml"),
 )
+HEADER_PX, ROW_PX = 38, 35  # of a data frame: tall enough for every row, so that nothing scrolls
 STRUCTURE_COLUMNS = {
     "name": ("Structure", None),
     "left_ml": ("Left (ml)", "%.1f"),
@@ -149,10 +150,11 @@ def _structures(case: Case) -> None:
     if not rows:
         return
     with st.expander("Structures: left and right volumes"):
-        frame = pd.DataFrame([{key: row.get(key) for key in STRUCTURE_COLUMNS} for row in rows])
+        frame = pd.DataFrame([_structure_row(row) for row in rows])
         st.dataframe(
             frame,
             hide_index=True,
+            height=HEADER_PX + ROW_PX * len(rows),
             placeholder="\u2013",
             column_config={
                 key: st.column_config.NumberColumn(title, format=pattern)
@@ -161,7 +163,19 @@ def _structures(case: Case) -> None:
                 for key, (title, pattern) in STRUCTURE_COLUMNS.items()
             },
         )
-        st.caption("Laterality is (left - right) / (left + right): above 0, the left is larger.")
+        st.caption(
+            "Laterality is (left - right) / (left + right): above 0, the left is larger."
+            " Structures without numbers were not found."
+        )
+
+
+def _structure_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as it is read: words instead of dashes, and no volume of what was not found."""
+    shown = {key: row.get(key) for key in STRUCTURE_COLUMNS}
+    shown["name"] = str(shown["name"]).replace("-", " ")
+    if shown["laterality"] is None:
+        shown |= {"left_ml": None, "right_ml": None}
+    return shown
 
 
 page()

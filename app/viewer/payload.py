@@ -18,7 +18,8 @@ from medsym.volumes.nifti import read_label_map, read_scan
 from medsym.volumes.volume import Volume
 
 MAPS = ("deviation", "asymmetry", "bound", "pathology")
-MAP_SPACING_MM = 1.5  # half of the 3 mm grid the network works on
+MAP_SHARE = 0.5  # spacing of the maps shown, of that of the grid the network works on
+OLD_GRID_MM = 3.0  # cases written before their record named the grid
 CACHED_CASES = 3
 CONSTANT_IMAGE = "MS-121"
 MAX_GIB = 8.0  # whatever limit the screening ran under, the scan was accepted there
@@ -34,6 +35,7 @@ class _Files:
     assume_orientation: str | None
     volume_index: int | None
     allow_shear: bool
+    grid_mm: float
     mirror_world: tuple[tuple[float, ...], ...]
     maps: tuple[tuple[str, Path, int], ...]
 
@@ -60,6 +62,7 @@ def case_volumes(case: Case) -> Mapping[str, EncodedVolume]:
             assume_orientation=options.get("assume_orientation"),
             volume_index=options.get("volume_index"),
             allow_shear=bool(options.get("allow_shear")),
+            grid_mm=float(case.record.get("grid", {}).get("spacing_mm", OLD_GRID_MM)),
             mirror_world=tuple(tuple(row) for row in case.record.get("mirror_world") or ()),
             maps=tuple((kind, path, path.stat().st_mtime_ns) for kind, path in paths if path),
         )
@@ -78,7 +81,7 @@ def _load(files: _Files) -> Mapping[str, EncodedVolume]:
     }
     if not sources:
         return volumes
-    spacing = max(grid.spacing_mm, MAP_SPACING_MM)
+    spacing = max(grid.spacing_mm, MAP_SHARE * files.grid_mm)
     common = _common_grid(sources, spacing_mm=spacing)
     values = {
         kind: resample(

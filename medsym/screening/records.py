@@ -62,6 +62,10 @@ def build_record(
         "assessable": shown,
         "reasons": list(result.reasons),
         "midplane": _midplane(result),
+        "grid": {
+            "shape": list(result.prepared.grid.shape),
+            "spacing_mm": result.prepared.grid.spacing_mm,
+        },
         "mirror_world": result.prepared.plane.reflection.tolist(),
         "quality": {key: getattr(result.gate, key) for key in result.gate.__slots__},
         "threshold": {

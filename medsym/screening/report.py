@@ -27,6 +27,11 @@ def _figures(value: float | None) -> str:
     return "-" if value is None else f"{value:.2g}"
 
 
+def _words(name: str) -> str:
+    """Name of a structure as it is read: "ventral diencephalon"."""
+    return name.replace("-", " ")
+
+
 def place_text(point_mm: Sequence[float]) -> str:
     """World coordinates as numbers: where the scanner's zero lies says nothing about the head."""
     return ", ".join(f"{round(float(value)):+d}" for value in point_mm)
@@ -43,6 +48,7 @@ def _environment() -> Environment:
     environment.filters["number"] = _number
     environment.filters["figures"] = _figures
     environment.filters["place"] = place_text
+    environment.filters["words"] = _words
     environment.globals["research_use_only"] = RESEARCH_USE_ONLY
     environment.globals["version"] = __version__
     return environment
@@ -53,7 +59,7 @@ def case_pictures(result: CaseResult, *, radiological: bool = True) -> list[dict
     picture = picture_of(result)
     to_grid = np.linalg.inv(result.prepared.grid_to_world)
     places = [
-        (f"Finding {f.rank}: {f.side} {f.structure}", f.peak_mm)
+        (f"Finding {f.rank}: {f.side} {_words(f.structure)}", f.peak_mm)
         for f in result.findings[:MAX_PICTURES]
     ] or [("Largest deviation (no finding)", result.summary.deviation_max_mm)]
     sheets = []

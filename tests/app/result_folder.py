@@ -162,7 +162,9 @@ def case_record(
         "options": {"assume_orientation": None, "volume_index": None, "allow_shear": False},
         "structures": [
             {"name": "cerebrum", "left_ml": 600.0, "right_ml": 610.0, "laterality": -0.008}
-            | {"deviation_mean_left": 0.1, "deviation_mean_right": -0.1}
+            | {"deviation_mean_left": 0.1, "deviation_mean_right": -0.1},
+            {"name": "ventral-diencephalon", "left_ml": 0.0, "right_ml": 0.0, "laterality": None}
+            | {"deviation_mean_left": None, "deviation_mean_right": None},
         ],
         "findings": findings if assessable else [],
         "files": files,

@@ -127,6 +127,17 @@ def test_next_case_leaves_the_link_behind(pages: AppTest) -> None:
     assert payload(pages.run())["case"] == "sub-01_T1w"
 
 
+def test_structures_are_named_in_words_and_what_was_not_found_has_no_volume(
+    pages: AppTest,
+) -> None:
+    open_page(pages, "review", case="sub-01_T1w")
+    frame = pages.dataframe[0].value
+    assert list(frame["name"]) == ["cerebrum", "ventral diencephalon"]
+    assert frame["left_ml"].iloc[0] == 600.0
+    assert frame["right_ml"].iloc[0] == 610.0
+    assert frame.drop(columns="name").iloc[1].isna().all()
+
+
 def test_case_that_is_not_assessable_says_why_and_shows_only_the_scan(pages: AppTest) -> None:
     open_page(pages, "review", case="sub-03_T1w")
     assert "Not assessable, no map is shown: coverage too small" in texts(pages)

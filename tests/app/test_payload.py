@@ -35,6 +35,24 @@ def test_review_starts_at_the_finding_then_at_the_largest_deviation(case: Case) 
     assert start(case, findings=[], summary=summary, assessable=False) is None
 
 
+@pytest.mark.parametrize(
+    ("record", "spacing_mm"),
+    [
+        ({"grid": {"spacing_mm": 6.0}}, 3.0),
+        ({"grid": {"spacing_mm": 5.0}}, 2.5),
+        ({"grid": {"spacing_mm": 2.0}}, 2.0),  # never finer than the scan is shown
+        ({}, 2.0),  # written before the record named the grid
+    ],
+)
+def test_maps_are_shown_at_half_the_spacing_of_the_models_grid(
+    case: Case, record: dict[str, object], spacing_mm: float
+) -> None:
+    volumes = case_volumes(replace(case, record={**case.record, **record}))
+    assert volumes["scan"].grid.spacing_mm == 2.0
+    for kind in ("deviation", "asymmetry", "bound", "pathology", "anatomy", "zone"):
+        assert volumes[kind].grid.spacing_mm == spacing_mm
+
+
 def flat(value: float) -> np.ndarray:
     return np.full(GRID.shape, value, dtype=np.float32)
 

@@ -39,6 +39,7 @@ def test_payload_has_every_map_and_starts_at_the_lesion(folder: Path) -> None:
     maps = {"deviation", "asymmetry", "bound", "pathology", "anatomy"}
     assert set(volumes) == {"scan", "zone", *maps}
     payload = case_payload(case, volumes={}, web="", finding=None)
+    assert case.record["grid"] == {"shape": [64, 80, 64], "spacing_mm": 3.0}
     assert payload["findings"][0]["side"] == "right"
     assert np.linalg.norm(np.subtract(payload["crosshair_mm"], LESION_MM)) < 12
     assert payload["threshold"]["peak_sd"] > payload["threshold"]["extent_sd"] > 0

@@ -34,6 +34,9 @@ def store(path: Path, **phantom: object) -> Path:
     return path
 
 
-def run(scans: list[Path], out: Path, folder: Path, **more: object) -> ScreenOutcome:
+def run(
+    scans: list[Path], out: Path, folder: Path, *, spacing_mm: float = 3.0, **more: object
+) -> ScreenOutcome:
     folder.mkdir(exist_ok=True)
-    return screen(scans, out, model=fake_model(folder), reference=flat_reference(), **more)
+    model = fake_model(folder, spacing_mm=spacing_mm)
+    return screen(scans, out, model=model, reference=flat_reference(), **more)

@@ -32,14 +32,22 @@ export function digitsOf(layer, top) {
   return top > 0 && top < 1 ? Math.max(layer.digits, 1 - Math.floor(Math.log10(top))) : layer.digits;
 }
 
-// A steady colour per structure; left and right partners share it when the table names them alike.
-export function structureColour(name) {
-  let hash = 7;
-  for (const letter of name.toLowerCase().replace(/left|right|\blh\b|\brh\b/g, "")) hash = (hash * 31 + letter.charCodeAt(0)) >>> 0;
-  const hue = (hash * 0.61803398875 % 1) * 6, chroma = [0, 0, 0];
-  for (let channel = 0; channel < 3; channel += 1) {
-    const place = (hue + [0, 4, 2][channel]) % 6;
-    chroma[channel] = Math.round(70 + 170 * Math.min(Math.max(Math.abs(place - 3) - 1, 0), 1));
-  }
-  return chroma;
+// Darkest and brightest channel of a colour: three shades, taken in turn.
+const SHADES = [[40, 240], [120, 255], [10, 165]];
+const GOLDEN = 0.61803398875; // of a turn between the hues of neighbours in the table
+
+// Label -> colour for a table of structures; left and right partners share one, no two names do.
+export function structureColours(names) {
+  const bare = (name) => name.toLowerCase().replace(/left|right|\blh\b|\brh\b/g, "").replace(/^[-_ ]+/, "");
+  const labels = Object.keys(names).map(Number).sort((a, b) => a - b);
+  const order = [...new Set(labels.map((label) => bare(names[label])))];
+  return (label) => colourNumber(label in names ? order.indexOf(bare(names[label])) : order.length + label);
+}
+
+function colourNumber(rank) {
+  const hue = ((rank * GOLDEN) % 1) * 6, [low, high] = SHADES[rank % SHADES.length];
+  return [0, 4, 2].map((turn) => {
+    const place = (hue + turn) % 6;
+    return Math.round(low + (high - low) * Math.min(Math.max(Math.abs(place - 3) - 1, 0), 1));
+  });
 }

@@ -1,6 +1,6 @@
 // From volumes to pixels: sample a plane once, colour it as often as a slider moves.
 
-import { LAYERS, RAMPS, structureColour } from "./colours.js";
+import { LAYERS, RAMPS, structureColours } from "./colours.js";
 import { NO_DATA, linearAt, nearestAt } from "./volume.js";
 
 const HATCH_MM = 6; // from stripe to stripe in the zone within the bound
@@ -81,11 +81,11 @@ export function paintMap(pixels, samples, { width, across }, settings) {
 }
 
 export function paintLabels(pixels, labels, width, { names, opacity }) {
-  const colours = new Map();
+  const colours = new Map(), colourOf = structureColours(names);
   for (let n = 0; n < labels.length; n += 1) {
     const label = labels[n];
     if (!(label > 0)) continue;
-    if (!colours.has(label)) colours.set(label, structureColour(names[label] || `structure ${label}`));
+    if (!colours.has(label)) colours.set(label, colourOf(label));
     const edge = labels[n - 1] !== label || labels[n + 1] !== label || labels[n - width] !== label || labels[n + width] !== label;
     blend(pixels, 4 * n, ...colours.get(label), edge ? opacity : 0.35 * opacity);
   }
