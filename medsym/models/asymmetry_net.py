@@ -19,6 +19,7 @@ from medsym.models.structures import mirror_permutation
 from medsym.nn.exchange import ContralateralExchange
 from medsym.nn.head import HeadOutput, SoftHead
 from medsym.nn.layers import MirrorConv3d, MirrorUpsample, downsample
+from medsym.nn.position import scan_action, with_position
 from medsym.nn.representations import label_action, mirror_action
 from medsym.nn.steerable import SteerableLevel
 from medsym.symmetry.mirror import ChannelAction
@@ -112,7 +113,7 @@ class AsymmetryNet(nn.Module):
         if settings.softness == "free":
             soft = exact = Softness(1.0)
         actions = [mirror_action(regular=n) for n in settings.pairs]
-        befores = [mirror_action(trivial=1), *actions[:-1]]
+        befores = [scan_action(position=settings.position), *actions[:-1]]
         level = SteerableLevel if settings.encoder == "steerable" else _Level
         self.levels = nn.ModuleList(
             level(before, action, soft, first=index == 0)
@@ -152,7 +153,7 @@ class AsymmetryNet(nn.Module):
     def forward(self, scan: Tensor) -> NetworkOutput:
         """One pass; see the class for shapes."""
         skips = []
-        features = scan
+        features = with_position(scan) if self.settings.position else scan
         for level, exchange in zip(self.levels, self.exchanges, strict=True):
             features = level(features)
             skips.append(exchange(features))

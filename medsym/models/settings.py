@@ -24,6 +24,9 @@ class ModelSettings(BaseModel):
     )
     decoder_pairs: int = Field(default=6, ge=1, description="pairs at full resolution, decoder")
     head_pairs: int = Field(default=6, ge=1, description="pairs in the hidden layer of the head")
+    position: bool = Field(
+        default=False, description="give the network the place of every voxel along x, y and z"
+    )
     exchange: bool = Field(default=True, description="compare with the other side in the skips")
     window: tuple[int, ...] = Field(
         default=(0, 1, 1, 1), description="radius of the exchange per resolution, voxels"

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from medsym.errors import ModelError
 from medsym.models.asymmetry_net import AsymmetryNet
+from medsym.models.growth import grown
 from medsym.models.store import load_model
 from medsym.symmetry.schedules import parameter_groups
 from medsym.training.settings import OptimiserSettings, TrainSettings
@@ -86,15 +86,8 @@ def _start(settings: TrainSettings) -> AsymmetryNet:
     """The network before the first step: random, or another run's."""
     if settings.start_from is None:
         return AsymmetryNet(settings.model)
-    network = load_model(settings.start_from, folded=False).network
-    if network.settings != settings.model:
-        raise ModelError(
-            code="MS-322",
-            subject=str(settings.start_from),
-            cause="the model to start from has other settings than `model` in the configuration",
-            fix="copy `settings` from its manifest into `model`, or set start_from to null",
-        )
-    return network
+    trained = load_model(settings.start_from, folded=False).network
+    return grown(trained, settings.model, subject=str(settings.start_from))
 
 
 def _schedule(
