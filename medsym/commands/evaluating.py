@@ -8,8 +8,7 @@ from medsym.commands.measuring import show
 from medsym.errors import ConfigError
 
 if TYPE_CHECKING:
-    from medsym.evaluation.methods import Candidate
-    from medsym.evaluation.run import Frozen
+    from medsym.evaluation.run import Plan
 
 #: Added to the training seed, so that no evaluation draw was seen in training or validation.
 EVALUATION_SEED_STEP = 1000
@@ -26,34 +25,20 @@ def evaluate(arguments: argparse.Namespace) -> int:
             cause="nothing to score was named",
             fix="give --cases TABLE, --synthetic CONFIG or both",
         )
-    import torch
+    plan, device = (None, "auto") if arguments.synthetic is None else _plan(arguments)
+    from medsym.training.step import exact_products
 
-    from medsym.evaluation.cases import evaluate_cases
-    from medsym.evaluation.cases_table import format_cases
-    from medsym.evaluation.methods import load_candidates
-    from medsym.evaluation.synthetic_table import format_synthetic
-
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    candidates = load_candidates([arguments.model, *arguments.against], device=device)
-    numbers: dict[str, Any] = {}
-    tables, frozen = [], None
-    if arguments.synthetic is not None:
-        numbers["synthetic"], frozen = _synthetic(arguments, candidates, device)
-        tables.append(format_synthetic(numbers["synthetic"]))
-    if arguments.cases is not None:
-        numbers["cases"] = evaluate_cases(arguments.cases, candidates, report=say, frozen=frozen)
-        tables.append(format_cases(numbers["cases"]))
+    with exact_products():
+        numbers, tables = _measure(arguments, plan=plan, device=device)
     show("\n\n".join(tables), numbers=numbers, path=arguments.json)
     refused = numbers.get("cases", {}).get("failures")
     return EXIT_REFUSED if refused else EXIT_OK
 
 
-def _synthetic(
-    arguments: argparse.Namespace, candidates: "list[Candidate]", device: Any
-) -> "tuple[dict[str, Any], Frozen]":
+def _plan(arguments: argparse.Namespace) -> "tuple[Plan, str]":
     """As many test subjects as asked for, of the anatomies that a configuration keeps for it."""
     from medsym.config import read_config
-    from medsym.evaluation.run import Plan, evaluate_synthetic
+    from medsym.evaluation.run import Plan
     from medsym.training.settings import TrainSettings
 
     settings = read_config(arguments.synthetic, TrainSettings)
@@ -65,6 +50,35 @@ def _synthetic(
         robustness=round(ROBUSTNESS_SHARE * arguments.number) if few is None else few,
         reference_draws=settings.reference_cases,
     )
-    if arguments.out is None:
-        say("without --out an interrupted evaluation starts again")
-    return evaluate_synthetic(plan, candidates, report=say, device=device, folder=arguments.out)
+    return plan, settings.device
+
+
+def _measure(
+    arguments: argparse.Namespace, *, plan: "Plan | None", device: str
+) -> tuple[dict[str, Any], list[str]]:
+    """(numbers, tables) of what was asked for; networks run on a GPU if there is one."""
+    import torch
+
+    from medsym.evaluation.cases import evaluate_cases
+    from medsym.evaluation.cases_table import format_cases
+    from medsym.evaluation.methods import load_candidates
+    from medsym.evaluation.run import evaluate_synthetic
+    from medsym.evaluation.synthetic_table import format_synthetic
+
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    place = torch.device(device)
+    candidates = load_candidates([arguments.model, *arguments.against], device=place)
+    numbers: dict[str, Any] = {}
+    tables, frozen = [], None
+    if plan is not None:
+        if arguments.out is None:
+            say("without --out an interrupted evaluation starts again")
+        numbers["synthetic"], frozen = evaluate_synthetic(
+            plan, candidates, report=say, device=place, folder=arguments.out
+        )
+        tables.append(format_synthetic(numbers["synthetic"]))
+    if arguments.cases is not None:
+        numbers["cases"] = evaluate_cases(arguments.cases, candidates, report=say, frozen=frozen)
+        tables.append(format_cases(numbers["cases"]))
+    return numbers, tables

@@ -119,21 +119,19 @@ class Collector:
             return {"empty": True}
         if group.task == "mirror":
             return self._mirrored(subject, found)
-        return self._scored(subject, found)
+        return self._scored(subject, found, curves=group.task == "score")
 
     def _methods(self, subject: Subject) -> MethodMaps:
         return method_maps(subject.scan, candidates=self.candidates, images=self.images)
 
-    def _scored(self, subject: Subject, found: MethodMaps) -> Row:
+    def _scored(self, subject: Subject, found: MethodMaps, *, curves: bool) -> Row:
         scan, truth = subject.scan, Truth.of(subject.lesion)
         spacing = scan.spacing_mm
+        how: dict[str, Any] = {"brain": scan.brain, "spacing_mm": spacing, "curves": curves}
         methods: dict[str, Any] = {}
         for name, score in in_thresholds(found.maps, self.thresholds).items():
-            row = (
-                lesion_row(score, truth=truth, brain=scan.brain, spacing_mm=spacing)
-                if truth.sizes.size
-                else healthy_row(score, brain=scan.brain, spacing_mm=spacing)
-            )
+            diseased = bool(truth.sizes.size)
+            row = lesion_row(score, truth=truth, **how) if diseased else healthy_row(score, **how)
             region = subject.torque_region
             methods[name] = row | torque_row(score, truth=truth, region=region, spacing_mm=spacing)
         facts = {"anatomy": subject.anatomy, "kind": scan.kind, "lesions": int(truth.sizes.size)}

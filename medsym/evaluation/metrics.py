@@ -75,11 +75,17 @@ def structure_dice(labels: NDArray[np.integer], truth: NDArray[np.integer]) -> F
 
     Args:
         labels: (x, y, z) structure index per voxel, what a network says.
-        truth: (x, y, z) structure index per voxel.
+        truth: (x, y, z) structure index per voxel; -1 where it is not known, which is passed over.
     """
-    count = len(STRUCTURES)
-    pairs = truth.astype(np.int64).ravel() * count + labels.astype(np.int64).ravel()
+    count, known = len(STRUCTURES), truth >= 0
+    pairs = truth[known].astype(np.int64) * count + labels[known].astype(np.int64)
     table = np.bincount(pairs, minlength=count * count).reshape(count, count)
     wanted, found = table.sum(axis=1), table.sum(axis=0)
     overlap = 2.0 * np.diagonal(table) / np.maximum(wanted + found, 1)
     return np.asarray(np.where(wanted > 0, overlap, np.nan)[1:])
+
+
+def mean_known(values: FloatArray) -> float:
+    """Mean of the defined values; NaN if none is."""
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if known.size else float("nan")

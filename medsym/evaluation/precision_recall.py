@@ -1,4 +1,4 @@
-"""Areas under precision-recall from counts per subject.
+"""Areas under precision-recall from counts per subject, and of voxels that live on a GPU.
 
 The bootstrap needs the area thousands of times on resampled subjects, so every subject is reduced
 to counts of lesion and other voxels between fixed levels of the score. The exact area of one set of
@@ -9,6 +9,31 @@ import torch
 from torch import Tensor
 
 BINS = 160
+
+
+def average_precision(scores: Tensor, truth: Tensor) -> float:
+    """``medsym.evaluation.metrics.auprc`` on any device: volumes on a GPU need not leave it.
+
+    Precision at each distinct score, weighted by the recall it adds; tied voxels count together.
+
+    Args:
+        scores: (n,) floating, higher is more likely.
+        truth: (n,) bool.
+
+    Returns:
+        In [0, 1]; NaN when nothing is true.
+    """
+    total = int(truth.sum())
+    if total == 0:
+        return float("nan")
+    ordered, order = scores.sort(descending=True)
+    hits = truth[order].cumsum(0).double()
+    last = torch.ones_like(truth)  # of its run of ties
+    last[:-1] = ordered[1:] != ordered[:-1]
+    at = last.nonzero()[:, 0]
+    precision = hits[at] / (at + 1)
+    gained = torch.diff(hits[at], prepend=hits.new_zeros(1)) / total
+    return float((precision * gained).sum())
 
 
 def score_levels(scores: Tensor) -> Tensor:

@@ -36,7 +36,9 @@ Map = NDArray[np.floating]
 Row = dict[str, Any]
 
 
-def lesion_row(score: Map, *, truth: Truth, brain: BoolMap, spacing_mm: float) -> Row:
+def lesion_row(
+    score: Map, *, truth: Truth, brain: BoolMap, spacing_mm: float, curves: bool = True
+) -> Row:
     """One method on one subject with lesions.
 
     Args:
@@ -45,52 +47,55 @@ def lesion_row(score: Map, *, truth: Truth, brain: BoolMap, spacing_mm: float) -
         brain: (x, y, z) bool; voxels of brain and truth are scored, so that a lesion outside the
             mask counts as missed.
         spacing_mm: edge of a voxel.
+        curves: also the counts at many levels, which take most of the time.
 
     Returns:
         auprc and oracle_dice over voxels; dice of the outlined findings and dice_peak of the
         voxels at or above the frozen threshold; peak, the largest score; found and false at the
-        frozen threshold, of ``lesions``; froc_found and froc_false at ``FROC_LEVELS``; counts
-        (others, lesion voxels) between ``POOLED_LEVELS``.
+        frozen threshold, of ``lesions``; with curves froc_found and froc_false at ``FROC_LEVELS``
+        and counts (others, lesion voxels) between ``POOLED_LEVELS``.
     """
     scored = brain | truth.mask
     values, lesion = score[scored], truth.mask[scored]
-    row = _froc(score, truth=truth, scored=scored, spacing_mm=spacing_mm)
-    counts = counts_between(
-        torch.from_numpy(values.astype(np.float64)),
-        torch.from_numpy(lesion),
-        torch.tensor(POOLED_LEVELS, dtype=torch.float64),
-    )
+    row = _things(score, truth=truth, scored=scored, spacing_mm=spacing_mm, curves=curves)
+    if curves:
+        counts = counts_between(
+            torch.from_numpy(values.astype(np.float64)),
+            torch.from_numpy(lesion),
+            torch.tensor(POOLED_LEVELS, dtype=torch.float64),
+        )
+        row["counts"] = counts.tolist()
     covered = outline(score, 1.0)
     return row | {
         "auprc": auprc(values, lesion),
         "oracle_dice": best_dice(values, lesion)[1],
         "dice": dice(covered[scored], lesion),
         "dice_peak": dice(values >= 1.0, lesion),
-        "counts": counts.tolist(),
     }
 
 
-def healthy_row(score: Map, *, brain: BoolMap, spacing_mm: float) -> Row:
+def healthy_row(score: Map, *, brain: BoolMap, spacing_mm: float, curves: bool = True) -> Row:
     """One method on one healthy subject: peak, false, froc_false, volume_ml of the outlines."""
     nothing = Truth.of(np.zeros_like(brain))
-    row = _froc(score, truth=nothing, scored=brain, spacing_mm=spacing_mm)
+    row = _things(score, truth=nothing, scored=brain, spacing_mm=spacing_mm, curves=curves)
     volume = float(outline(score, 1.0).sum()) * spacing_mm**3 / 1000.0
     return row | {"volume_ml": volume}
 
 
-def _froc(score: Map, *, truth: Truth, scored: BoolMap, spacing_mm: float) -> Row:
+def _things(score: Map, *, truth: Truth, scored: BoolMap, spacing_mm: float, curves: bool) -> Row:
     box = bounding_box(scored | scored[::-1])
     inside = Truth(mask=truth.mask[box], labels=truth.labels[box], sizes=truth.sizes)
     smallest = smallest_voxels(spacing_mm**3 / 1000.0)
-    false, found = froc_counts(score[box], inside, levels=FROC_LEVELS, smallest=smallest)
     at_threshold = match(outline(score[box], 1.0), inside, smallest=smallest)
-    return {
+    row: Row = {
         "peak": float(score.max()),
         "found": int(at_threshold.found.sum()),
         "false": at_threshold.false,
-        "froc_found": found,
-        "froc_false": false,
     }
+    if curves:
+        false, found = froc_counts(score[box], inside, levels=FROC_LEVELS, smallest=smallest)
+        row |= {"froc_found": found, "froc_false": false}
+    return row
 
 
 def torque_row(score: Map, *, truth: Truth, region: BoolMap, spacing_mm: float) -> Row:

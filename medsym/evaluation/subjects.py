@@ -65,8 +65,8 @@ class Group:
         lesions: whether they carry one.
         seed_step: added to the seed: groups that share it share their subjects.
         changes: of the synthesis.
-        task: "score" every method, "threshold" (its largest score only), "mirror" (also the
-            mirrored copy) or "retest" (a second session of the same person).
+        task: "score" every method, with its curves; "condition", without; "threshold", its largest
+            score only; "mirror", also the mirrored copy; "retest", two sessions of one person.
     """
 
     name: str
@@ -93,6 +93,7 @@ def condition_groups() -> list[Group]:
             lesions=standard.lesions,
             seed_step=standard.seed_step,
             changes=changes,
+            task="condition",
         )
         for name, changes in CONDITIONS.items()
         for standard in (LESIONS, HEALTHY)

@@ -6,16 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import ndimage
 from torch import Tensor, nn
 
-from medsym.models.structures import STRUCTURES
+from medsym.evaluation.baselines import mirror_difference
+from medsym.evaluation.metrics import mean_known, structure_dice
+from medsym.evaluation.precision_recall import average_precision
 from medsym.models.support import support_box
 from medsym.training.loader import draw_each, synthesis_device
 from medsym.training.settings import TrainSettings
 from medsym.training.user_data import make_dataset
-
-_SMOOTHING_VOXELS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,23 +86,19 @@ class SubjectMaps:
         return places[0], places[1], places[2]
 
 
-def mirror_difference(image: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Smoothed |x - S x| of a normalised volume (x, y, z): the field's simplest asymmetry map."""
-    values = np.asarray(image, dtype=np.float64)
-    return np.asarray(np.abs(ndimage.gaussian_filter(values - values[::-1], _SMOOTHING_VOXELS)))
-
-
 class UnseenSubjects:
     """Subjects that are drawn once and scored at every checkpoint; so is their baseline.
 
     Args:
         subjects: In the box that the network is run on.
+        spacing_mm: Edge of a voxel.
     """
 
-    def __init__(self, subjects: Sequence[UnseenSubject]) -> None:
+    def __init__(self, subjects: Sequence[UnseenSubject], *, spacing_mm: float) -> None:
         self.subjects = list(subjects)
         self._lesion = torch.cat([s.lesion[s.brain] for s in self.subjects])
-        maps = [mirror_difference(s.image[0, 0].cpu().numpy()) for s in self.subjects]
+        images = [s.image[0, 0].cpu().numpy() for s in self.subjects]
+        maps = [mirror_difference(image, spacing_mm=spacing_mm) for image in images]
         inside = [
             torch.from_numpy(m)[s.brain.cpu()] for m, s in zip(maps, self.subjects, strict=True)
         ]
@@ -129,14 +124,14 @@ class UnseenSubjects:
             head = output.pathology
             logits.append(head.value.float()[0, 0][subject.brain])
             tolerance.append(head.tolerance.float()[0, 0][subject.brain].mean())
-            labels = output.anatomy_logits.argmax(1)[0]
-            overlaps.append(structure_dice(labels, subject.structures))
+            labels = output.anatomy_logits.argmax(1)[0].cpu().numpy()
+            overlaps.append(structure_dice(labels, subject.structures.cpu().numpy()))
         network.train(was_training)
         return Scores(
             pathology=average_precision(torch.cat(logits), self._lesion),
             baseline=self._baseline,
             prevalence=self._prevalence,
-            structures=float(torch.cat(overlaps).nanmean()),
+            structures=mean_known(np.concatenate(overlaps)),
             tolerance=float(torch.stack(tolerance).mean()),
         )
 
@@ -178,7 +173,10 @@ def unseen_subjects(
     subjects = make_dataset(settings, split="test", device=drawing, report=say)
     number = settings.validation_cases
     cases = draw_each(subjects, number=number, settings=settings, training=device)
-    return UnseenSubjects([boxed(case, multiple=multiple, device=device) for case in cases])
+    return UnseenSubjects(
+        [boxed(case, multiple=multiple, device=device) for case in cases],
+        spacing_mm=settings.model.spacing_mm,
+    )
 
 
 def boxed(packed: dict[str, Tensor], *, multiple: int, device: torch.device) -> UnseenSubject:
@@ -193,44 +191,3 @@ def boxed(packed: dict[str, Tensor], *, multiple: int, device: torch.device) -> 
         lesion=lesion,
         brain=brain,
     )
-
-
-def structure_dice(labels: Tensor, truth: Tensor) -> Tensor:
-    """Dice of every structure but the background, NaN where it is not present in the truth.
-
-    Args:
-        labels: (x, y, z) int64, what a network says.
-        truth: (x, y, z) int64; -1 where it is not known, which is passed over.
-    """
-    count, known = len(STRUCTURES), truth >= 0
-    pairs = truth[known] * count + labels[known]
-    table = torch.bincount(pairs, minlength=count * count)
-    table = table.reshape(count, count).double()
-    wanted, found = table.sum(1), table.sum(0)
-    dice = 2.0 * table.diagonal() / (wanted + found)
-    return torch.where(wanted > 0, dice, torch.nan)[1:]
-
-
-def average_precision(scores: Tensor, truth: Tensor) -> float:
-    """Area under precision-recall over voxels, as scikit-learn defines it, on any device.
-
-    Precision at each distinct score, weighted by the recall it adds; tied voxels count together.
-
-    Args:
-        scores: (n,) floating, higher is more likely.
-        truth: (n,) bool.
-
-    Returns:
-        In [0, 1]; NaN when nothing is true.
-    """
-    total = int(truth.sum())
-    if total == 0:
-        return float("nan")
-    ordered, order = scores.sort(descending=True)
-    hits = truth[order].cumsum(0).double()
-    last = torch.ones_like(truth)  # of its run of ties
-    last[:-1] = ordered[1:] != ordered[:-1]
-    at = last.nonzero()[:, 0]
-    precision = hits[at] / (at + 1)
-    gained = torch.diff(hits[at], prepend=hits.new_zeros(1)) / total
-    return float((precision * gained).sum())

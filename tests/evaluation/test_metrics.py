@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 from sklearn.metrics import average_precision_score
 
-from medsym.evaluation.metrics import auprc, best_dice, dice, icc, structure_dice
+from medsym.evaluation.metrics import auprc, best_dice, dice, icc, mean_known, structure_dice
+from medsym.evaluation.precision_recall import average_precision
 from medsym.models.structures import STRUCTURES, mirror_permutation
 
 
@@ -55,9 +57,15 @@ def test_best_dice_is_the_best_over_every_threshold_with_and_without_ties(decima
     assert all(np.isnan(v) for v in best_dice(scores, np.zeros(300, bool)))
 
 
-def test_area_is_that_of_scikit_learn() -> None:
+@pytest.mark.parametrize("decimals", [8, 1, 0])
+def test_area_is_that_of_scikit_learn_on_any_device_with_and_without_ties(decimals: int) -> None:
     scores, truth = noisy()
-    assert auprc(scores, truth) == average_precision_score(truth, scores)
+    scores = scores.round(decimals)
+    expected = average_precision_score(truth, scores)
+    assert auprc(scores, truth) == expected
+    found = average_precision(torch.from_numpy(scores), torch.from_numpy(truth))
+    assert found == pytest.approx(expected, abs=1e-12)
+    assert np.isnan(average_precision(torch.zeros(3), torch.zeros(3, dtype=torch.bool)))
 
 
 def test_icc_is_one_for_equal_maps_and_lower_for_a_shift_or_noise() -> None:
@@ -83,5 +91,13 @@ def test_structure_dice_knows_its_sides() -> None:
     found = structure_dice(truth, truth)
     assert found[left.index - 1] == found[left.mirror - 1] == 1.0
     assert np.isnan(found).sum() == len(STRUCTURES) - 3
+    unknown = np.where(np.arange(8)[:, None, None] < 4, truth, -1)
+    assert structure_dice(truth, unknown)[left.index - 1] == 1.0
+    assert np.isnan(structure_dice(truth, unknown)[left.mirror - 1])
     swapped = np.asarray(mirror_permutation())[truth]
     assert structure_dice(swapped, truth)[left.index - 1] == 0.0
+
+
+def test_mean_passes_over_what_is_undefined() -> None:
+    assert mean_known(np.array([1.0, np.nan, 2.0])) == 1.5
+    assert np.isnan(mean_known(np.array([np.nan])))
