@@ -4,7 +4,9 @@ Workers hand over volumes in the smallest type that holds them, in CPU memory. W
 on a GPU the workers are started afresh ("spawn"): a process that was forked cannot use CUDA.
 """
 
+import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
@@ -26,6 +28,7 @@ _SMALL = {"structures": torch.int8, "lesion": torch.bool, "brain": torch.bool}
 _FULL = {"structures": torch.int64}
 _PREFETCH = 4  # batches that each worker draws ahead
 PLANES = "planes"
+GRACE_SECONDS = 20.0  # that a worker goes on for after a SIGTERM
 
 
 def grid_of(settings: TrainSettings) -> SymmetricGrid:
@@ -115,10 +118,17 @@ def outlive_signals(_worker: int) -> None:
     """Let the training process decide when a worker ends.
 
     Ctrl+C and a batch system's SIGTERM reach every process of a job, and a run that is asked to
-    stop still takes the step that it waits for. A worker whose run is gone ends by itself.
+    stop still takes the step that it waits for. So a worker ends some seconds after a SIGTERM,
+    unless its run lets it go before.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda _number, _frame: _end_later())
+
+
+def _end_later() -> None:
+    timer = threading.Timer(GRACE_SECONDS, os.kill, (os.getpid(), signal.SIGKILL))
+    timer.daemon = True
+    timer.start()
 
 
 def load(
@@ -170,6 +180,10 @@ class Waiting:
         self._source = source
         self._clock = clock
         self.seconds = 0.0
+
+    def close(self) -> None:
+        """Let the workers go; they would outlive a run that ended with an error."""
+        self._source = iter(())
 
     def __iter__(self) -> "Waiting":
         return self

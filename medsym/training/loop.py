@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -83,9 +84,12 @@ class Run:
 
 def run_steps(run: Run) -> bool:
     """Take the remaining steps; False if the run stopped before the last."""
-    waiting = _prepare(run)
-    if run.done >= run.total:
-        return True
+    with closing(_prepare(run)) as waiting:
+        return run.done >= run.total or _train(run, waiting)
+
+
+def _train(run: Run, waiting: Waiting) -> bool:
+    """Let MONAI's engine take the steps; False if the run stopped before the last."""
     take_step = Stepper(run.state, run.settings, ranks=run.ranks)
     meter = Meter(
         total=run.total,

@@ -1,0 +1,115 @@
+"""A run that is killed, stopped or out of time goes on as if nothing had happened."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from medsym.commands.stopping import requests_to_stop
+from medsym.training.checkpoint import FILE_NAME
+from tests.training.small_run import final_tensors, run, write_config
+
+ROOT = Path(__file__).parents[2]
+
+
+def assert_same_end(first: Path, second: Path) -> None:
+    one, other = final_tensors(first), final_tensors(second)
+    assert one.keys() == other.keys()
+    assert [name for name in one if not torch.equal(one[name], other[name])] == []
+
+
+def start(config: Path, out: Path, *extra: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "tests.training.small_run", str(config), str(out), *extra]
+    return subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+
+
+def kill_at(process: "subprocess.Popen[str]", begin: str, *, later: float) -> None:
+    """End the process without any warning, some time after a line that begins like this."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith(begin):
+            break
+    else:
+        raise AssertionError(f"the run ended before {begin!r}")
+    time.sleep(later)
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+@pytest.mark.slow
+def test_a_run_killed_twice_ends_with_the_weights_of_one_that_was_not(tmp_path: Path) -> None:
+    config = write_config(tmp_path, optimiser={"steps": 8}, workers=1)
+    assert run(config, tmp_path / "whole") is not None
+    out = tmp_path / "killed"
+    kill_at(start(config, out, "--pause", "0.1"), "step 2/", later=0.3)
+    kill_at(start(config, out, "--pause", "0.1", "--resume"), "step 6/", later=0.0)
+    last = start(config, out, "--resume")
+    lines, _ = last.communicate()
+    assert last.returncode == 0
+    assert "8 steps, 6 done" in lines or "8 steps, 4 done" in lines
+    assert (out / "model" / "manifest.json").exists()
+    assert_same_end(tmp_path / "whole", out)
+
+
+def test_a_run_out_of_time_stops_with_a_checkpoint_and_goes_on_exactly(tmp_path: Path) -> None:
+    lines: list[str] = []
+    config = write_config(tmp_path, max_minutes=1e-6)
+    out = tmp_path / "stopped"
+    assert run(config, out, report=lines.append) is None
+    assert not (out / "model").exists()
+    stopped = torch.load(out / FILE_NAME, weights_only=True)["step"]
+    assert stopped == 1
+    assert any(
+        line.startswith("stopped after 1 of 6 steps (max_minutes: 1e-06") and "--resume" in line
+        for line in lines
+    )
+    config = write_config(tmp_path)
+    assert run(config, out, resume=True) == out / "model"
+    run(config, tmp_path / "whole")
+    assert_same_end(tmp_path / "whole", out)
+
+
+def test_a_request_ends_the_run_after_the_step_that_is_under_way(tmp_path: Path) -> None:
+    answers = iter(["", "", "asked to end", "asked to end"])
+    lines: list[str] = []
+    config = write_config(tmp_path)
+    assert run(config, tmp_path, stop=lambda: next(answers), report=lines.append) is None
+    assert torch.load(tmp_path / FILE_NAME, weights_only=True)["step"] == 3
+    assert lines[-1].startswith("stopped after 3 of 6 steps (asked to end)")
+
+
+def test_the_first_signal_is_noted_and_a_second_interrupt_is_not_held_back() -> None:
+    with requests_to_stop() as stop:
+        assert stop() == ""
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop() == "asked to end"
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop() == "asked to end"
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_handlers_are_put_back_and_other_threads_have_none() -> None:
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    with requests_to_stop():
+        assert signal.getsignal(signal.SIGTERM) != before[0]
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+    found: list[str] = []
+
+    def elsewhere() -> None:
+        with requests_to_stop() as stop:
+            found.append(stop())
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    assert found == [""]
