@@ -50,6 +50,10 @@ class Journal:
                 self._append(self._path, text + "\n")
         return self._rows[key]
 
+    def __len__(self) -> int:
+        """Number of finished rows."""
+        return len(self._rows)
+
     def __contains__(self, key: tuple[str, int]) -> bool:
         """True if the row of (group, index) is finished."""
         return key in self._rows

@@ -4,7 +4,9 @@ Rules, the same for every method and every table:
 
 - a component is connected through faces, edges or corners (26 neighbours) and measures at least
   0.1 ml, as a finding of the pipeline does; smaller pieces of a map are neither true nor false;
-- a found component is *true* if at least a tenth of it is lesion, else a *false positive*: a mask
+- what a map marks at a threshold are its findings: components whose peak reaches the threshold,
+  outlined down to half of it;
+- a marked component is *true* if at least a tenth of it is lesion, else a *false positive*: a mask
   of the whole brain is one false positive, not a hit of everything;
 - a lesion is *found* if true components cover at least a tenth of it.
 """
@@ -73,18 +75,32 @@ def match(mask: BoolMap, truth: Truth, *, smallest: int) -> Match:
         smallest: voxels of the smallest component that counts.
     """
     labels, count = ndimage.label(mask, structure=_CORNERS)
-    sizes = np.bincount(labels.ravel(), minlength=count + 1)
-    counts = sizes >= smallest
+    return _match(labels, np.ones(count + 1, dtype=bool), truth, smallest=smallest)
+
+
+def _match(labels: Labels, kept: BoolMap, truth: Truth, *, smallest: int) -> Match:
+    """As :func:`match` for the components whose number is kept."""
+    sizes = np.bincount(labels.ravel(), minlength=kept.size)
+    counts = kept & (sizes >= smallest)
     counts[0] = False
-    on_lesion = np.bincount(labels[truth.mask], minlength=count + 1)
+    on_lesion = np.bincount(labels[truth.mask], minlength=kept.size)
     true = counts & (on_lesion >= MIN_OVERLAP * sizes) & (on_lesion > 0)
     covered = np.bincount(truth.labels[true[labels]], minlength=truth.sizes.size + 1)[1:]
     found = (covered >= MIN_OVERLAP * truth.sizes) & (covered > 0)
     return Match(found=found, false=int((counts & ~true).sum()))
 
 
+def _findings(score: FloatMap, threshold: float) -> tuple[Labels, BoolMap]:
+    """(numbered components down to half the threshold, which of them reach it)."""
+    labels, count = ndimage.label(score >= EXTENT_SHARE * threshold, structure=_CORNERS)
+    kept = np.zeros(count + 1, dtype=bool)
+    kept[labels[score >= threshold]] = True
+    kept[0] = False
+    return labels, kept
+
+
 def outline(score: FloatMap, threshold: float) -> BoolMap:
-    """Voxels that a finding covers: from a peak at the threshold down to half of it.
+    """Voxels that findings cover: from a peak at the threshold down to half of it.
 
     This is how the pipeline outlines a finding. A scan has an outline exactly if its largest score
     reaches the threshold, so the rate of false alarms is that of the threshold.
@@ -93,18 +109,15 @@ def outline(score: FloatMap, threshold: float) -> BoolMap:
         score: (x, y, z), higher is more likely.
         threshold: positive.
     """
-    labels, count = ndimage.label(score >= EXTENT_SHARE * threshold, structure=_CORNERS)
-    kept = np.zeros(count + 1, dtype=bool)
-    kept[labels[score >= threshold]] = True
-    kept[0] = False
+    labels, kept = _findings(score, threshold)
     return kept[labels]
 
 
 def froc_counts(
     score: FloatMap, truth: Truth, *, levels: Sequence[float], smallest: int
 ) -> tuple[list[int], list[int]]:
-    """(false positives, lesions found) where the score reaches each of the levels."""
-    matches = [match(score >= level, truth, smallest=smallest) for level in levels]
+    """(false positives, lesions found) by the findings at each of the levels, outlined alike."""
+    matches = [_match(*_findings(score, level), truth, smallest=smallest) for level in levels]
     return [m.false for m in matches], [int(m.found.sum()) for m in matches]
 
 

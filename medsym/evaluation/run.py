@@ -114,6 +114,8 @@ def evaluate_synthetic(
     )
     for remark in remarks:
         report(f"note: {remark}")
+    if len(journal):
+        report(f"{len(journal)} finished subjects in {folder} are used again")
     collector.freeze(
         image_draws=max(plan.reference_draws // 2, 2), threshold_draws=plan.threshold_draws
     )

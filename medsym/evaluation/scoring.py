@@ -25,9 +25,9 @@ from medsym.evaluation.precision_recall import counts_between
 #: Levels of the free-response curve, in thresholds: 2 down to a fortieth.
 FROC_LEVELS: tuple[float, ...] = tuple(np.geomspace(2.0, 0.025, 22).tolist())
 #: Levels of the pooled precision-recall curve, in thresholds, descending; between the positive ones
-#: lie 8 %, and what a signed map says against a lesion is resolved coarsely.
+#: lie 4 %, and what a signed map says against a lesion is resolved coarsely.
 POOLED_LEVELS: tuple[float, ...] = (
-    *np.geomspace(20.0, 0.002, 120).tolist(),
+    *np.geomspace(20.0, 0.002, 240).tolist(),
     *(-np.geomspace(0.002, 2.0, 12)).tolist(),
 )
 

@@ -34,7 +34,9 @@ def strata(lesions: Columns) -> dict[str, dict[str, Tensor]]:
     """(n,) flags by kind of stratum and by its words."""
     found: dict[str, dict[str, Tensor]] = {}
     for kind, (fact, edges, words) in _EDGES.items():
-        place = torch.bucketize(lesions.fact(fact), torch.tensor(edges).double(), right=True)
+        values = lesions.fact(fact)
+        place = torch.bucketize(values, torch.tensor(edges).double(), right=True)
+        place = torch.where(values.isfinite(), place, -1)
         found[kind] = {word: place == number for number, word in enumerate(words)}
     return found
 

@@ -39,8 +39,9 @@ def summarise_methods(
         rivals: methods from which paired differences are formed.
 
     Returns:
-        subjects, healthy_subjects, lesions, prevalence; by method, every statistic of ``resampled``
-        with its interval, auprc_pooled with binning_error, and flagged; differences by rival.
+        subjects, healthy_subjects, anatomies, lesions, prevalence; by method, every statistic of
+        ``resampled`` with its interval, auprc_pooled with binning_error, and flagged; differences
+        by rival.
     """
     weights, healthy_weights = group_weights(lesions, healthy)
     both = {"weights": weights, "healthy_weights": healthy_weights}
@@ -56,6 +57,7 @@ def summarise_methods(
     return {
         "subjects": len(lesions),
         "healthy_subjects": len(healthy),
+        "anatomies": sorted({row["facts"]["anatomy"] for row in (*lesions.rows, *healthy.rows)}),
         "lesions": int(lesions.fact("lesions").sum()),
         "prevalence": float(lesions.fact("prevalence").mean()),
         "methods": rows,

@@ -30,6 +30,10 @@ def _opening(numbers: Numbers) -> Iterator[str]:
         f"{main['prevalence']:.4f}"
     )
     yield (
+        f"drawn from {len(main['anatomies'])} anatomies: every interval speaks of further draws of "
+        "these, not of further anatomies"
+    )
+    yield (
         f"[low, high]: {LEVEL:.0%} interval, {RESAMPLES} resamples of subjects; exact "
         "(Clopper-Pearson) for flagged"
     )
@@ -84,9 +88,9 @@ def _voxels(main: Numbers) -> Iterator[str]:
 
 
 def _lesions(main: Numbers) -> Iterator[str]:
-    yield "Lesions and subjects: lesions found (a tenth covered by components of which a tenth is"
-    yield "lesion) at the frozen threshold and at false positives per scan; the score of a subject"
-    yield "is its largest value"
+    yield "Lesions and subjects: lesions found (a tenth covered by findings of which a tenth is"
+    yield "lesion) at the frozen threshold and at false positives per scan, healthy ones included;"
+    yield "a subject's score is its largest value; specificity is that on these healthy subjects"
 
     def found(per_scan: float) -> Callable[[Numbers], str]:
         return lambda r: number(r[f"found_at_{per_scan:g}"]["value"])

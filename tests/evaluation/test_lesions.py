@@ -79,6 +79,14 @@ def test_froc_of_three_known_peaks() -> None:
     assert found == [1, 1, 2]
 
 
+def test_froc_at_a_level_is_what_the_outline_at_that_level_finds() -> None:
+    score = np.random.default_rng(1).random(SHAPE) + 1.0 * TWO.mask
+    for level in (1.9, 1.5, 1.2, 0.9):
+        false, found = froc_counts(score, TWO, levels=(level,), smallest=4)
+        marked = match(outline(score, level), TWO, smallest=4)
+        assert (false, found) == ([marked.false], [int(marked.found.sum())])
+
+
 def test_outline_reaches_half_the_threshold_round_a_peak_and_nowhere_else() -> None:
     score = np.zeros(SHAPE)
     score[2:6, 5, 5] = (1.0, 3.0, 2.0, 1.4)  # peak 3, extends to 1.5

@@ -132,6 +132,8 @@ def test_strata_hold_every_subject_once_and_know_left_from_right() -> None:
         {"volume_ml": 1.0, "contrast_sd": 1.5, "midline_mm": 20.0, "left_share": 0.0},
         {"volume_ml": 30.0, "contrast_sd": 9.0, "midline_mm": 50.0, "left_share": 0.5},
     ]
+    unknown = Columns(({"facts": facts[0] | {"contrast_sd": None}},))
+    assert not torch.stack(list(strata(unknown)["contrast"].values())).any()
     found = strata(Columns(tuple({"facts": f} for f in facts)))
     for parts in found.values():
         assert torch.stack(list(parts.values())).sum(dim=0).tolist() == [1, 1, 1]
