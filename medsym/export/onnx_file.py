@@ -24,6 +24,7 @@ from torch.export import Dim
 from torch.nn import functional as F
 
 from medsym.errors import ConfigError, ModelError
+from medsym.export.accurate_norm import with_accurate_norms
 from medsym.export.channels import OUTPUT_CHANNELS, NamedNetwork
 from medsym.export.description import describe
 from medsym.models.store import LoadedModel, self_test_volume
@@ -35,8 +36,8 @@ from medsym.volumes.output_file import write_atomically
 OPSET = 18
 INPUT = "image"
 #: Largest difference to torch, in log-odds and relative to the value. Float32 sums in another order
-#: differ by about 2e-4 on the whole grid; a wrong operator differs by far more.
-ABSOLUTE_TOLERANCE, RELATIVE_TOLERANCE = 1e-3, 1e-4
+#: differed by 4e-5 on the whole grid of a trained network; a wrong operator differs by far more.
+ABSOLUTE_TOLERANCE, RELATIVE_TOLERANCE = 5e-4, 5e-5
 _SMALL_SHAPES = ((32, 32, 32), (48, 32, 64))  # rounded up to what the network can halve
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
@@ -78,7 +79,7 @@ def write_onnx(model: LoadedModel, path: Path) -> OnnxReport:
     require(PACKAGES)
     network = NamedNetwork(model.network).eval()
     with _quiet():
-        content = _translate(network, model)
+        content = _translate(with_accurate_norms(network), model)
     _check(content, path)
     images = [phantom(shape) for shape in _compared_shapes(model)]
     differences = _compare(content, network, images, path=path)

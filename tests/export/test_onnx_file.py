@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 import medsym
 from medsym.cli import main
 from medsym.errors import ModelError
 from medsym.export import onnx_file
+from medsym.export.accurate_norm import with_accurate_norms
 from medsym.export.channels import OUTPUT_CHANNELS
 from medsym.export.onnx_file import ABSOLUTE_TOLERANCE, OnnxReport, phantom, write_onnx
 from medsym.models.store import LoadedModel, load_model
@@ -114,6 +116,27 @@ def test_a_file_with_other_numbers_than_torch_gets_no_name(
     with pytest.raises(ModelError, match=r"MS-363 .*onnx.checker refuses"):
         write_onnx(model, tmp_path / "other.onnx")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_staged_norms_are_instance_norms_and_the_network_itself_keeps_its_own(
+    model: LoadedModel,
+) -> None:
+    def norms(network: nn.Module) -> int:
+        return sum(isinstance(module, nn.InstanceNorm3d) for module in network.modules())
+
+    before = norms(model.network)
+    changed = with_accurate_norms(model.network)
+    assert (norms(changed), norms(model.network)) == (0, before)
+    assert before > 0
+    image = phantom(SHAPE)
+    with torch.inference_mode():
+        got, wanted = (n(image).pathology_logits for n in (changed, model.network))
+    np.testing.assert_allclose(got.numpy(), wanted.numpy(), atol=1e-5)
+    wide = nn.InstanceNorm3d(3, affine=True)
+    nn.init.normal_(wide.weight), nn.init.normal_(wide.bias)
+    volume = 100.0 + 5.0 * torch.rand(2, 3, 4, 6, 5)
+    staged = with_accurate_norms(nn.Sequential(wide))
+    np.testing.assert_allclose(staged(volume).detach(), wide(volume).detach(), atol=1e-4)
 
 
 def test_a_network_that_torch_cannot_translate_is_an_error_in_one_line(
