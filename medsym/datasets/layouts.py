@@ -51,9 +51,13 @@ def list_visits(settings: DataSettings) -> tuple[Visit, ...]:
     bare = [visit for visit in visits if not _all_masked(visit)]
     if bare and settings.without_mask == "refuse":
         raise _no_mask(bare, of=len(visits), settings=settings)
-    if settings.without_mask == "skip":
+    patients = {visit.subject for visit in visits if visit.has_mask}
+    if settings.without_mask == "healthy":  # who is ill on one visit is not healthy on another
+        bare = [visit for visit in bare if visit.subject in patients]
+    if bare:
         _mention(len(bare), "visits have a scan without a lesion mask, which is not used")
-        visits = tuple(_masked_part(visit) for visit in visits if visit.has_mask)
+        visits = tuple(_masked_part(v) if v in bare else v for v in visits)
+        visits = tuple(visit for visit in visits if visit.scans)
     if not visits:
         cause = "no visit has a lesion mask"
         raise _nothing_left(settings.folder, cause, "Check the names of the masks")

@@ -109,6 +109,13 @@ def test_mask_of_the_own_contrast_is_preferred(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("named", ["T1w_desc-lesion_mask", "run-2_desc-lesion_mask"])
+def test_mask_that_names_the_scan_wins_over_one_that_names_none(tmp_path: Path, named: str) -> None:
+    touch(tmp_path, "sub-1/sub-1_run-2_T1w.nii", "derivatives/sub-1_desc-lesion_mask.nii")
+    touch(tmp_path, f"derivatives/sub-1_{named}.nii")
+    assert masks(tmp_path) == {("sub-1", None, "T1w"): f"derivatives/sub-1_{named}.nii"}
+
+
 def test_two_equal_masks_are_refused_and_a_selector_decides(tmp_path: Path) -> None:
     first, second = (f"derivatives/rater{n}/sub-1_desc-lesion_mask.nii" for n in "12")
     touch(tmp_path, "sub-1/sub-1_T1w.nii", first, second)

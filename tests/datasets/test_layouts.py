@@ -31,11 +31,17 @@ def test_missing_mask_is_refused_until_it_is_said_what_it_means(tmp_path: Path) 
     skipped = list_visits(settings(tmp_path, without_mask="skip"))
     assert [visit.name for visit in skipped] == ["sub-p1 ses-1", "sub-p2"]
     healthy = list_visits(settings(tmp_path, without_mask="healthy"))
-    assert [visit.has_mask for visit in healthy] == [False, True, False, True]
+    assert [(visit.name, visit.has_mask) for visit in healthy] == [
+        ("sub-h1", False),
+        ("sub-p1 ses-1", True),
+        ("sub-p2", True),
+    ]
 
 
 def test_a_patient_is_never_healthy_on_another_visit(tmp_path: Path) -> None:
     three(tmp_path)
+    mixed = list_visits(settings(tmp_path, without_mask="healthy"))
+    assert "sub-p1 ses-2" not in [visit.name for visit in mixed]
     assert [v.name for v in list_visits(settings(tmp_path, healthy_only=True))] == ["sub-h1"]
 
 
@@ -63,7 +69,7 @@ def test_no_mask_at_all_is_refused_when_they_are_needed(tmp_path: Path) -> None:
 def test_summary_counts_subjects_visits_contrasts_and_masks(tmp_path: Path) -> None:
     three(tmp_path)
     visits = list_visits(settings(tmp_path, without_mask="healthy"))
-    assert summary(visits) == ("3 subjects, 4 visits, scans: FLAIR 1, T1w 4; 2 with a lesion mask")
+    assert summary(visits) == ("3 subjects, 3 visits, scans: FLAIR 1, T1w 3; 2 with a lesion mask")
 
 
 def test_hidden_test_set_of_a_challenge_is_skipped_by_name_only(tmp_path: Path) -> None:
