@@ -16,6 +16,8 @@ from medsym.training.loader import draw_each, synthesis_device
 from medsym.training.settings import TrainSettings
 from medsym.training.user_data import make_dataset
 
+_SCORED = ("image", "lesion", "brain")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scores:
@@ -49,7 +51,7 @@ class UnseenSubject:
 
     Attributes:
         image: (1, 1, x, y, z) float32.
-        structures: (x, y, z) int64.
+        structures: (x, y, z) int8, in CPU memory.
         lesion: (x, y, z) bool.
         brain: (x, y, z) bool.
     """
@@ -124,8 +126,8 @@ class UnseenSubjects:
             head = output.pathology
             logits.append(head.value.float()[0, 0][subject.brain])
             tolerance.append(head.tolerance.float()[0, 0][subject.brain].mean())
-            labels = output.anatomy_logits.argmax(1)[0].cpu().numpy()
-            overlaps.append(structure_dice(labels, subject.structures.cpu().numpy()))
+            labels = output.anatomy_logits.argmax(1)[0].to(torch.uint8).cpu().numpy()
+            overlaps.append(structure_dice(labels, subject.structures.numpy()))
         network.train(was_training)
         return Scores(
             pathology=average_precision(torch.cat(logits), self._lesion),
@@ -182,12 +184,10 @@ def unseen_subjects(
 def boxed(packed: dict[str, Tensor], *, multiple: int, device: torch.device) -> UnseenSubject:
     """A packed subject inside the box that a network is run on."""
     box = support_box((packed["image"][0, 0] != 0).numpy(), multiple=multiple)
-    image, structures, lesion, brain = (
-        packed[name][0, 0][box].to(device) for name in ("image", "structures", "lesion", "brain")
-    )
+    image, lesion, brain = (packed[name][0, 0][box].to(device) for name in _SCORED)
     return UnseenSubject(
         image=image[None, None],
-        structures=structures.to(torch.int64),
+        structures=packed["structures"][0, 0][box],
         lesion=lesion,
         brain=brain,
     )

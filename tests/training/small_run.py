@@ -16,6 +16,7 @@ import torch
 import yaml
 from torch.utils.data import Dataset
 
+from medsym.commands.stopping import requests_to_stop
 from medsym.synthesis.generator import SyntheticCase
 from medsym.training.checkpoint import FILE_NAME
 from medsym.training.run import train
@@ -138,9 +139,13 @@ def main() -> None:
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--pause", type=float, default=0.0)
     given = parser.parse_args()
-    with formula_subjects(pause=given.pause):
+    with formula_subjects(pause=given.pause), requests_to_stop() as stop:
         train(
-            given.config, out=given.out, resume=given.resume, report=lambda s: print(s, flush=True)
+            given.config,
+            out=given.out,
+            resume=given.resume,
+            report=lambda line: print(line, flush=True),
+            stop=stop,
         )
 
 

@@ -1,5 +1,7 @@
 """Several processes train the network that one would have trained."""
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medsym.errors import ConfigError
+from medsym.training.checkpoint import FILE_NAME as CHECKPOINT
 from medsym.training.distributed import Ranks, launched_ranks
 from medsym.training.history import FILE_NAME as HISTORY
 from medsym.training.history import read_history
@@ -113,3 +116,32 @@ def test_processes_stop_at_the_same_step_and_one_process_can_go_on(tmp_path: Pat
     for name in one:
         if name.startswith("network"):
             assert float((one[name] - two[name]).abs().max()) < TOLERANCE, name
+
+
+@pytest.mark.slow
+def test_a_batch_system_that_ends_the_whole_job_finds_a_checkpoint_of_the_step_under_way(
+    tmp_path: Path,
+) -> None:
+    config = write_config(tmp_path, optimiser={"steps": 400}, checkpoint_every=200, workers=1)
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command += ["--nproc-per-node", "2", "-m", "tests.training.small_run", str(config), str(out)]
+    job = subprocess.Popen(
+        [*command, "--pause", "0.05"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    assert job.stdout is not None
+    said = []
+    for line in job.stdout:
+        said.append(line)
+        if line.startswith("at ") and len(said) < 4:
+            os.killpg(job.pid, signal.SIGTERM)
+    job.wait(timeout=120)
+    job.stdout.close()
+    assert "(asked to end)" in said[-1]
+    step = torch.load(out / CHECKPOINT, weights_only=True)["step"]
+    assert 0 < step < 200

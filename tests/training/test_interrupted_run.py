@@ -60,6 +60,7 @@ def test_a_run_killed_twice_ends_with_the_weights_of_one_that_was_not(tmp_path: 
     assert_same_end(tmp_path / "whole", out)
 
 
+@pytest.mark.slow
 def test_a_run_out_of_time_stops_with_a_checkpoint_and_goes_on_exactly(tmp_path: Path) -> None:
     lines: list[str] = []
     config = write_config(tmp_path, max_minutes=1e-6)
