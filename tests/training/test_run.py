@@ -8,7 +8,6 @@ import torch
 from medsym.config import read_config
 from medsym.errors import ConfigError, ModelError
 from medsym.models.store import load_model, save_model
-from medsym.training.checkpoint import FILE_NAME
 from medsym.training.run import train
 from medsym.training.settings import TrainSettings
 from medsym.training.state import build_state
@@ -16,29 +15,15 @@ from medsym.training.state import build_state
 TINY = Path(__file__).parents[2] / "configs" / "train_tiny.yaml"
 
 
-def weights(folder: Path) -> dict[str, torch.Tensor]:
-    content = torch.load(folder / FILE_NAME, weights_only=True)
-    return {**content["network"], **{f"average {k}": v for k, v in content["average"].items()}}
-
-
-def stop_after_two_steps(line: str) -> None:
-    if line.startswith("step 2/"):
-        raise KeyboardInterrupt
-
-
-def test_run_resumes_exactly_and_writes_a_model(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_the_tiny_configuration_writes_a_model_and_its_calibration(tmp_path: Path) -> None:
     lines: list[str] = []
-    model = train(TINY, out=tmp_path / "whole", report=lines.append)
-    with pytest.raises(KeyboardInterrupt):
-        train(TINY, out=tmp_path / "broken", report=stop_after_two_steps)
-    train(TINY, out=tmp_path / "broken", resume=True)
-    whole, broken = weights(tmp_path / "whole"), weights(tmp_path / "broken")
-    assert whole.keys() == broken.keys()
-    assert all(torch.equal(whole[name], broken[name]) for name in whole)
-    assert model is not None
+    model = train(TINY, out=tmp_path, report=lines.append)
+    assert model == tmp_path / "model"
     assert load_model(model).manifest["name"] == "tiny"
     assert (model / "reference.safetensors").exists()
     assert any("step 4/4" in line and "AUPRC" in line for line in lines)
+    assert any(line.startswith("at 1/4: loss") and "subjects/s" in line for line in lines)
 
 
 def test_resume_without_a_checkpoint_is_refused(tmp_path: Path) -> None:
@@ -53,6 +38,17 @@ def test_resume_without_a_checkpoint_is_refused(tmp_path: Path) -> None:
         ("name: a\noptimiser:\n  steps: 0\n", "MS-303 .*optimiser.steps: Input should be greater"),
         ("seed: 1\n", "MS-303 .*name: Field required"),
         ("name: !!python/object/apply:os.getcwd []\n", "MS-302 .*not plain YAML"),
+        (
+            "name: a\nsynthesis:\n  lesions:\n    presnt: 0.5\n",
+            "MS-303 .*synthesis.lesions.presnt.*did you mean 'present'",
+        ),
+        (
+            "name: a\nsynthesis:\n  lesion: {present: 0.5}\n",
+            "MS-303 .*synthesis.lesion: .*did you mean 'lesions'",
+        ),
+        ("name: a\ndata:\n  foldr: x\n", "MS-303 .*data.foldr.*did you mean 'folder'"),
+        ("name: a\nsynthesis_devise: cpu\n", "MS-303 .*did you mean 'synthesis_device'"),
+        ("name: a\nmax_minutes: 0\n", "MS-303 .*max_minutes: Input should be greater than 0"),
         ("name: a\nmodel:\n  window: [1]\n", "MS-303 .*window needs one radius per resolution"),
     ],
 )
@@ -110,5 +106,5 @@ def test_starting_from_another_architecture_is_refused(tmp_path: Path) -> None:
     save_model(tmp_path, build_state(settings, torch.device("cpu")).network, {"name": "first"})
     wider = settings.model.model_copy(update={"head_pairs": 3})
     other = settings.model_copy(update={"start_from": tmp_path, "model": wider})
-    with pytest.raises(ModelError, match=r"MS-322 .*other settings"):
+    with pytest.raises(ModelError, match=r"MS-322 .*differs in head_pairs"):
         build_state(other, torch.device("cpu"))

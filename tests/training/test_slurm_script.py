@@ -39,8 +39,12 @@ def submit(folder: Path, **environment: str) -> tuple[list[str], bool]:
         env={
             **os.environ,
             "PATH": f"{tools}:{os.environ['PATH']}",
-            "RECORD": str(folder), "OUT": str(out), "SLURM_JOB_NODELIST": "node[7-8]",
-            "SLURM_JOB_NUM_NODES": "2", "SLURM_JOB_ID": "11", "SLURM_GPUS_ON_NODE": "4",
+            "RECORD": str(folder),
+            "OUT": str(out),
+            "SLURM_JOB_NODELIST": "node[7-8]",
+            "SLURM_JOB_NUM_NODES": "2",
+            "SLURM_JOB_ID": "11",
+            "SLURM_GPUS_ON_NODE": "4",
             **environment,
         },
     )
