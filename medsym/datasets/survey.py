@@ -148,11 +148,12 @@ def _judge_failures(
     if len(hit) < settings.unreadable_share * len(subjects):
         report(f"{cause} and are left out: {', '.join(hit[:_SHOWN])}")
         return
+    first = next(iter(failed.values()))
     raise ConfigError(
         code="MS-354",
         subject=str(settings.folder),
-        cause=f"{cause} (limit {100 * settings.unreadable_share:g} %); the first: "
-        f"{next(iter(failed.values()))}",
+        cause=f"{cause} (limit {100 * settings.unreadable_share:g} %); the first: {first.code} "
+        f"{first.subject}: {first.cause}",
         fix="Repair or remove these files, or raise data.unreadable_share",
     )
 
