@@ -87,7 +87,7 @@ def find_brain(prepared: PreparedScan, *, model: LoadedModel) -> BrainMask:
     classes = mirror_permutation()
     parts = run_network(model.network, prepared.image, mirror_classes=classes, mirrored=False)
     return brain_from_anatomy(
-        parts.anatomy.argmax(0).cpu().numpy(),
+        parts.labels.cpu().numpy(),
         rule=prepared.brain,
         spacing_mm=prepared.grid.spacing_mm,
     )

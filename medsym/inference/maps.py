@@ -111,7 +111,7 @@ def compute_maps(
         bound=_as_float(limit.cpu() * domain),
         tolerance=_as_float(parts.tolerance.cpu() * domain),
         defect=_as_float(_measured_defect(parts, prior_logit=prior).cpu() * domain),
-        anatomy=(parts.anatomy.argmax(0).cpu() * brain).to(torch.int16).numpy(),
+        anatomy=(parts.labels.cpu() * brain).to(torch.int16).numpy(),
         brain=request.brain,
         domain=request.domain,
         even_pathology=_as_float(torch.minimum(probability, probability.flip(-3)) * domain),

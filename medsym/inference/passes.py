@@ -38,7 +38,9 @@ class NetworkParts:
         even_low: lower end of the interval that holds every executed value of ``even``.
         even_high: upper end of it.
         tolerance: ``t >= 0`` in logit units, the larger of the two passes.
-        anatomy: class scores (class, x, y, z), float32, left/right swapped back and averaged.
+        scores: class scores (class, x, y, z), float32, left/right swapped back and averaged, in the
+            box that the network was run on; most of a grid is empty and there are many classes.
+        margins: voxels around that box, as torch pads: from the last axis to the first.
         raw_logits: pathology logits of the two passes as executed, ``f(x)`` and ``f(Sx)``; the
             second is None after a single pass.
         rounding: largest disagreement between the passes in logit units, or the assumed margin.
@@ -49,7 +51,8 @@ class NetworkParts:
     even_low: Tensor
     even_high: Tensor
     tolerance: Tensor
-    anatomy: Tensor
+    scores: Tensor
+    margins: tuple[int, ...]
     raw_logits: tuple[Tensor, Tensor | None]
     rounding: float
 
@@ -58,13 +61,27 @@ class NetworkParts:
         """True if the mirrored pass ran, so that the rounding term is measured."""
         return self.raw_logits[1] is not None
 
+    @property
+    def labels(self) -> Tensor:
+        """Structure index per voxel of the grid (x, y, z), int64; 0 outside the box."""
+        return pad(self.scores.argmax(0), self.margins)
+
+    @property
+    def anatomy(self) -> Tensor:
+        """Class scores on the whole grid (class, x, y, z), float32; made anew on every call."""
+        scores = pad(self.scores, self.margins)
+        outside = pad(torch.zeros_like(self.scores[0]), self.margins, value=EMPTY_LOGIT)
+        scores[0] += outside
+        return scores
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Pass:
     even: Tensor
     odd: Tensor
     tolerance: Tensor
-    anatomy: Tensor
+    scores: Tensor
+    margins: tuple[int, ...]
 
 
 def _box(network: nn.Module, image: Tensor) -> Box:
@@ -82,15 +99,13 @@ def _forward(network: nn.Module, image: Tensor) -> _Pass:
     margins: list[int] = []
     for side, size in reversed(list(zip(box, image.shape, strict=True))):
         margins += [side.start, size - side.stop]  # torch pads the last axis first
-    outside = pad(torch.zeros_like(image[box]), margins, value=1.0)
-    anatomy = pad(output.anatomy_logits[0].float(), margins)
-    anatomy[0] += EMPTY_LOGIT * outside
     head = output.pathology
     return _Pass(
         even=pad(head.even[0, 0].double(), margins, value=-EMPTY_LOGIT),
         odd=pad(head.odd[0, 0].double(), margins),
         tolerance=pad(head.tolerance[0, 0].double(), margins),
-        anatomy=anatomy,
+        scores=output.anatomy_logits[0].float(),
+        margins=tuple(margins),
     )
 
 
@@ -133,7 +148,8 @@ def _single(first: _Pass) -> NetworkParts:
         even_low=first.even - margin,
         even_high=first.even + margin,
         tolerance=first.tolerance,
-        anatomy=first.anatomy,
+        scores=first.scores,
+        margins=first.margins,
         raw_logits=(first.even + first.odd, None),
         rounding=float(margin.amax()),
     )
@@ -141,7 +157,7 @@ def _single(first: _Pass) -> NetworkParts:
 
 def _paired(first: _Pass, second: _Pass, *, mirror_classes: Sequence[int]) -> NetworkParts:
     even_back, odd_back = flip(second.even), flip(second.odd)
-    scores_back = swap_sides(second.anatomy, mirror_classes=mirror_classes)
+    scores_back = swap_sides(second.scores, mirror_classes=mirror_classes)
     disagreement = torch.maximum(
         (first.even - even_back).abs().amax(), (first.odd + odd_back).abs().amax()
     )
@@ -151,7 +167,8 @@ def _paired(first: _Pass, second: _Pass, *, mirror_classes: Sequence[int]) -> Ne
         even_low=torch.minimum(first.even, even_back),
         even_high=torch.maximum(first.even, even_back),
         tolerance=torch.maximum(first.tolerance, flip(second.tolerance)),
-        anatomy=(first.anatomy + scores_back) / 2,
+        scores=scores_back.add_(first.scores).mul_(0.5),
+        margins=first.margins,
         raw_logits=(first.even + first.odd, second.even + second.odd),
         rounding=float(disagreement),
     )

@@ -48,10 +48,14 @@ class ContralateralExchange(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Residual exchange: h + mix([h, h - match])."""
-        other = mirror(features, self.action)
-        match = self._match(features, other) if self.radius else other
-        mixed: Tensor = self.mix(torch.cat([features, features - match], dim=1))
+        pair = torch.cat([features, features - self._opposite(features)], dim=1)
+        mixed: Tensor = self.mix(pair)
         return features + mixed
+
+    def _opposite(self, features: Tensor) -> Tensor:
+        """What is compared with h: S h, or its match in the window."""
+        other = mirror(features, self.action)
+        return self._match(features, other) if self.radius else other
 
     def _match(self, features: Tensor, other: Tensor) -> Tensor:
         """Attention over the window: sum_o softmax_o(-s |k(v) - k'(v+o)|^2) S h(v + o)."""
