@@ -38,7 +38,6 @@ class Speed:
         what: "draw", "train" or "draw and train".
         device: Of the part that is measured; with both, where subjects are drawn.
         workers: Processes that draw; 0 is this one.
-        channels_last: Memory format of the network on a GPU.
         subjects_per_second: Subjects drawn or trained on.
         steps_per_second: Optimiser steps; None where none were taken.
         waiting: Share of the time that training waited for subjects; None without both.
@@ -47,7 +46,6 @@ class Speed:
     what: str
     device: str
     workers: int
-    channels_last: bool
     subjects_per_second: float
     steps_per_second: float | None = None
     waiting: float | None = None
@@ -81,13 +79,9 @@ def run_throughput(
 
     for number in workers:
         keep(measure_drawing(settings, workers=number, seconds=seconds))
-    for last in (True, False) if device.type == "cuda" else (False,):
-        changed = settings.model_copy(update={"channels_last": last})
-        keep(measure_training(changed, seconds=seconds))
-    fastest = max((s for s in speeds if s.what == "train"), key=lambda s: s.subjects_per_second)
-    best = settings.model_copy(update={"channels_last": fastest.channels_last})
+    keep(measure_training(settings, seconds=seconds))
     for number in workers:
-        keep(measure_both(best, workers=number, seconds=seconds))
+        keep(measure_both(settings, workers=number, seconds=seconds))
     peak = torch.cuda.max_memory_allocated(device) / 2**30 if device.type == "cuda" else None
     return {
         "speeds": [asdict(speed) for speed in speeds],
@@ -118,7 +112,6 @@ def measure_drawing(settings: TrainSettings, *, workers: int, seconds: float) ->
         what="draw",
         device=synthesis_device(settings, device).type,
         workers=workers,
-        channels_last=False,
         subjects_per_second=count / took,
     )
 
@@ -136,7 +129,6 @@ def measure_training(settings: TrainSettings, *, seconds: float) -> Speed:
         what="train",
         device=device.type,
         workers=0,
-        channels_last=settings.channels_last and device.type == "cuda",
         subjects_per_second=count * batch / took,
         steps_per_second=count / took,
     )
@@ -156,7 +148,6 @@ def measure_both(settings: TrainSettings, *, workers: int, seconds: float) -> Sp
         what="draw and train",
         device=synthesis_device(settings, device).type,
         workers=workers,
-        channels_last=settings.channels_last and device.type == "cuda",
         subjects_per_second=count * batch / took,
         steps_per_second=count / took,
         waiting=min((waiting.seconds - before) / took, 1.0),
@@ -232,13 +223,12 @@ def _cells(speed: Speed) -> list[str]:
 
 def format_throughput(numbers: dict[str, Any]) -> str:
     """The speeds as a table, and what they were measured on."""
-    rows = [["", "device", "workers", "channels last", "subjects/s", "steps/s", "waiting"]]
+    rows = [["", "device", "workers", "subjects/s", "steps/s", "waiting"]]
     for entry in numbers["speeds"]:
         speed = Speed(**entry)
         cells = [cell.split()[0] for cell in _cells(speed)]
         cells[2] += " %" if speed.waiting is not None else ""
-        last = "yes" if speed.channels_last else "no"
-        rows.append([speed.what, speed.device, str(speed.workers), last, *cells])
+        rows.append([speed.what, speed.device, str(speed.workers), *cells])
     memory = numbers["peak_gpu_memory_gib"]
     where = numbers["training_device"]
     return "\n".join(

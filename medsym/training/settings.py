@@ -101,9 +101,6 @@ class TrainSettings(BaseModel):
     synthesis_device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="where the workers draw; auto is where the network trains"
     )
-    channels_last: bool = Field(
-        default=True, description="on a GPU, keep the channels of a voxel together in memory"
-    )
     checkpoint_every: int = Field(default=200, ge=1, description="steps between checkpoints")
     report_every: float = Field(
         default=10.0, gt=0.0, description="seconds between progress lines, once under way"

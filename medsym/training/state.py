@@ -56,8 +56,6 @@ def build_state(settings: TrainSettings, device: torch.device) -> TrainingState:
         ConfigError: MS-334, softness settings for a network without softness.
     """
     network = _start(settings).to(device)
-    if device.type == "cuda" and settings.channels_last:
-        network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     softness = SoftnessControl(settings.softness, network)
     average = AveragedModel(
         copy.deepcopy(network), multi_avg_fn=get_ema_multi_avg_fn(settings.optimiser.average)

@@ -39,11 +39,8 @@ class Stepper:
         device, how = batch.image.device, settings.optimiser
         self.network.train()
         state.optimiser.zero_grad(set_to_none=True)
-        image = batch.image
-        if device.type == "cuda" and settings.channels_last:
-            image = image.contiguous(memory_format=torch.channels_last_3d)
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=settings.mixed_precision):
-            output = self.network(image)
+            output = self.network(batch.image)
         total, found = self.loss(output, batch)
         parts: Mapping[str, Tensor | float] = found
         penalty = state.softness.penalty()
