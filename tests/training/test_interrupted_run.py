@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from medsym.cli import main
+from medsym.commands.console import EXIT_UNFINISHED
 from medsym.commands.stopping import requests_to_stop
 from medsym.training.checkpoint import FILE_NAME
-from tests.training.small_run import final_tensors, run, write_config
+from tests.training.small_run import final_tensors, formula_subjects, run, write_config
 
 ROOT = Path(__file__).parents[2]
 
@@ -86,6 +88,22 @@ def test_a_request_ends_the_run_after_the_step_that_is_under_way(tmp_path: Path)
     assert run(config, tmp_path, stop=lambda: next(answers), report=lines.append) is None
     assert torch.load(tmp_path / FILE_NAME, weights_only=True)["step"] == 3
     assert lines[-1].startswith("stopped after 3 of 6 steps (asked to end)")
+
+
+@pytest.mark.slow
+def test_the_exit_code_tells_a_stopped_run_from_a_finished_one_but_not_to_torchrun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hurried = write_config(tmp_path, max_minutes=1e-6)
+    command = ["train", str(hurried), "--out", str(tmp_path / "out")]
+    with formula_subjects():
+        assert main(command) == EXIT_UNFINISHED == 75
+        monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
+        assert main([*command, "--resume"]) == 0
+        monkeypatch.delenv("TORCHELASTIC_RUN_ID")
+        write_config(tmp_path)
+        assert main([*command, "--resume"]) == 0
+    assert (tmp_path / "out" / "model" / "manifest.json").exists()
 
 
 def test_the_first_signal_is_noted_and_a_second_interrupt_is_not_held_back() -> None:

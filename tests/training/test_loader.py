@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 import pytest
@@ -16,13 +17,15 @@ from medsym.training.loader import (
     Waiting,
     box_of,
     load,
+    outlive_signals,
     pack,
     pack_one,
     synthesis_device,
     unpack,
 )
 from medsym.training.settings import TrainSettings
-from tests.training.small_run import SHAPE, FormulaSubjects, formula_case
+from medsym.training.user_data import make_dataset
+from tests.training.small_run import CONFIG, SHAPE, FormulaSubjects, formula_case
 
 CPU = torch.device("cpu")
 
@@ -71,6 +74,14 @@ def test_batches_come_in_order_whoever_draws_them(workers: int) -> None:
     expected = [formula_case(7, index).image for index in range(6)]
     assert len(found) == 3
     assert torch.equal(torch.cat(found)[:, 0], torch.stack(expected))
+
+
+def test_what_a_worker_needs_can_be_sent_to_a_process_that_starts_afresh() -> None:
+    settings = TrainSettings.model_validate(CONFIG)
+    subjects = make_dataset(settings, split="train", device="cpu")
+    for thing in (subjects, pack, pack_one, outlive_signals):
+        sent = ForkingPickler.dumps(thing)
+        assert type(ForkingPickler.loads(sent)) is type(thing)
 
 
 class Telling(Dataset[SyntheticCase]):
