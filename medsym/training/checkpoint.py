@@ -45,6 +45,21 @@ def save_checkpoint(folder: Path, state: TrainingState, *, step: int) -> None:
     temporary.replace(newest)
 
 
+def refuse_to_overwrite(folder: Path) -> None:
+    """A run that starts anew would lose, checkpoint by checkpoint, what another has learned.
+
+    Raises:
+        ModelError: MS-324, the folder holds a checkpoint.
+    """
+    if any((folder / name).exists() for name in (FILE_NAME, PREVIOUS_NAME)):
+        raise ModelError(
+            code="MS-324",
+            subject=str(folder),
+            cause="the folder holds the checkpoint of a run, which a new run would overwrite",
+            fix="add --resume to go on with it, or start in another --out folder",
+        )
+
+
 def load_checkpoint(
     folder: Path, state: TrainingState, *, say: Callable[[str], None] | None = None
 ) -> int:

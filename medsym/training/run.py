@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from medsym.config import read_config
-from medsym.training.checkpoint import load_checkpoint
+from medsym.training.checkpoint import load_checkpoint, refuse_to_overwrite
 from medsym.training.distributed import Ranks, launched_ranks
 from medsym.training.finish import write_model
 from medsym.training.loader import synthesis_device, training_device
@@ -44,7 +44,8 @@ def train(
 
     Raises:
         ConfigError: The configuration is wrong.
-        ModelError: ``resume`` without a fitting checkpoint; ``start_from`` does not fit.
+        ModelError: ``resume`` without a fitting checkpoint, a checkpoint without ``resume``;
+            ``start_from`` does not fit.
     """
     began = time.monotonic()
     settings = read_config(config, TrainSettings)
@@ -98,6 +99,8 @@ def _begin(
     stop: Callable[[], str],
 ) -> Run:
     """Build or restore the state, and say what will happen."""
+    if not resume:
+        refuse_to_overwrite(out)
     out.mkdir(parents=True, exist_ok=True)
     device = training_device(settings, ranks)
     if device.type == "cuda":

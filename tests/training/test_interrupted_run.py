@@ -14,6 +14,7 @@ import torch
 from medsym.cli import main
 from medsym.commands.console import EXIT_UNFINISHED
 from medsym.commands.stopping import requests_to_stop
+from medsym.errors import ModelError
 from medsym.training.checkpoint import FILE_NAME
 from tests.training.small_run import final_tensors, formula_subjects, run, write_config
 
@@ -79,6 +80,13 @@ def test_a_run_out_of_time_stops_with_a_checkpoint_and_goes_on_exactly(tmp_path:
     assert run(config, out, resume=True) == out / "model"
     run(config, tmp_path / "whole")
     assert_same_end(tmp_path / "whole", out)
+
+
+def test_a_new_run_does_not_overwrite_the_checkpoint_of_another(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_bytes(b"days of work")
+    with pytest.raises(ModelError, match=r"MS-324 .*--resume to go on with it, or start in an"):
+        run(write_config(tmp_path), tmp_path)
+    assert (tmp_path / FILE_NAME).read_bytes() == b"days of work"
 
 
 def test_a_request_ends_the_run_after_the_step_that_is_under_way(tmp_path: Path) -> None:
