@@ -174,6 +174,9 @@ def _add_ablation(bench: argparse.ArgumentParser) -> None:
         "--processes", type=count, metavar="P", help="ablation: trainings at a time; default cores"
     )
     bench.add_argument(
+        "--device", choices=("cpu", "cuda"), default="cpu", help="ablation: where networks train"
+    )
+    bench.add_argument(
         "--minutes",
         type=float,
         metavar="M",

@@ -74,6 +74,7 @@ def _ablation(arguments: argparse.Namespace) -> tuple[str, object]:
         processes=arguments.processes or os.cpu_count() or 1,
         minutes=arguments.minutes,
         out=arguments.out or Path("ablation"),
+        device=arguments.device,
     )
     numbers = run_ablation(
         settings.with_changes(given, steps=arguments.steps), resources, report=say

@@ -23,7 +23,7 @@ FROZEN = {
     "samples": {"--out"},
     "bench": {
         *("what", "--seeds", "--methods", "--out", "--json", "--config", "--steps", "--subjects"),
-        *("--test-subjects", "--processes", "--minutes", "--workers"),
+        *("--test-subjects", "--processes", "--device", "--minutes", "--workers"),
     },
     "audit": {"model", "--scan", "--out", "--json"},
     "search": {"config", "--trials", "--out", "--json"},

@@ -1,6 +1,7 @@
 """Made subjects and settings for the tests of the ablation."""
 
 import torch
+from torch import Tensor
 
 from medsym.benchmarks.ablation.settings import AblationSettings
 from medsym.models.settings import ModelSettings
@@ -11,7 +12,8 @@ from medsym.training.settings import OptimiserSettings
 SHAPE = (8, 12, 10)
 LEFT = index_of("hippocampus", side="left")
 RIGHT = index_of("hippocampus", side="right")
-MODEL = ModelSettings(pairs=(2, 2), window=(0, 1), decoder_pairs=2, head_pairs=2)
+START = (12, 10, 12)  # of the made subjects on the grid of 32 x 32 x 32 voxels, in its middle
+MODEL = ModelSettings(spacing_mm=8.0, pairs=(2, 2), window=(0, 1), decoder_pairs=2, head_pairs=2)
 SETTINGS = AblationSettings(
     seed=3,
     seeds=1,
@@ -42,3 +44,20 @@ def made_subject(*, seed: int = 0, sick: bool = True) -> Batch:
         "brain": torch.ones(SHAPE),
     }
     return Batch(**{name: volume[None, None] for name, volume in volumes.items()})
+
+
+def on_grid(subject: Batch, *, start: tuple[int, int, int] = START) -> Batch:
+    """A made subject on the whole grid, as synthesis draws it."""
+    place = tuple(slice(low, low + size) for low, size in zip(start, SHAPE, strict=True))
+
+    def placed(volume: Tensor) -> Tensor:
+        whole = torch.zeros((1, 1, 32, 32, 32), dtype=volume.dtype)
+        whole[(0, 0, *place)] = volume[0, 0]
+        return whole
+
+    return Batch(
+        image=placed(subject.image),
+        structures=placed(subject.structures),
+        lesion=placed(subject.lesion),
+        brain=placed(subject.brain),
+    )

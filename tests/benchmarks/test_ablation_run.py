@@ -1,19 +1,21 @@
 """The ablation end to end in its processes: equal steps, going on, ending in time, and refusals."""
 
 import json
+import os
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import nibabel
 import pytest
 
 from medsym.benchmarks.ablation.benchmark import run_ablation
+from medsym.benchmarks.ablation.processes import begin, process_context
 from medsym.benchmarks.ablation.results import FILE_NAME
 from medsym.benchmarks.ablation.settings import AblationSettings, Resources
 from medsym.benchmarks.ablation.subjects import SubjectFiles
 from medsym.errors import ConfigError
 from medsym.synthesis.settings import LesionConfig, SourceConfig, SynthesisConfig
-from tests.benchmarks.ablation_problem import SETTINGS, made_subject
+from tests.benchmarks.ablation_problem import SETTINGS, made_subject, on_grid
 from tests.synthesis.heads import head_labels, ras_affine
 
 pytestmark = pytest.mark.slow
@@ -39,9 +41,9 @@ def with_subjects(folder: Path, settings: AblationSettings = SETTINGS) -> Subjec
     files = SubjectFiles(folder, settings)
     files.folder.mkdir(parents=True)
     for index in range(settings.subjects):
-        files.write("train", index, made_subject(seed=index))
+        files.write("train", index, on_grid(made_subject(seed=index)))
     for index in range(settings.test_subjects):
-        files.write("test", index, made_subject(seed=100 + index, sick=index > 0))
+        files.write("test", index, on_grid(made_subject(seed=100 + index, sick=index > 0)))
     return files
 
 
@@ -69,16 +71,31 @@ def test_subjects_are_drawn_once_and_a_stopped_run_goes_on(tmp_path: Path) -> No
     assert any("2 done" in line for line in lines)
 
 
+def test_processes_for_the_cpu_see_no_gpu_and_this_one_sees_what_it_saw(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    with process_context("cpu").Pool(1, initializer=begin, initargs=("cpu",)) as pool:
+        assert pool.apply(os.getenv, ("CUDA_VISIBLE_DEVICES",)) == ""
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "0"
+    assert process_context("cuda").get_start_method() == "spawn"
+
+
 def test_with_a_time_limit_all_trainings_do_equally_many_steps(tmp_path: Path) -> None:
     settings = SETTINGS.with_changes({}, steps=100_000)
     with_subjects(tmp_path, settings)
-    numbers = run_ablation(settings, resources(tmp_path, minutes=0.9))
+    first = cast(Any, process_context("cpu")).Process(
+        target=begin, args=("cpu",)
+    )  # imports take time
+    first.start()
+    first.join()
+    numbers = run_ablation(settings, resources(tmp_path, minutes=0.6))
     lines = (tmp_path / FILE_NAME).read_text(encoding="utf-8").splitlines()
     steps = {json.loads(line)["steps"] for line in lines}
-    assert len(lines) == len(settings.arms)
+    assert len(lines) + len(numbers["unfinished"]) == len(settings.arms)
     assert steps == {numbers["steps"]}
     assert 10 < numbers["steps"] < 100_000
-    assert numbers["seconds"] < 60
+    assert 10 < numbers["seconds"] < 60
 
 
 def test_too_little_time_for_any_training_is_refused_and_keeps_the_subjects(tmp_path: Path) -> None:

@@ -7,16 +7,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from medsym.benchmarks.ablation.clock import MARGIN, SharedClock, affordable_steps
+from medsym.benchmarks.ablation.clock import MARGIN, SharedClock, affordable_steps, is_final
+from medsym.benchmarks.ablation.drawing import shares_of
 from medsym.benchmarks.ablation.settings import ARMS, DEFAULT_ARMS, AblationSettings
-from medsym.benchmarks.ablation.subjects import SubjectFiles, mirrored, order_of, shares_of
-from medsym.benchmarks.ablation.training import Learner, Training, rate_share, train
+from medsym.benchmarks.ablation.subjects import SubjectFiles, mirrored, order_of
+from medsym.benchmarks.ablation.training import CPU, Learner, Training, rate_share, train
 from medsym.errors import ConfigError
 from medsym.nn import ContralateralExchange
-from medsym.synthesis.settings import SourceConfig, SynthesisConfig
+from medsym.synthesis.settings import LesionConfig, SourceConfig, SynthesisConfig
 from medsym.training.losses import Batch
 from medsym.training.settings import OptimiserSettings
-from tests.benchmarks.ablation_problem import LEFT, RIGHT, SETTINGS, made_subject
+from tests.benchmarks.ablation_problem import LEFT, RIGHT, SETTINGS, START, made_subject, on_grid
 
 NAMES = ("image", "structures", "lesion", "brain")
 
@@ -71,27 +72,54 @@ def test_mirrored_subject_has_its_left_structure_on_the_right() -> None:
 @pytest.mark.parametrize(("name", "blind"), [("strict-exchange", True), ("free-alone", False)])
 def test_flips_can_teach_a_strict_network_nothing(name: str, *, blind: bool) -> None:
     subject = made_subject()
-    losses = [learner(name).step(s, share=1.0) for s in (subject, mirrored(subject))]
+    losses = [float(learner(name).step(s, share=1.0)) for s in (subject, mirrored(subject))]
     assert math.isclose(losses[0], losses[1], rel_tol=1e-5) == blind
 
 
 def test_only_the_arm_with_flips_meets_mirrored_subjects() -> None:
     subject, plain, flips = made_subject(), learner("free-alone"), learner("flips-alone")
-    fixed = [(plain.step(subject, share=0.0), flips.step(subject, share=0.0)) for _ in range(12)]
-    assert len({a for a, _ in fixed}) == 1
-    assert len({b for _, b in fixed}) == 2
-    assert {a for a, _ in fixed} < {b for _, b in fixed}
+    plainly = {float(plain.step(subject, share=0.0)) for _ in range(12)}
+    flipped = {float(flips.step(subject, share=0.0)) for _ in range(12)}
+    assert len(plainly) == 1
+    assert len(flipped) == 2
+    assert plainly < flipped
+
+
+def test_each_subject_of_a_batch_is_mirrored_or_not_on_its_own() -> None:
+    pair = Batch(
+        **{n: torch.cat([getattr(made_subject(seed=k), n) for k in (0, 1)]) for n in NAMES}
+    )
+    turned = mirrored(pair, torch.tensor([False, True]))
+    for name in NAMES:
+        assert torch.equal(getattr(turned, name)[0], getattr(pair, name)[0])
+        assert torch.equal(getattr(turned, name)[1], getattr(mirrored(pair), name)[1])
+    assert not same(turned, pair)
 
 
 def test_stored_subject_comes_back_as_it_was(tmp_path: Path) -> None:
     files = SubjectFiles(tmp_path, SETTINGS)
     files.folder.mkdir()
     subject = made_subject(seed=5)
-    files.write("train", 2, subject)
-    assert same(files.read("train", 2), subject)
+    files.write("train", 2, on_grid(subject))
+    assert same(files.batch("train", [2], device=CPU), subject)
     assert ("train", 2) not in files.missing()
     assert ("train", 1) in files.missing()
     assert len(files.missing()) == SETTINGS.subjects + SETTINGS.test_subjects - 1
+
+
+def test_subjects_of_a_batch_lie_where_they_lay_in_the_box_that_holds_all(tmp_path: Path) -> None:
+    files = SubjectFiles(tmp_path, SETTINGS, keep=True)
+    files.folder.mkdir()
+    x, y, z = START
+    pair = [on_grid(made_subject(seed=1)), on_grid(made_subject(seed=2), start=(x, y + 4, z - 6))]
+    for index, whole in enumerate(pair):
+        files.write("train", index, whole)
+    box = (slice(x, x + 8), slice(y, y + 16), slice(z - 6, z + 10))
+    for order in ([0, 1], [1, 0]):  # the second time from memory
+        batch = files.batch("train", order, device=CPU)
+        for place, index in enumerate(order):
+            one = Batch(**{n: getattr(batch, n)[place : place + 1] for n in NAMES})
+            assert same(one, pair[index].cut(box))
 
 
 def test_drawn_subjects_serve_other_budgets_but_not_other_syntheses() -> None:
@@ -119,11 +147,21 @@ def test_sources_opened_side_by_side_are_each_opened_once(tmp_path: Path) -> Non
     assert sorted(folders) == sorted(source.lesion_folders)
 
 
+def test_test_subjects_may_have_lesions_of_their_own() -> None:
+    faint = LesionConfig(contrast_sd=(0.5, 1.0))
+    settings = SETTINGS.model_copy(update={"test_lesions": faint})
+    assert settings.synthesis_of("test").lesions == faint
+    assert settings.synthesis_of("train").lesions == SETTINGS.synthesis.lesions != faint
+    assert settings.subjects_key() != SETTINGS.subjects_key()
+
+
 def test_every_pass_meets_every_subject_once_in_an_order_of_its_own() -> None:
-    passes = [[order_of(2, subjects=7, step=7 * k + i) for i in range(7)] for k in range(3)]
+    passes = [[order_of(2, subjects=7, step=7 * k + i)[0] for i in range(7)] for k in range(3)]
+    threes = [order_of(2, subjects=7, step=step, batch=3) for step in range(7)]
+    assert [i for three in threes for i in three] == [i for one in passes for i in one]
     assert all(sorted(one) == list(range(7)) for one in passes)
     assert passes[0] != passes[1] != passes[2]
-    assert passes[0] != [order_of(3, subjects=7, step=i) for i in range(7)]
+    assert passes[0] != [order_of(3, subjects=7, step=i)[0] for i in range(7)]
 
 
 def test_rate_before_the_cool_down_does_not_know_the_number_of_steps() -> None:
@@ -161,14 +199,20 @@ def test_no_training_has_entered_its_cool_down_when_the_steps_are_decided() -> N
         clock, running=2, now=10.0, end=11.0, extra_steps=0.0, most=1000, cooldown=0.5
     )
     assert steps is not None
-    assert rate_share(90, total=steps, how=OptimiserSettings(warmup=0, cooldown=0.5)) == 1.0
+    how = OptimiserSettings(warmup=0, cooldown=0.5)
+    assert rate_share(95, total=steps, how=how) == 1.0
+    assert rate_share(105, total=steps, how=how) < 1.0
+    clock.total.value = steps
+    assert is_final(clock, cooldown=0.5)
+    clock.total.value = 2 * steps
+    assert not is_final(clock, cooldown=0.5)
 
 
 def stored(folder: Path) -> SubjectFiles:
     files = SubjectFiles(folder, SETTINGS)
     files.folder.mkdir()
     for index in range(SETTINGS.subjects):
-        files.write("train", index, made_subject(seed=index))
+        files.write("train", index, on_grid(made_subject(seed=index)))
     return files
 
 

@@ -6,13 +6,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import torch
+
 from medsym.benchmarks.ablation.clock import SharedClock
+from medsym.benchmarks.ablation.drawing import draw_missing
+from medsym.benchmarks.ablation.processes import process_context
 from medsym.benchmarks.ablation.results import Results, Row
 from medsym.benchmarks.ablation.settings import AblationSettings, Resources
-from medsym.benchmarks.ablation.subjects import SubjectFiles, draw_missing
+from medsym.benchmarks.ablation.subjects import SubjectFiles
 from medsym.benchmarks.ablation.summary import summarise
 from medsym.benchmarks.ablation.training import Training, bfloat16_is_faster
-from medsym.benchmarks.ablation.workers import process_context, run_trainings
+from medsym.benchmarks.ablation.workers import run_trainings
 from medsym.benchmarks.machine import machine
 from medsym.errors import ConfigError
 
@@ -46,12 +50,14 @@ def run_ablation(
     start, measured_on = time.time(), machine()
     settings.chosen()  # refuses a wrong name before anything is drawn
     resources.out.mkdir(parents=True, exist_ok=True)
-    files = SubjectFiles(resources.out, settings)
-    context = process_context()
+    device = torch.device(resources.device)
+    files = SubjectFiles(resources.out, settings, keep=device.type != "cpu")
+    context = process_context(resources.device)
     draw_missing(files, context=context, processes=resources.processes, report=report)
     steps = settings.optimiser.steps if resources.minutes is None else None
     results = Results(resources.out, settings, steps=steps)
-    trainings = _trainings(settings, mixed=_mixed(settings, files, results))
+    mixed = _mixed(settings, files, results, device)
+    trainings = _trainings(settings, mixed=mixed, device=device)
     waiting = _still_to_do(trainings, results)
     report(f"{len(trainings)} trainings, {len(trainings) - len(waiting)} done")
     clock = SharedClock.start(
@@ -78,10 +84,10 @@ def run_ablation(
     return {**numbers, "machine": measured_on, "seconds": time.time() - start}
 
 
-def _trainings(settings: AblationSettings, *, mixed: bool) -> list[Training]:
+def _trainings(settings: AblationSettings, *, mixed: bool, device: torch.device) -> list[Training]:
     """All of them, whole seeds first."""
     return [
-        Training(arm=arm, seed=seed, place=0, mixed_precision=mixed)
+        Training(arm=arm, seed=seed, place=0, mixed_precision=mixed, device=device)
         for seed in range(settings.seeds)
         for arm in settings.chosen()
     ]
@@ -92,12 +98,14 @@ def _still_to_do(trainings: list[Training], results: Results) -> list[Training]:
     return [replace(training, place=place) for place, training in enumerate(missing)]
 
 
-def _mixed(settings: AblationSettings, files: SubjectFiles, results: Results) -> bool:
+def _mixed(
+    settings: AblationSettings, files: SubjectFiles, results: Results, device: torch.device
+) -> bool:
     """Whether the passes of a training run in bfloat16; as in the trainings that are done."""
     if results.rows:
         return bool(results.shared("mixed_precision"))
     if settings.precision == "fastest":
-        return bfloat16_is_faster(files)
+        return bfloat16_is_faster(files, device)
     return settings.precision == "bfloat16"
 
 

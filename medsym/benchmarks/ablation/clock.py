@@ -1,8 +1,9 @@
 """How many steps the trainings of an ablation do, agreed between processes.
 
 Networks of an ablation have to do equally many steps, and how many fit into a time depends on the
-machine. The rate of learning is flat until its cool-down, so the number can still be chosen once
-all networks are under way: each process writes how far it is, one of them decides, all obey.
+machine. The rate of learning is flat until its cool-down, so the number can still be chosen, and
+corrected, until the first network gets there: each process writes how far it is, one of them
+decides, all obey.
 """
 
 import math
@@ -11,9 +12,10 @@ from dataclasses import dataclass
 from multiprocessing.context import BaseContext
 from typing import Any
 
-DECIDE_AT = 0.3  # share of the time of a wave after which its speed is known
+DECIDE_AT = 0.1  # share of the time of a wave before which its speed is not known
 MARGIN = 0.93  # of the steps that this speed would allow: other programs come and go
 LEAST_STEPS = 5  # steps that say something about speed
+GUARD = 0.04  # of its steps, that the fastest training is kept from its cool-down while one decides
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,5 +88,15 @@ def affordable_steps(
         return None
     speeds = [(d - 1) / max(now - s, 1e-3) for d, s in zip(done, started, strict=True)]
     reach = min(d + v * max(end - now, 0.0) for d, v in zip(done, speeds, strict=True))
-    least = math.ceil(max(done) / (1.0 - min(cooldown, 0.9))) + 1
+    least = math.ceil(_guarded(max(done)) / (1.0 - min(cooldown, 0.9)))
     return min(max(math.floor(MARGIN * reach - extra_steps), least), most)
+
+
+def is_final(clock: SharedClock, *, cooldown: float) -> bool:
+    """Whether the fastest training is so close to its cool-down that the total has to stay."""
+    flat = (1.0 - min(cooldown, 0.9)) * clock.total.value
+    return bool(clock.total.value > 0 and _guarded(max(clock.done)) >= flat)
+
+
+def _guarded(done: int) -> int:
+    return math.ceil(done * (1.0 + GUARD)) + LEAST_STEPS

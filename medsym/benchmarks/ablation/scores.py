@@ -36,16 +36,18 @@ def score(
         ``per_subject`` lists of auprc, volume_ml, dice, maximum and histogram (2, BINS).
     """
     values, truths, dices, defect = [], [], [], 0.0
+    device = next(network.parameters(), torch.zeros(())).device
     for index, batch in enumerate(subjects):
-        output = network(batch.image)
-        logits = output.pathology_logits
+        image = batch.image.to(device)
+        output = network(image)
+        logits = output.pathology_logits.cpu()
         inside = (batch.brain + batch.lesion) > 0
         values.append(logits[inside])
         truths.append(batch.lesion[inside] > 0)
-        labels = output.anatomy_logits.argmax(1).numpy()
+        labels = output.anatomy_logits.argmax(1).cpu().numpy()
         dices.append(float(np.nanmean(structure_dice(labels, batch.structures[:, 0].numpy()))))
         if index < mirrored_subjects:
-            other = network(batch.image.flip(2)).pathology_logits.flip(2)
+            other = network(image.flip(2)).pathology_logits.flip(2).cpu()
             defect = max(defect, float((other - logits).abs().amax()))
     pooled, truth = torch.cat(values), torch.cat(truths)
     levels = score_levels(pooled)

@@ -102,6 +102,9 @@ class AblationSettings(BaseModel):
         steps=1000, warmup=50, cooldown=0.5, average=0.99
     )
     synthesis: SynthesisConfig = _subtle()
+    test_lesions: LesionConfig | None = Field(
+        default=None, description="lesions of the test subjects; null draws them as in training"
+    )
 
     def chosen(self) -> tuple[Arm, ...]:
         """The arms, in the order of :data:`ARMS`.
@@ -128,9 +131,18 @@ class AblationSettings(BaseModel):
             given["optimiser"] = {**self.optimiser.model_dump(), "steps": steps}
         return type(self).model_validate({**self.model_dump(), **given})
 
+    def synthesis_of(self, split: str) -> SynthesisConfig:
+        """What the subjects of a split are drawn with; truths that training needs not left out."""
+        changes: dict[str, Any] = {"truths": False}
+        if split == "test" and self.test_lesions is not None:
+            changes["lesions"] = self.test_lesions
+        return self.synthesis.model_copy(update=changes)
+
     def subjects_key(self) -> str:
         """Fingerprint of everything that one drawn subject depends on."""
-        return _digest(self, {"seed", "synthesis"}) + f"-{self.model.spacing_mm:g}mm"
+        return (
+            _digest(self, {"seed", "synthesis", "test_lesions"}) + f"-{self.model.spacing_mm:g}mm"
+        )
 
     def run_key(self) -> str:
         """Fingerprint of everything but the steps that one finished training depends on."""
@@ -153,8 +165,10 @@ class Resources:
         minutes: Wall time in which all of it ends, drawing included; None trains the configured
             steps. With it they are an upper limit.
         out: Folder for drawn subjects and finished trainings.
+        device: Where networks are trained: cpu or cuda.
     """
 
     processes: int
     minutes: float | None
     out: Path
+    device: str = "cpu"

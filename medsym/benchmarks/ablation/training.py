@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import cast
 
 import torch
+from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from medsym.benchmarks.ablation.clock import SharedClock
@@ -16,6 +17,7 @@ from medsym.symmetry.schedules import parameter_groups
 from medsym.training.losses import AsymmetryLoss, Batch
 from medsym.training.settings import OptimiserSettings
 
+CPU = torch.device("cpu")
 _PAUSE_SECONDS = 0.1
 _TIMED_STEPS = 4  # of each precision; the first is left out
 
@@ -28,6 +30,7 @@ class Training:
     seed: int
     place: int
     mixed_precision: bool
+    device: torch.device = CPU
 
     @property
     def name(self) -> str:
@@ -43,14 +46,21 @@ class Learner:
         seed: Of the first weights and of the flips.
         settings: Of the ablation.
         mixed_precision: Run the passes in bfloat16.
+        device: Of the network.
     """
 
     def __init__(
-        self, arm: Arm, *, seed: int, settings: AblationSettings, mixed_precision: bool
+        self,
+        arm: Arm,
+        *,
+        seed: int,
+        settings: AblationSettings,
+        mixed_precision: bool,
+        device: torch.device = CPU,
     ) -> None:
         torch.manual_seed(seed)
         self.arm, self.how, self.mixed = arm, settings.optimiser, mixed_precision
-        self.network = AsymmetryNet(arm.model(settings.model)).train()
+        self.network = AsymmetryNet(arm.model(settings.model)).to(device).train()
         self.average = AveragedModel(
             copy.deepcopy(self.network), multi_avg_fn=get_ema_multi_avg_fn(self.how.average)
         )
@@ -66,21 +76,21 @@ class Learner:
         self.loss = AsymmetryLoss(settings.loss)
         self.flips = torch.Generator().manual_seed(seed)
 
-    def step(self, batch: Batch, *, share: float) -> float:
-        """One step at a share of the learning rate; returns the loss."""
+    def step(self, batch: Batch, *, share: float) -> Tensor:
+        """One step at a share of the learning rate; returns the loss, detached."""
         for group, rate in zip(self.optimiser.param_groups, self.rates, strict=True):
             group["lr"] = share * rate
-        if self.arm.flips and bool(torch.rand((), generator=self.flips) < 0.5):
-            batch = mirrored(batch)
+        if self.arm.flips:
+            batch = mirrored(batch, torch.rand(len(batch.image), generator=self.flips) < 0.5)
         self.optimiser.zero_grad(set_to_none=True)
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.mixed):
+        with torch.autocast(batch.image.device.type, dtype=torch.bfloat16, enabled=self.mixed):
             output = self.network(batch.image)
         total, _ = self.loss(output, batch)
         total.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.how.clip)
         self.optimiser.step()
         self.average.update_parameters(self.network)
-        return float(total.detach())
+        return total.detach()
 
 
 def rate_share(step: int, *, total: int, how: OptimiserSettings) -> float:
@@ -113,8 +123,9 @@ def train(
         seed=training.seed,
         settings=settings,
         mixed_precision=training.mixed_precision,
+        device=training.device,
     )
-    losses: list[float] = []
+    losses: list[Tensor] = []
     while not clock.finished(place):
         if clock.late():
             return None
@@ -122,28 +133,33 @@ def train(
         if total == 0 and step >= (1.0 - settings.optimiser.cooldown) * settings.optimiser.steps:
             time.sleep(_PAUSE_SECONDS)  # it depends on the total how the rate goes on
             continue
-        index = order_of(training.seed, subjects=settings.subjects, step=step)
+        indices = order_of(
+            training.seed, subjects=settings.subjects, step=step, batch=settings.optimiser.batch
+        )
         share = rate_share(step, total=total, how=settings.optimiser)
-        losses.append(learner.step(files.read("train", index), share=share))
+        batch = files.batch("train", indices, device=training.device)
+        losses.append(learner.step(batch, share=share))
         clock.tick(place)
     last = losses[-max(len(losses) // 10, 1) :]
     network = cast("AsymmetryNet", learner.average.module)
-    return network.eval(), sum(last) / len(last)
+    return network.eval(), float(torch.stack(last).mean())
 
 
-def bfloat16_is_faster(files: SubjectFiles) -> bool:
+def bfloat16_is_faster(files: SubjectFiles, device: torch.device) -> bool:
     """Time a few steps in both precisions on one thread."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    batch = files.read("train", 0)
-    arm = files.settings.chosen()[0]
+    settings = files.settings
+    indices = order_of(0, subjects=settings.subjects, step=0, batch=settings.optimiser.batch)
+    batch = files.batch("train", indices, device=device)
+    arm = settings.chosen()[0]
     seconds = {}
     for mixed in (False, True):
-        learner = Learner(arm, seed=0, settings=files.settings, mixed_precision=mixed)
+        learner = Learner(arm, seed=0, settings=settings, mixed_precision=mixed, device=device)
         times = []
         for _ in range(_TIMED_STEPS):
             start = time.perf_counter()
-            learner.step(batch, share=1.0)
+            float(learner.step(batch, share=1.0))  # waits for the device
             times.append(time.perf_counter() - start)
         seconds[mixed] = min(times[1:])
     torch.set_num_threads(threads)

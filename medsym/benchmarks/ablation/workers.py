@@ -1,6 +1,5 @@
 """The trainings of an ablation, several at a time, each in a process of one thread."""
 
-import multiprocessing
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -8,24 +7,17 @@ from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from typing import Any, cast
 
-from medsym.benchmarks.ablation.clock import DECIDE_AT, SharedClock, affordable_steps
+from medsym.benchmarks.ablation.clock import DECIDE_AT, SharedClock, affordable_steps, is_final
+from medsym.benchmarks.ablation.drawing import Report
+from medsym.benchmarks.ablation.processes import begin
 from medsym.benchmarks.ablation.results import Row
 from medsym.benchmarks.ablation.scores import score
-from medsym.benchmarks.ablation.subjects import Report, SubjectFiles, one_thread
-from medsym.benchmarks.ablation.training import Training, train
+from medsym.benchmarks.ablation.subjects import SubjectFiles
+from medsym.benchmarks.ablation.training import CPU, Training, train
 from medsym.errors import ConfigError
 
 _PAUSE_SECONDS = 0.2
-SCORING_STEPS = 0.6  # what a test subject costs, in training steps; measured 0.4 to 0.5
-
-
-def process_context() -> BaseContext:
-    """Processes that begin clean: a fork of a process that has used torch may hang."""
-    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-    context = multiprocessing.get_context(method)
-    if method == "forkserver":
-        context.set_forkserver_preload([__name__])
-    return context
+SCORING_STEPS = 0.6  # what a test subject costs, in steps of batch 1; measured 0.4 to 0.5
 
 
 def run_trainings(
@@ -48,7 +40,7 @@ def run_trainings(
     waiting, running = list(trainings), dict[str, BaseProcess]()
     rows = context.SimpleQueue()
     waves = -(-len(waiting) // processes)
-    first = min(processes, len(waiting))
+    first, decided = min(processes, len(waiting)), clock.total.value > 0
     began = time.time()
     wave_end = began + (clock.deadline - began) / waves
     try:
@@ -62,8 +54,10 @@ def run_trainings(
                 running[training.name] = _begin(context, training, files, clock, rows)
             if clock.late() and not running:
                 break
-            if clock.total.value == 0:
-                _decide(clock, files, running=first, began=began, end=wave_end, report=report)
+            if not decided:
+                decided = _decide(
+                    clock, files, running=first, began=began, end=wave_end, report=report
+                )
             _notice_the_dead(running, rows)
             time.sleep(_PAUSE_SECONDS)
     finally:
@@ -80,7 +74,7 @@ def _begin(context: BaseContext, *arguments: Any) -> BaseProcess:
 
 def _work(training: Training, files: SubjectFiles, clock: SharedClock, rows: Any) -> None:
     """One training in its own process; its scores, or what went wrong, go into the queue."""
-    one_thread()
+    begin(training.device.type)
     row: Row = {"run": training.name, "arm": training.arm.name, "seed": training.seed}
     start = time.process_time()
     try:
@@ -91,7 +85,9 @@ def _work(training: Training, files: SubjectFiles, clock: SharedClock, rows: Any
         network, loss = found
         settings = files.settings
         seconds = time.process_time() - start
-        subjects = [files.read("test", index) for index in range(settings.test_subjects)]
+        subjects = [
+            files.batch("test", [index], device=CPU) for index in range(settings.test_subjects)
+        ]
         scores = score(
             network,
             subjects,
@@ -146,22 +142,24 @@ def _decide(
     began: float,
     end: float,
     report: Report,
-) -> None:
-    """Fix the number of steps once the speed of the first wave is known."""
-    now = time.time()
+) -> bool:
+    """Choose or correct the number of steps; True once it has to stay."""
+    now, how = time.time(), files.settings.optimiser
     if now < began + DECIDE_AT * (end - began):
-        return
-    how = files.settings.optimiser
+        return False
+    if is_final(clock, cooldown=how.cooldown):
+        report(f"every training does {clock.total.value} steps")
+        return True
+    scored = files.settings.test_subjects + files.settings.mirrored_subjects
     steps = affordable_steps(
         clock,
         running=running,
         now=now,
         end=end,
-        extra_steps=SCORING_STEPS
-        * (files.settings.test_subjects + files.settings.mirrored_subjects),
+        extra_steps=SCORING_STEPS * scored,
         most=how.steps,
         cooldown=how.cooldown,
     )
     if steps is not None:
         clock.total.value = steps
-        report(f"every training does {steps} steps (slowest so far: {min(clock.done)})")
+    return False
