@@ -7,17 +7,21 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from medsym.benchmarks.ablation.settings import AblationSettings
+from medsym.benchmarks.pretraining.settings import PretrainBenchSettings
 from medsym.benchmarks.search import SearchSettings
 from medsym.config import read_config
 from medsym.errors import ConfigError
 from medsym.models.network_file import NetworkFile, load_network_file
+from medsym.training.pretraining.settings import PretrainSettings
 from medsym.training.settings import TrainSettings
 from tests.architecture.source_files import ROOT
 
 CONFIGS = sorted((ROOT / "configs").glob("*.y*ml"))
 KINDS: dict[str, type[BaseModel]] = {
     "ablation": AblationSettings,
+    "bench": PretrainBenchSettings,
     "network": NetworkFile,
+    "pretrain": PretrainSettings,
     "search": SearchSettings,
     "train": TrainSettings,
 }

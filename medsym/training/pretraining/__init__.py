@@ -1,0 +1,1 @@
+"""Self-supervised pre-training: a latent split by the mirror, its losses, its run, its probes."""

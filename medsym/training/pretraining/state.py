@@ -1,0 +1,89 @@
+"""What a pre-training changes as it goes, and its checkpoints; tensors and numbers only."""
+
+import os
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from medsym.errors import ModelError
+from medsym.models.asymmetry_net import AsymmetryNet
+from medsym.training.pretraining.objective import PretrainingNet
+from medsym.training.pretraining.settings import PretrainOptimiserSettings, PretrainSettings
+
+CHECKPOINT = "pretraining.pt"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PretrainState:
+    """What a pre-training changes as it goes."""
+
+    reader: PretrainingNet
+    optimiser: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LRScheduler
+
+
+def build_pretraining(settings: PretrainSettings, device: torch.device) -> PretrainState:
+    """Network, what reads its latent, AdamW and its schedule, all fresh from the seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        reader = PretrainingNet(
+            AsymmetryNet(settings.model), projection=settings.projection, split=settings.split
+        ).to(device)
+    how = settings.optimiser
+    optimiser = torch.optim.AdamW(
+        reader.parameters(), lr=how.learning_rate, weight_decay=how.weight_decay
+    )
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, partial(_rate, how))
+    return PretrainState(reader=reader, optimiser=optimiser, schedule=schedule)
+
+
+def _rate(how: PretrainOptimiserSettings, step: int) -> float:
+    """Share of the full rate at a step."""
+    falling = max(round(how.cooldown * how.steps), 1)
+    rising = min(1.0, (step + 1) / (how.warmup + 1))
+    return rising * (0.01 + 0.99 * min(1.0, max(0.0, (how.steps - step) / falling)))
+
+
+def save_pretraining(folder: Path, state: PretrainState, *, step: int) -> None:
+    """Write the state after ``step`` steps, atomically; tensors and numbers only."""
+    content = {
+        "step": step,
+        "reader": state.reader.state_dict(),
+        "optimiser": state.optimiser.state_dict(),
+        "schedule": state.schedule.state_dict(),
+    }
+    temporary = folder / f".{CHECKPOINT}.{os.getpid()}"
+    torch.save(content, temporary)
+    temporary.replace(folder / CHECKPOINT)
+
+
+def load_pretraining(folder: Path, state: PretrainState) -> int:
+    """Restore the state in place; returns the number of steps already done.
+
+    Raises:
+        ModelError: MS-376 there is no checkpoint, MS-377 it is damaged or of another run.
+    """
+    path = folder / CHECKPOINT
+    try:
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        state.reader.load_state_dict(content["reader"])
+        state.optimiser.load_state_dict(content["optimiser"])
+        state.schedule.load_state_dict(content["schedule"])
+        return int(content["step"])
+    except FileNotFoundError:
+        raise ModelError(
+            code="MS-376",
+            subject=str(path),
+            cause="there is no checkpoint of a pre-training to resume from",
+            fix="start without --resume",
+        ) from None
+    except Exception as error:
+        raise ModelError(
+            code="MS-377",
+            subject=str(path),
+            cause=f"the checkpoint does not fit this pre-training ({type(error).__name__})",
+            fix="resume with the configuration that wrote it, or start a new --out folder",
+        ) from error
