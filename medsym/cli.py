@@ -94,9 +94,13 @@ def _add_viewing(menu: _Menu) -> None:
 
 def _add_research(menu: _Menu) -> None:
     train = menu.add("train", research.train, "train a model as a YAML file says")
-    train.add_argument("config", type=Path, metavar="CONFIG")
-    train.add_argument("--out", type=Path, default=Path("runs"), metavar="DIR")
-    train.add_argument("--resume", action="store_true", help="go on from the checkpoint in DIR")
+    pretrain = menu.add(
+        "pretrain", research.pretrain, "learn from scans without labels, to train on"
+    )
+    for run, folder in ((train, "runs"), (pretrain, "runs/pretrained")):
+        run.add_argument("config", type=Path, metavar="CONFIG")
+        run.add_argument("--out", type=Path, default=Path(folder), metavar="DIR")
+        run.add_argument("--resume", action="store_true", help="go on from the checkpoint in DIR")
     samples = menu.add("samples", research.samples, "make the synthetic samples again")
     samples.add_argument("--out", type=Path, required=True, metavar="DIR")
     evaluate = menu.add(
@@ -107,9 +111,10 @@ def _add_research(menu: _Menu) -> None:
 
 def _add_bench(menu: _Menu) -> None:
     bench = menu.add("bench", measuring.bench, "measure accuracy or speed on this machine")
-    bench.add_argument("what", choices=("ablation", "alignment", "layers", "methods", "throughput"))
+    choices = ("ablation", "alignment", "layers", "methods", "pretraining", "throughput")
+    bench.add_argument("what", choices=choices)
     bench.add_argument(
-        "--seeds", type=count, metavar="N", help="methods, ablation: trainings of each"
+        "--seeds", type=count, metavar="N", help="methods, ablation, pretraining: trainings of each"
     )
     bench.add_argument(
         "--methods", nargs="+", metavar="NAME", help="methods, ablation: only these; default all"
@@ -118,7 +123,7 @@ def _add_bench(menu: _Menu) -> None:
         "--out",
         type=Path,
         metavar="DIR",
-        help="methods, ablation: keep finished trainings here, to go on",
+        help="methods, ablation, pretraining: keep finished trainings here, to go on",
     )
     _add_ablation(bench)
     bench.add_argument(
@@ -163,7 +168,7 @@ def _add_ablation(bench: argparse.ArgumentParser) -> None:
         "--config",
         type=Path,
         metavar="FILE",
-        help="ablation: its settings, YAML; throughput: a training configuration",
+        help="ablation, pretraining: settings, YAML; throughput: a training configuration",
     )
     bench.add_argument("--steps", type=count, metavar="N", help="ablation: of each training")
     bench.add_argument(

@@ -16,6 +16,7 @@ def bench(arguments: argparse.Namespace) -> int:
         "alignment": _alignment,
         "layers": _layers,
         "methods": _methods,
+        "pretraining": _pretraining,
         "throughput": _throughput,
     }[arguments.what](arguments)
     show(table, numbers=numbers, path=arguments.json)
@@ -53,6 +54,22 @@ def _methods(arguments: argparse.Namespace) -> tuple[str, object]:
         say("without --out an interrupted run starts again")
     numbers = run_method_benchmark(settings, report=say, cache=arguments.out)
     return format_methods(numbers), numbers
+
+
+def _pretraining(arguments: argparse.Namespace) -> tuple[str, object]:
+    """What pre-training gives a training, and what the parts of its latent know."""
+    from medsym.benchmarks.pretraining.benchmark import run_pretraining_benchmark
+    from medsym.benchmarks.pretraining.settings import PretrainBenchSettings
+    from medsym.benchmarks.pretraining.table import format_pretraining
+    from medsym.config import read_config
+
+    path = arguments.config
+    settings = PretrainBenchSettings() if path is None else read_config(path, PretrainBenchSettings)
+    if arguments.seeds is not None:
+        settings = settings.model_copy(update={"seeds": arguments.seeds})
+    say("pre-training and training on one thread, about 20 minutes with three seeds")
+    numbers = run_pretraining_benchmark(settings, report=say, out=arguments.out)
+    return format_pretraining(numbers), numbers
 
 
 def _ablation(arguments: argparse.Namespace) -> tuple[str, object]:

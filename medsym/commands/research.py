@@ -1,4 +1,4 @@
-"""train and samples."""
+"""train, pretrain and samples."""
 
 import argparse
 import os
@@ -22,6 +22,20 @@ def train(arguments: argparse.Namespace) -> int:
     if folder is None:
         return EXIT_OK if "TORCHELASTIC_RUN_ID" in os.environ else EXIT_UNFINISHED
     say(f"model folder: {folder}")
+    return EXIT_OK
+
+
+def pretrain(arguments: argparse.Namespace) -> int:
+    """Pre-train a network on scans without labels, as a configuration says."""
+    from medsym.training.pretraining.run import pretrain as pretrain_network
+
+    with requests_to_stop() as stop:
+        folder = pretrain_network(
+            arguments.config, out=arguments.out, resume=arguments.resume, report=say, stop=stop
+        )
+    if folder is None:
+        return EXIT_UNFINISHED
+    say(f"model folder: {folder}; name it as start_from in a training with the same model")
     return EXIT_OK
 
 

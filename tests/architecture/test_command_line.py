@@ -20,6 +20,7 @@ FROZEN = {
     },
     "view": {"folder", "--port"},
     "train": {"config", "--out", "--resume"},
+    "pretrain": {"config", "--out", "--resume"},
     "samples": {"--out"},
     "bench": {
         *("what", "--seeds", "--methods", "--out", "--json", "--config", "--steps", "--subjects"),
