@@ -26,6 +26,7 @@ from medsym.strict_json import finite
 from medsym.synthesis.generator import SyntheticCase
 from medsym.training.data import SyntheticSubjects, without_skull
 from medsym.training.loader import draw_each, grid_of, synthesis_device
+from medsym.training.progress import counted
 from medsym.training.settings import TrainSettings
 from medsym.training.step import exact_products
 from medsym.training.user_data import make_dataset
@@ -67,10 +68,17 @@ def write_model(
     subjects, number = healthy
     say(f"healthy reference from {number} subjects")
     loaded = load_model(folder)
+    cases = counted(
+        healthy_images(subjects, number=number, settings=settings, device=device),
+        total=number,
+        name="healthy subjects",
+        say=say,
+        every=settings.report_every,
+    )
     with exact_products():
         reference = build_reference(
             loaded.network.to(device),
-            healthy_images(subjects, number=number, settings=settings, device=device),
+            cases,
             mirror_classes=mirror_permutation(),
             spacing_mm=loaded.network.settings.spacing_mm,
             num_spread=number // 2,

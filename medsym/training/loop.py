@@ -100,6 +100,7 @@ def _train(run: Run, waiting: Waiting) -> bool:
     )
 
     def step(_engine: Engine, packed: Packed) -> dict[str, Tensor]:
+        meter.begin()
         return take_step(_agree(run, packed))
 
     trainer = SupervisedTrainer(

@@ -1,12 +1,14 @@
 """How a run is getting on: means of the loss, speed, share of time spent waiting, time left."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
+Thing = TypeVar("Thing")
 Clock = Callable[[], float]
 FIRST_SECONDS = 1.0  # until the first line; the time between lines then doubles
 
@@ -68,6 +70,33 @@ class Report:
         return asdict(self)
 
 
+def counted(
+    things: Iterable[Thing],
+    *,
+    total: int,
+    name: str,
+    say: Callable[[str], None],
+    every: float,
+    clock: Clock = time.perf_counter,
+) -> Iterator[Thing]:
+    """The things, with a line now and then that says how many have come.
+
+    Args:
+        things: What is waited for.
+        total: How many there will be.
+        name: What they are called, in the plural.
+        say: Receives the lines.
+        every: Seconds between them.
+        clock: Seconds, rising.
+    """
+    since = clock()
+    for number, thing in enumerate(things, start=1):
+        if clock() - since >= every and number < total:
+            since = clock()
+            say(f"{number} of {total} {name}")
+        yield thing
+
+
 def duration(seconds: float) -> str:
     """Hours and minutes, or minutes and seconds, in words."""
     whole = round(seconds)
@@ -98,12 +127,18 @@ class Meter:
         clock: Clock = time.perf_counter,
     ) -> None:
         self._total, self._step, self._subjects = total, done, subjects_per_step
+        self._first = done
         self._every, self._interval = every, min(FIRST_SECONDS, every)
         self._waited, self._clock = waited, clock
         self._since, self._waited_before = clock(), waited()
         self._sums = Sums()
         self._longer: dict[str, float] = {}
         self._longer_steps = 0
+
+    def begin(self) -> None:
+        """The first batch has come; what it took to start is not the speed of the run."""
+        if self._step == self._first:
+            self.pause()
 
     def add(self, parts: Mapping[str, Tensor]) -> Report | None:
         """Count a step; a report if it is time for one."""

@@ -13,6 +13,7 @@ from medsym.evaluation.metrics import mean_known, structure_dice
 from medsym.evaluation.precision_recall import average_precision
 from medsym.models.support import support_box
 from medsym.training.loader import draw_each, synthesis_device
+from medsym.training.progress import counted
 from medsym.training.settings import TrainSettings
 from medsym.training.user_data import make_dataset
 
@@ -169,12 +170,18 @@ def unseen_subjects(
         settings: Of the run.
         multiple: Sides of the box are multiples of it.
         device: That scores them.
-        say: Receives lines about the user's own data.
+        say: Receives lines of progress, and about the user's own data.
     """
     drawing = synthesis_device(settings, device)
     subjects = make_dataset(settings, split="test", device=drawing, report=say)
     number = settings.validation_cases
-    cases = draw_each(subjects, number=number, settings=settings, training=device)
+    cases = counted(
+        draw_each(subjects, number=number, settings=settings, training=device),
+        total=number,
+        name="unseen subjects",
+        say=say,
+        every=settings.report_every,
+    )
     return UnseenSubjects(
         [boxed(case, multiple=multiple, device=device) for case in cases],
         spacing_mm=settings.model.spacing_mm,

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from medsym.training.progress import FIRST_SECONDS, Meter, Report, duration
+from medsym.training.progress import FIRST_SECONDS, Meter, Report, counted, duration
 
 
 class Time:
@@ -75,6 +75,42 @@ def test_a_pause_counts_neither_as_training_nor_as_waiting_and_loses_no_step() -
     assert report.subjects_per_second == pytest.approx(2.0)
     assert report.waiting == pytest.approx(0.5)
     assert meter.means() == {"a": 2.0, "b": 4.0}
+
+
+def test_the_time_until_the_first_batch_is_not_the_speed_of_the_run() -> None:
+    time = Time()
+    meter = time.meter(done=4)
+    time.now, time.waited = 60.0, 60.0
+    meter.begin()
+    time.now = 62.0
+    report = meter.add(parts(1.0))
+    assert report is not None
+    assert report.subjects_per_second == pytest.approx(2.0)
+    assert report.waiting == 0.0
+    time.now = 63.0
+    meter.begin()  # of a later step: nothing
+    time.now = 64.0
+    second = meter.add(parts(1.0))
+    assert second is not None
+    assert second.subjects_per_second == pytest.approx(2.0)
+
+
+def test_counting_says_where_it_is_now_and_then_and_loses_nothing() -> None:
+    times = iter(range(0, 1000, 4))
+    lines: list[str] = []
+    found = list(
+        counted(
+            range(9),
+            total=9,
+            name="heads",
+            say=lines.append,
+            every=10.0,
+            clock=lambda: float(next(times)),
+        )
+    )
+    assert found == list(range(9))
+    assert lines[0] == "3 of 9 heads"
+    assert 1 < len(lines) < 5
 
 
 def test_the_line_says_everything_in_words() -> None:
