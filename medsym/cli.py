@@ -15,8 +15,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from medsym import RESEARCH_USE_ONLY, __version__
-from medsym.commands import evaluating, exporting, measuring, research, screening, viewing
-from medsym.commands.arguments import add_evaluation, add_json, add_model, count
+from medsym.commands import (
+    evaluating,
+    exporting,
+    learned,
+    measuring,
+    research,
+    screening,
+    viewing,
+)
+from medsym.commands.arguments import add_evaluation, add_json, add_model, add_science, count
 from medsym.commands.console import EXIT_LOCKED, EXIT_USAGE, complain
 from medsym.errors import MedsymError
 
@@ -107,6 +115,7 @@ def _add_research(menu: _Menu) -> None:
         "evaluate", evaluating.evaluate, "score models on scans whose lesions are known"
     )
     add_evaluation(evaluate)
+    add_science(menu.add("science", learned.science, "show what a model has learned, in pictures"))
 
 
 def _add_bench(menu: _Menu) -> None:

@@ -32,6 +32,7 @@ FROZEN = {
         *("--cases", "--synthetic", "--number", "--robustness", "--against", "--out", "--json"),
         "--model",
     },
+    "science": {"--synthetic", "--number", "--cases", "--out", "--json", "--model"},
     "verify": {"folder"},
     "export": {"--bundle", "--onnx", "--model"},
 }

@@ -23,7 +23,8 @@ HOMES = {
     "nibabel": ("medsym/volumes/",),
     "escnn": ("medsym/nn/representations.py", "medsym/nn/escnn_reference.py"),
     "joblib": ("medsym/nn/representations.py",),
-    "matplotlib": ("medsym/audit/figure.py", "medsym/training/plots.py"),
+    # pictures for people, each drawn where its numbers are made
+    "matplotlib": ("medsym/audit/figure.py", "medsym/training/plots.py", "medsym/science/drawing/"),
     "onnx": ("medsym/export/onnx_file.py",),  # optional: the command says so if they are missing
     "onnxruntime": ("medsym/export/onnx_file.py",),
     "optuna": ("medsym/benchmarks/search.py", "medsym/benchmarks/search_space.py"),

@@ -1,0 +1,1 @@
+"""The figures of `medsym science`; they only draw what was measured."""
