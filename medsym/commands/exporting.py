@@ -49,7 +49,7 @@ def _onnx(arguments: argparse.Namespace, model: object) -> None:
     from medsym.models.store import LoadedModel
 
     assert isinstance(model, LoadedModel)
-    say("translating the network to ONNX, about a minute")
+    say("translating the network to ONNX, a minute or two")
     report = write_onnx(model, arguments.onnx)
     say(f"ONNX, opset {report.opset}, in {report.path}: {report.num_bytes / 1e6:.1f} MB")
     sizes = ", ".join(" x ".join(str(n) for n in shape) for shape in report.shapes)
