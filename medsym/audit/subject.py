@@ -107,6 +107,7 @@ def subject_of(
             network=network,
             outputs=_outputs_of_asymmetry_net(),
             size_multiple=network.size_multiple,
+            grid=SymmetricGrid.spanning(network.settings.spacing_mm),
         )
     action_in = action_in or own_action(network, "in")
     action = action_out or own_action(network, "out")

@@ -104,7 +104,7 @@ def test_softness_in_the_encoder_breaks_the_bound_of_the_head() -> None:
         assert (outputs[1].defect < 1e-4) == (softness == "head")
     assert found["head"].within_rounding == 1.0
     assert found["both"].within_rounding < 1.0
-    assert found["both"].tightness > 1.5
+    assert found["both"].tightness > 1.0  # the largest defect over its bound
 
 
 def test_bound_of_the_head_is_mirrored_to_the_places_of_the_defect() -> None:
