@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from medsym.evaluation.methods import Scan
 from medsym.synthesis.canvas import CPU, Canvas
+from medsym.synthesis.case import SyntheticCase
 from medsym.synthesis.dataset import Sources, draw_case, load_sources
 from medsym.synthesis.degradation import degrade
-from medsym.synthesis.generator import SyntheticCase
 from medsym.synthesis.scaling import normalised
 from medsym.synthesis.settings import SynthesisConfig
 from medsym.volumes.frame import SymmetricGrid

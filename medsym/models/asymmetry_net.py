@@ -108,15 +108,15 @@ class AsymmetryNet(nn.Module):
         super().__init__()
         self.settings = settings
         encoder_soft = settings.softness in ("encoder", "both")
-        soft = Softness(settings.initial_softness if encoder_soft else 0.0, learned=encoder_soft)
+        softness = settings.initial_softness if encoder_soft else 0.0
         exact = Softness()
         if settings.softness == "free":
-            soft = exact = Softness(1.0)
+            softness, exact = 1.0, Softness(1.0)
         actions = [mirror_action(regular=n) for n in settings.pairs]
         befores = [scan_action(position=settings.position), *actions[:-1]]
         level = SteerableLevel if settings.encoder == "steerable" else _Level
         self.levels = nn.ModuleList(
-            level(before, action, soft, first=index == 0)
+            level(before, action, Softness(softness, learned=encoder_soft), first=index == 0)
             for index, (before, action) in enumerate(zip(befores, actions, strict=True))
         )
         self.exchanges = nn.ModuleList(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from medsym.evaluation.methods import Candidate, Scan
 from medsym.inference.maps import CaseMaps
 from medsym.synthesis.canvas import CPU
-from medsym.synthesis.generator import SyntheticCase
+from medsym.synthesis.case import SyntheticCase
 from medsym.synthesis.settings import SynthesisConfig
 from medsym.training.data import SyntheticSubjects, without_skull
 from medsym.volumes.frame import SymmetricGrid

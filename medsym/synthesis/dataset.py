@@ -8,7 +8,8 @@ import torch
 from medsym.errors import ConfigError
 from medsym.synthesis.anatomy import Anatomy, load_folder
 from medsym.synthesis.canvas import Canvas
-from medsym.synthesis.generator import SyntheticCase, draw
+from medsym.synthesis.case import SyntheticCase
+from medsym.synthesis.generator import draw
 from medsym.synthesis.settings import SynthesisConfig
 from medsym.synthesis.shapes import LesionShape, load_shapes
 

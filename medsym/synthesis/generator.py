@@ -5,8 +5,8 @@ brightness, lesions are drawn into the tissue, then the scanner and the preproce
 Nothing is ever flipped left to right: softness has to see the natural torque.
 """
 
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import replace
+from typing import TypedDict
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ from medsym.models.structures import STRUCTURES
 from medsym.synthesis.anatomy import Anatomy
 from medsym.synthesis.appearance import draw_lesion, palette_of
 from medsym.synthesis.canvas import Canvas
+from medsym.synthesis.case import LesionRecord, SyntheticCase
 from medsym.synthesis.deformation import (
     apply_push,
     draw_deformation,
@@ -37,64 +38,11 @@ from medsym.synthesis.tissues import (
 _BOX_STRUCTURES = ("cerebral-white-matter", "cerebral-cortex", "cerebellar-cortex")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LesionRecord:
-    """What was drawn: origin of the shape, side ("left", "right", "both"), volume, contrast.
+class _Drawing(TypedDict):
+    """What every step of a drawing is given."""
 
-    The volume is in ml. The contrast is the mean difference from the healthy image inside the
-    label, in SD of the brain's intensities; positive is brighter.
-    """
-
-    origin: str
-    side: str
-    volume_ml: float
-    contrast_sd: float
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SyntheticCase:
-    """One training example on the symmetric grid; x grows to the patient's right.
-
-    Attributes:
-        image: (x, y, z) float32, scaled as `medsym.volumes.intensity.normalise` does it.
-        structures: (x, y, z) int64, channels of `medsym.models.structures`; 0 outside the view.
-        lesion: (x, y, z) bool, where lesions fill more than half of the voxel; as in an expert's
-            outline it may enclose sulci, which are not brain in `structures`.
-        brain: (x, y, z) bool, structures other than background.
-        coverage: (x, y, z) bool, inside the field of view.
-        stripped: True when everything but the brain was removed.
-        kind: contrast, "T1", "T2", "FLAIR", "CT" or "random".
-        records: one per lesion.
-        anatomy: name of the source anatomy.
-        healthy: (x, y, z) float32, the same head in the same scanner without its lesions and
-            without what they pushed away; None when the truths were not asked for.
-        normal_asymmetry: (x, y, z) float32, what the healthy head is expected to show against its
-            own mirror: ``h - S h`` of its intensities before texture, bias and noise, in units
-            where the darkest tissue is 0 and the brightest 1; None like `healthy`.
-        torque_mm: (3, x, y, z) float32, how far the natural torque moved the tissue; None like it.
-    """
-
-    image: Tensor
-    structures: Tensor
-    lesion: Tensor
-    brain: Tensor
-    coverage: Tensor
-    stripped: bool
-    kind: str
-    records: tuple[LesionRecord, ...]
-    anatomy: str
-    healthy: Tensor | None = None
-    normal_asymmetry: Tensor | None = None
-    torque_mm: Tensor | None = None
-
-    def to(self, device: torch.device) -> "SyntheticCase":
-        """The same case on a device."""
-        moved: dict[str, Any] = {
-            part.name: value.to(device)
-            for part in fields(self)
-            if isinstance(value := getattr(self, part.name), Tensor)
-        }
-        return replace(self, **moved)
+    canvas: Canvas
+    generator: torch.Generator
 
 
 def draw(
@@ -115,30 +63,20 @@ def draw(
         config: every range.
         shapes: real lesion shapes; empty leaves the random ones.
     """
-    head = draw_deformation(anatomy, canvas=canvas, config=config.deformation, generator=generator)
+    on = _Drawing(canvas=canvas, generator=generator)
+    head = draw_deformation(anatomy, config=config.deformation, **on)
     room = _room(anatomy, canvas=canvas, sources=head.sources)
-    lesions = draw_lesions(
-        room, canvas=canvas, shapes=shapes, config=config.lesions, generator=generator
-    )
-    aged = Ageing.draw(anatomy, canvas=canvas, config=config, generator=generator)
+    lesions = draw_lesions(room, shapes=shapes, config=config.lesions, **on)
+    aged = Ageing.draw(anatomy, config=config, **on)
     pushed = _pushed(head.sources, canvas=canvas, lesions=lesions, room=room)
-    scene = Scene.draw(aged.classes(pushed), canvas=canvas, config=config, generator=generator)
-    image, extent, records = _with_lesions(
-        scene, lesions=lesions, canvas=canvas, config=config, generator=generator
-    )
-    view = draw_view(
-        scene.brain,
-        head=scene.head,
-        canvas=canvas,
-        config=config.degradation,
-        generator=generator,
-    )
+    scene = Scene.draw(aged.classes(pushed), config=config, **on)
+    image, extent, records = _with_lesions(scene, lesions=lesions, config=config, **on)
+    view = draw_view(scene.brain, head=scene.head, config=config.degradation, **on)
     scanner = generator.get_state()
-    seen = extent > 0.5
     case = SyntheticCase(
-        image=_finish(image, view=view, canvas=canvas, config=config, generator=generator),
+        image=_finish(image, view=view, config=config, **on),
         structures=torch.where(view.coverage, scene.structures, 0),
-        lesion=seen & scene.enclosed & view.coverage,
+        lesion=(extent > 0.5) & scene.enclosed & view.coverage,
         brain=scene.brain & view.coverage,
         coverage=view.coverage,
         stripped=view.stripped,
@@ -150,12 +88,11 @@ def draw(
         return case
     if pushed is not head.sources:
         scene = scene.of_classes(aged.classes(head.sources), canvas=canvas)
-    generator = torch.Generator()
-    generator.set_state(scanner)
-    healthy = _finish(scene.image, view=view, canvas=canvas, config=config, generator=generator)
+    again = torch.Generator()
+    again.set_state(scanner)
     return replace(
         case,
-        healthy=healthy,
+        healthy=_finish(scene.image, view=view, canvas=canvas, config=config, generator=again),
         normal_asymmetry=scene.expected - scene.expected.flip(0),
         torque_mm=enlarge(head.torque, shape=canvas.shape),
     )

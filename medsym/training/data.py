@@ -8,8 +8,8 @@ from torch.utils.data import Dataset, get_worker_info
 
 from medsym.models.support import support_box
 from medsym.synthesis.canvas import CPU, Canvas
+from medsym.synthesis.case import SyntheticCase
 from medsym.synthesis.dataset import Sources, draw_case, load_sources
-from medsym.synthesis.generator import SyntheticCase
 from medsym.synthesis.settings import SynthesisConfig
 from medsym.training.losses import Batch
 from medsym.volumes.frame import SymmetricGrid

@@ -23,7 +23,7 @@ from medsym.models.asymmetry_net import AsymmetryNet
 from medsym.models.store import amend_manifest, load_model, save_model
 from medsym.models.structures import mirror_permutation
 from medsym.strict_json import finite
-from medsym.synthesis.generator import SyntheticCase
+from medsym.synthesis.case import SyntheticCase
 from medsym.training.data import SyntheticSubjects, without_skull
 from medsym.training.loader import draw_each, grid_of, synthesis_device
 from medsym.training.progress import counted

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from medsym.models.support import Box, support_box
-from medsym.synthesis.generator import SyntheticCase
+from medsym.synthesis.case import SyntheticCase
 from medsym.training.distributed import Ranks
 from medsym.training.losses import Batch
 from medsym.training.settings import TrainSettings

@@ -13,7 +13,7 @@ from monai.engines.trainer import SupervisedTrainer
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from medsym.synthesis.generator import SyntheticCase
+from medsym.synthesis.case import SyntheticCase
 from medsym.training.checkpoint import save_checkpoint
 from medsym.training.distributed import Ranks
 from medsym.training.finish import reference_subjects

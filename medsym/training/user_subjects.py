@@ -19,8 +19,8 @@ from medsym.datasets.survey import request_of
 from medsym.datasets.visit import Visit
 from medsym.errors import ConfigError
 from medsym.synthesis.canvas import CPU, Canvas
+from medsym.synthesis.case import SyntheticCase
 from medsym.synthesis.degradation import View, degrade, draw_view
-from medsym.synthesis.generator import SyntheticCase
 from medsym.synthesis.randomness import chance, whole
 from medsym.synthesis.scaling import normalised
 from medsym.synthesis.settings import SynthesisConfig

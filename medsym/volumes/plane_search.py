@@ -144,6 +144,7 @@ def _survey(level: _Level) -> torch.Tensor:
     return planes[scores.topk(SEEDS).indices]
 
 
+@torch.enable_grad()
 def _ascend(level: _Level, *, start: torch.Tensor, pace: _Pace, prior: float) -> torch.Tensor:
     """Adam on each of several planes, its rate falling to 0; (p, 3) to (p, 3)."""
     parameters = start.clone().requires_grad_(True)

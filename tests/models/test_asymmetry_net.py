@@ -13,6 +13,8 @@ from medsym.models.structures import STRUCTURES, mirror_permutation
 from medsym.nn.position import with_position
 from medsym.nn.representations import label_action
 from medsym.symmetry import defect_bound, fold, harden, mirror, one_pass_defect
+from medsym.symmetry.penalties import learned_softnesses
+from medsym.symmetry.softness import softnesses
 
 SHAPE = (1, 1, 16, 24, 16)
 LABELS = label_action(mirror_permutation())
@@ -101,6 +103,13 @@ def test_a_free_network_is_not_bound_to_the_mirror() -> None:
         here, there = net(x), net(mirror(x))
     assert relative(there.pathology.value, mirror(here.pathology.value)) > 0.05
     assert relative(there.anatomy_logits, mirror(here.anatomy_logits, LABELS)) > 0.05
+
+
+def test_every_level_of_a_soft_encoder_learns_its_own_softness() -> None:
+    net = build("encoder")
+    names = {name.split(".")[1] for name, _ in softnesses(net) if name.startswith("levels.")}
+    assert names == {"0", "1", "2"}
+    assert len(learned_softnesses(net)) == 3
 
 
 def test_left_structure_stays_left_and_swaps_under_the_mirror() -> None:

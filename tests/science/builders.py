@@ -9,7 +9,7 @@ import torch
 from medsym.inference.maps import CaseMaps
 from medsym.models.structures import index_of
 from medsym.science.subjects import Seen
-from medsym.synthesis.generator import SyntheticCase
+from medsym.synthesis.case import SyntheticCase
 
 SHAPE = (32, 40, 32)
 SPACING_MM = 6.0

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from medsym.synthesis.canvas import CPU, Canvas
+from medsym.synthesis.case import SyntheticCase
 from medsym.synthesis.dataset import Sources, draw_case
-from medsym.synthesis.generator import SyntheticCase
 from medsym.synthesis.settings import SynthesisConfig
 from tests.synthesis.heads import head_anatomy
 

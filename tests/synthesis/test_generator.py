@@ -7,7 +7,8 @@ import torch
 
 from medsym.models.structures import STRUCTURES, index_of
 from medsym.synthesis.canvas import Canvas
-from medsym.synthesis.generator import SyntheticCase, draw
+from medsym.synthesis.case import SyntheticCase
+from medsym.synthesis.generator import draw
 from medsym.synthesis.settings import SynthesisConfig
 from medsym.volumes.frame import SymmetricGrid
 from tests.synthesis.heads import CANVAS, PLAIN, STILL, head_anatomy

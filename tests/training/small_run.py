@@ -17,7 +17,7 @@ import yaml
 from torch.utils.data import Dataset
 
 from medsym.commands.stopping import requests_to_stop
-from medsym.synthesis.generator import SyntheticCase
+from medsym.synthesis.case import SyntheticCase
 from medsym.training.checkpoint import FILE_NAME
 from medsym.training.run import train
 

@@ -11,7 +11,7 @@ import torch
 from torch.utils.data import Dataset
 
 from medsym.models.support import support_box
-from medsym.synthesis.generator import SyntheticCase
+from medsym.synthesis.case import SyntheticCase
 from medsym.training.loader import (
     PLANES,
     Waiting,

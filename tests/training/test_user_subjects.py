@@ -10,7 +10,7 @@ from medsym.datasets.cache import Request
 from medsym.datasets.prepare import PreparedSample
 from medsym.datasets.visit import Visit, VisitScan
 from medsym.errors import ConfigError
-from medsym.synthesis.generator import SyntheticCase
+from medsym.synthesis.case import SyntheticCase
 from medsym.training import user_subjects
 from medsym.training.settings import TrainSettings
 from medsym.training.user_subjects import NOT_KNOWN, MixedSubjects, UserSubjects

@@ -10,7 +10,7 @@ from medsym.inference.passes import run_network
 from medsym.models.asymmetry_net import AsymmetryNet
 from medsym.models.settings import ModelSettings
 from medsym.models.structures import mirror_permutation
-from medsym.synthesis.generator import SyntheticCase
+from medsym.synthesis.case import SyntheticCase
 from medsym.training.loader import pack_one
 from medsym.training.validation import UnseenSubjects, boxed
 from tests.training.small_run import formula_case

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from medsym.errors import ScanError
 from medsym.volumes.midplane import MidPlane, estimate_midplane, refine_midplane
@@ -104,6 +105,15 @@ def test_plane_of_a_symmetric_head_is_its_plane_of_symmetry() -> None:
     symmetric = replace(head, voxels=0.5 * (head.voxels + head.voxels[::-1]))
     plane = estimate_midplane(symmetric)
     assert max(abs(plane.yaw_deg), abs(plane.roll_deg), abs(plane.offset_mm)) < 0.02
+
+
+def test_a_caller_who_wants_no_gradients_gets_the_same_plane() -> None:
+    scan = make_head()
+    with torch.no_grad():
+        found = estimate_midplane(scan)
+    usual = estimate_midplane(scan)
+    np.testing.assert_array_equal(found.normal, usual.normal)
+    assert found.offset_mm == usual.offset_mm
 
 
 def test_refinement_lets_only_the_voters_decide() -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from medsym.benchmarks.pretraining.settings import PretrainBenchSettings
 from medsym.models.support import support_box
-from medsym.synthesis.generator import SyntheticCase
+from medsym.synthesis.case import SyntheticCase
 from medsym.training.data import SyntheticSubjects
 from medsym.training.losses import Batch
 from medsym.volumes.frame import SymmetricGrid

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from medsym.models.support import support_box
-from medsym.synthesis.generator import SyntheticCase
+from medsym.synthesis.case import SyntheticCase
 from medsym.training.pretraining.corruption import Views, draw_views
 from medsym.training.pretraining.settings import CorruptionSettings
 
