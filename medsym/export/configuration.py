@@ -65,6 +65,25 @@ def inference() -> dict[str, Any]:
             "network": "$@model.network",
         },
         "network": "$@network_def.to(@device)",
+        **_scans(),
+        "inferer": {"_target_": "medsym.export.inferer.MirrorInferer", "model": "@model"},
+        **_maps(),
+        "evaluator": {
+            "_target_": "SupervisedEvaluator",
+            "device": "@device",
+            "val_data_loader": "@dataloader",
+            "network": "@network",
+            "inferer": "@inferer",
+            "postprocessing": "@postprocessing",
+            "amp": False,
+        },
+        "run": ["$@evaluator.run()"],
+    }
+
+
+def _scans() -> dict[str, Any]:
+    """What reads the scans of a folder, one at a time."""
+    return {
         "preprocessing": {
             "_target_": "Compose",
             "transforms": [{"_target_": "medsym.export.scans.LoadScand", "keys": "image"}],
@@ -81,7 +100,12 @@ def inference() -> dict[str, Any]:
             "shuffle": False,
             "num_workers": 0,
         },
-        "inferer": {"_target_": "medsym.export.inferer.MirrorInferer", "model": "@model"},
+    }
+
+
+def _maps() -> dict[str, Any]:
+    """What writes the maps of a scan."""
+    return {
         "postprocessing": {
             "_target_": "Compose",
             "transforms": [
@@ -92,16 +116,6 @@ def inference() -> dict[str, Any]:
                 }
             ],
         },
-        "evaluator": {
-            "_target_": "SupervisedEvaluator",
-            "device": "@device",
-            "val_data_loader": "@dataloader",
-            "network": "@network",
-            "inferer": "@inferer",
-            "postprocessing": "@postprocessing",
-            "amp": False,
-        },
-        "run": ["$@evaluator.run()"],
     }
 
 

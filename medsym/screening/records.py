@@ -41,7 +41,7 @@ def build_record(
         options: what a rerun has to repeat for the case to count as done.
         files: kind -> {"path", "sha256"} of everything written, relative to the output folder.
     """
-    scan, shown = result.prepared.scan, result.is_assessable
+    shown = result.is_assessable
     summary = result.summary.as_dict()
     if not shown:
         summary = {**dict.fromkeys(summary), "brain_ml": result.summary.brain_ml}
@@ -50,15 +50,7 @@ def build_record(
         "case": name.case,
         "subject": name.subject,
         "session": name.session,
-        "scan": {
-            "file": scan.path.name if scan.path else name.case,
-            "sha256": scan.sha256,
-            "shape": list(scan.shape),
-            "spacing_mm": list(scan.spacing_mm),
-            "axcodes": scan.axcodes,
-            "affine_source": scan.affine_source,
-            "notes": list(result.notes),
-        },
+        "scan": _scan(result, name=name),
         "assessable": shown,
         "reasons": list(result.reasons),
         "midplane": _midplane(result),
@@ -84,6 +76,19 @@ def build_record(
         "research_use_only": RESEARCH_USE_ONLY,
     }
     return plain(record)
+
+
+def _scan(result: CaseResult, *, name: CaseName) -> dict[str, Any]:
+    scan = result.prepared.scan
+    return {
+        "file": scan.path.name if scan.path else name.case,
+        "sha256": scan.sha256,
+        "shape": list(scan.shape),
+        "spacing_mm": list(scan.spacing_mm),
+        "axcodes": scan.axcodes,
+        "affine_source": scan.affine_source,
+        "notes": list(result.notes),
+    }
 
 
 def _midplane(result: CaseResult) -> dict[str, Any]:
