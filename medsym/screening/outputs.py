@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from medsym import RESEARCH_USE_ONLY
 from medsym.errors import OutputError
 from medsym.inference.case import CaseResult
+from medsym.inference.maps import REGION_MM
 from medsym.models.store import LoadedModel
 from medsym.models.structures import STRUCTURES
 from medsym.screening.naming import CaseName
@@ -60,8 +61,8 @@ KINDS = (
         key="deviation",
         suffix="statmap",
         units="standard deviations",
-        meaning="Asymmetry averaged over its neighbourhood (Gaussian, 4.5 mm), divided by the "
-        "spread of that average in the healthy reference. Positive: more here than at the mirror "
+        meaning=f"Asymmetry averaged over its neighbourhood (Gaussian, {REGION_MM:g} mm), divided by "
+        "the spread of that average in the healthy reference. Positive: more here than at the mirror "
         f"place. {_NOT_COMPARED}",
     ),
     MapKind(
