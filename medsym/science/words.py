@@ -15,9 +15,9 @@ def interval_words(found: Numbers, *, digits: int = 2, sign: bool = False) -> st
 
 
 def share_words(found: Numbers) -> str:
-    """A share with its exact interval: "2 of 40, 5.0 % [0.6, 16.9]"."""
+    """A share with its exact interval: "2 of 40 (5.0 % [0.6, 16.9])"."""
     ends = f"[{100 * found['low']:.1f}, {100 * found['high']:.1f}]"
-    return f"{found['hits']} of {found['of']}, {100 * found['value']:.1f} % {ends}"
+    return f"{found['hits']} of {found['of']} ({100 * found['value']:.1f} % {ends})"
 
 
 def tolerance_words(numbers: Numbers, *, soft_head: bool) -> list[str]:
@@ -126,6 +126,6 @@ def alarm_words(name: str, curve: Numbers, *, alpha: float) -> str:
             f"promise a rate of {alpha:.0%}."
         )
     return (
-        f"{name}: at a promised rate of {alpha:.0%} {share_words(point['flagged'])} are flagged "
-        "(exact 95 % interval)."
+        f"{name}: at a promised rate of {alpha:.0%}, {share_words(point['flagged'])} are flagged; "
+        "the interval is exact, 95 %."
     )

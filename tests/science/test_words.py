@@ -57,7 +57,9 @@ def test_softness_says_exact_fixed_or_learned() -> None:
 
 def test_alarms_are_counted_and_impossible_promises_are_named() -> None:
     curve = calibration_curve(flat_reference(), [0.0] * 38 + [99.0] * 2)
-    assert "2 of 40, 5.0 % [" in words.alarm_words("elderly", curve, alpha=0.05)
+    assert "at a promised rate of 5%, 2 of 40 (5.0 % [" in words.alarm_words(
+        "elderly", curve, alpha=0.05
+    )
     few = calibration_curve(flat_reference(maxima=5), [1.0])
     assert "too few" in words.alarm_words("elderly", few, alpha=0.05)
 
