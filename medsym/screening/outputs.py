@@ -61,9 +61,9 @@ KINDS = (
         key="deviation",
         suffix="statmap",
         units="standard deviations",
-        meaning=f"Asymmetry averaged over its neighbourhood (Gaussian, {REGION_MM:g} mm), divided by "
-        "the spread of that average in the healthy reference. Positive: more here than at the mirror "
-        f"place. {_NOT_COMPARED}",
+        meaning=f"Asymmetry averaged over its neighbourhood (Gaussian, {REGION_MM:g} mm), divided "
+        "by the spread of that average in the healthy reference. Positive: more here than at the "
+        f"mirror place. {_NOT_COMPARED}",
     ),
     MapKind(
         key="bound",
