@@ -10,7 +10,7 @@ from medsym.synthesis.anatomy import Anatomy, load_folder
 from medsym.synthesis.canvas import Canvas
 from medsym.synthesis.case import SyntheticCase
 from medsym.synthesis.generator import draw
-from medsym.synthesis.settings import SynthesisConfig
+from medsym.synthesis.settings import SourceConfig, SynthesisConfig
 from medsym.synthesis.shapes import LesionShape, load_shapes
 
 logger = logging.getLogger(__name__)
@@ -31,6 +31,23 @@ class Sources:
         return replace(self, anatomies=tuple(anatomy.to(device) for anatomy in self.anatomies))
 
 
+def subjects_of(source: SourceConfig, *, split: str) -> tuple[str, ...]:
+    """Names of the label maps of a split; empty where the template is the only anatomy.
+
+    Raises:
+        ConfigError: MS-180, there is no such split.
+    """
+    if split not in SPLITS:
+        raise ConfigError(
+            code="MS-180",
+            subject="split",
+            cause=f"{split!r} is no split",
+            fix="Use train, reference or test",
+        )
+    lists = (source.train_subjects, source.reference_subjects, source.test_subjects)
+    return dict(zip(SPLITS, lists, strict=True))[split]
+
+
 def load_sources(config: SynthesisConfig, *, split: str) -> Sources:
     """Load what one split may draw from; the template when no label maps are configured.
 
@@ -42,24 +59,12 @@ def load_sources(config: SynthesisConfig, *, split: str) -> Sources:
         ConfigError: on another split, or when the split has no anatomy.
         AnatomyError: when a file is missing or unusable.
     """
-    if split not in SPLITS:
-        raise ConfigError(
-            code="MS-180",
-            subject="split",
-            cause=f"{split!r} is no split",
-            fix="Use train, reference or test",
-        )
-    source = config.source
+    source, subjects = config.source, subjects_of(config.source, split=split)
     if source.label_maps is None:
         from medsym.synthesis.template import template_anatomy  # needs nilearn
 
         anatomies: tuple[Anatomy, ...] = (template_anatomy(),)
     else:
-        subjects = {
-            "train": source.train_subjects,
-            "reference": source.reference_subjects,
-            "test": source.test_subjects,
-        }[split]
         anatomies = load_folder(source.label_maps, subjects=subjects, cache=source.cache)
     if not anatomies:
         raise ConfigError(
@@ -75,6 +80,15 @@ def load_sources(config: SynthesisConfig, *, split: str) -> Sources:
     return Sources(anatomies=anatomies, shapes=shapes)
 
 
+def _generator(seed: int, index: int) -> torch.Generator:
+    return torch.Generator().manual_seed((seed * _STRIDE + index) % 2**63)
+
+
+def anatomy_number(count: int, *, seed: int, index: int) -> int:
+    """Which of so many anatomies case `index` of a stream is drawn from, without drawing it."""
+    return int(torch.randint(count, (), generator=_generator(seed, index)))
+
+
 def draw_case(
     sources: Sources, *, config: SynthesisConfig, canvas: Canvas, seed: int, index: int
 ) -> SyntheticCase:
@@ -87,7 +101,7 @@ def draw_case(
         seed: of the stream.
         index: 0 and up.
     """
-    generator = torch.Generator().manual_seed((seed * _STRIDE + index) % 2**63)
+    generator = _generator(seed, index)
     pick = int(torch.randint(len(sources.anatomies), (), generator=generator))
     anatomy = sources.anatomies[pick]
     return draw(anatomy, canvas=canvas, generator=generator, config=config, shapes=sources.shapes)

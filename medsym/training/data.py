@@ -9,7 +9,13 @@ from torch.utils.data import Dataset, get_worker_info
 from medsym.models.support import support_box
 from medsym.synthesis.canvas import CPU, Canvas
 from medsym.synthesis.case import SyntheticCase
-from medsym.synthesis.dataset import Sources, draw_case, load_sources
+from medsym.synthesis.dataset import (
+    Sources,
+    anatomy_number,
+    draw_case,
+    load_sources,
+    subjects_of,
+)
 from medsym.synthesis.settings import SynthesisConfig
 from medsym.training.losses import Batch
 from medsym.volumes.frame import SymmetricGrid
@@ -58,6 +64,13 @@ class SyntheticSubjects(Dataset[SyntheticCase]):
             self._sources, config=self.config, canvas=self.canvas, seed=self.seed, index=index
         )
         return case.to(CPU)
+
+    def grouped(self, number: int) -> list[int]:
+        """The first indices, ordered by anatomy: halves of the list share one anatomy at most."""
+        count = max(1, len(subjects_of(self.config.source, split=self.split)))
+        return sorted(
+            range(number), key=lambda index: anatomy_number(count, seed=self.seed, index=index)
+        )
 
 
 def without_skull(config: SynthesisConfig) -> SynthesisConfig:

@@ -2,7 +2,7 @@
 
 import hashlib
 import platform
-from collections.abc import Callable, Iterator, Sized
+from collections.abc import Callable, Iterator, Sequence, Sized
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -160,6 +160,13 @@ def reference_subjects(
 def healthy_images(
     subjects: Dataset[SyntheticCase], *, number: int, settings: TrainSettings, device: torch.device
 ) -> Iterator[tuple[FloatMap, BoolMap]]:
-    """Image and brain of each subject, (x, y, z), as ``analyse_scan`` feeds scans."""
-    for packed in draw_each(subjects, number=number, settings=settings, training=device):
+    """Image and brain of each subject, (x, y, z), as ``analyse_scan`` feeds scans.
+
+    Synthetic subjects come ordered by their anatomy: the spread is measured on some heads and the
+    threshold on others, as it is used on heads that neither has seen.
+    """
+    indices: Sequence[int] = range(number)
+    if isinstance(subjects, SyntheticSubjects):
+        indices = subjects.grouped(number)
+    for packed in draw_each(subjects, indices, settings=settings, training=device):
         yield packed["image"][0, 0].numpy(), packed["brain"][0, 0].numpy()

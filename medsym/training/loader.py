@@ -56,14 +56,18 @@ def starts_afresh(settings: TrainSettings, training: torch.device) -> bool:
 
 
 def draw_each(
-    subjects: Dataset[Any], *, number: int, settings: TrainSettings, training: torch.device
+    subjects: Dataset[Any],
+    indices: Sequence[int],
+    *,
+    settings: TrainSettings,
+    training: torch.device,
 ) -> Iterator[Packed]:
-    """The first subjects, one at a time: by forked workers, or on the GPU by this process."""
+    """Some subjects, one at a time: by forked workers, or on the GPU by this process."""
     drawing = synthesis_device(settings, training)
     return iter(
         load(
             subjects,
-            range(number),
+            indices,
             batch=None,
             workers=0 if drawing.type == "cuda" else settings.workers,
             synthesis=drawing,

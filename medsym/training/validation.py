@@ -1,6 +1,6 @@
 """Scores on unseen synthetic subjects, beside the mirror difference that needs no training."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass
 
 import numpy as np
@@ -175,8 +175,10 @@ def unseen_subjects(
     drawing = synthesis_device(settings, device)
     subjects = make_dataset(settings, split="test", device=drawing, report=say)
     number = settings.validation_cases
+    if isinstance(subjects, Sized):  # the user's own scans, each of them once
+        number = min(number, len(subjects))
     cases = counted(
-        draw_each(subjects, number=number, settings=settings, training=device),
+        draw_each(subjects, range(number), settings=settings, training=device),
         total=number,
         name="unseen subjects",
         say=say,

@@ -1,12 +1,13 @@
 """The same case for the same index, another for another, and no subject in two splits."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from medsym.errors import ConfigError
-from medsym.synthesis.dataset import Sources, draw_case, load_sources
+from medsym.synthesis.dataset import Sources, anatomy_number, draw_case, load_sources
 from medsym.synthesis.settings import SourceConfig, SynthesisConfig
 from tests.synthesis.heads import CANVAS, PLAIN, head_anatomy
 
@@ -17,6 +18,16 @@ def test_case_of_an_index_is_always_the_same() -> None:
     cases = [draw_case(SOURCES, config=PLAIN, canvas=CANVAS, seed=5, index=i) for i in (7, 7, 8)]
     assert cases[0].image.equal(cases[1].image)
     assert not cases[0].image.equal(cases[2].image)
+
+
+def test_the_anatomy_of_a_case_is_known_before_it_is_drawn() -> None:
+    other = replace(head_anatomy(), name="other")
+    sources = Sources(anatomies=(head_anatomy(), other), shapes=())
+    config = PLAIN.model_copy(update={"truths": False})
+    for index in range(6):
+        case = draw_case(sources, config=config, canvas=CANVAS, seed=3, index=index)
+        number = anatomy_number(2, seed=3, index=index)
+        assert case.anatomy == sources.anatomies[number].name
 
 
 def test_unknown_split_is_refused() -> None:
