@@ -1,8 +1,8 @@
 """A trained network as the beginning of a larger one: what fits is kept, what is new is zero.
 
-New input channels get zero weights, so the grown network says what the old one said. Its soft head
-starts anew: a tolerance that was learned without a side to be tolerant about is near zero, where
-its gradient vanishes.
+New input channels get zero weights, so the grown network says what the old one said. A soft head
+whose settings change starts anew: a tolerance that was learned without a side to be tolerant about
+is near zero, where its gradient vanishes.
 """
 
 import torch
@@ -13,7 +13,8 @@ from medsym.models.asymmetry_net import AsymmetryNet
 from medsym.models.settings import ModelSettings
 
 _ANEW = ("pathology.odd.", "pathology.sided.", "pathology.tolerance.")
-_MAY_DIFFER = {"position", "head_side_width", "head_tolerance", "spacing_mm", "pathology_prior"}
+_HEAD = {"head_side_width", "head_tolerance"}
+_MAY_DIFFER = {"position", "spacing_mm", *_HEAD}
 
 
 def grown(trained: AsymmetryNet, settings: ModelSettings, *, subject: str) -> AsymmetryNet:
@@ -30,12 +31,19 @@ def grown(trained: AsymmetryNet, settings: ModelSettings, *, subject: str) -> As
     """
     old, new = trained.settings.model_dump(), settings.model_dump()
     differ = {name for name in new if old[name] != new[name]}
-    lost = trained.settings.position and not settings.position
-    if differ - _MAY_DIFFER or lost:
+    lost: set[str] = {
+        name
+        for name in ("position", "head_side_width")
+        if name in differ and old[name] and not new[name]
+    }
+    if settings.encoder == "steerable":
+        lost |= differ & {"position"}  # its coefficients are not sorted by input channel
+    refused = lost | (differ - _MAY_DIFFER)
+    if refused:
         raise ModelError(
             code="MS-322",
             subject=subject,
-            cause=f"the model to start from differs in {', '.join(sorted(differ))}",
+            cause=f"the model to start from differs in {', '.join(sorted(refused))}",
             fix="copy `settings` from its manifest into `model`, or set start_from to null",
         )
     network = AsymmetryNet(settings)
@@ -44,7 +52,7 @@ def grown(trained: AsymmetryNet, settings: ModelSettings, *, subject: str) -> As
         return network
     state = network.state_dict()
     for name, value in trained.state_dict().items():
-        if not name.startswith(_ANEW):
+        if not (differ & _HEAD and name.startswith(_ANEW)):
             state[name] = _extended(value, state[name])
     network.load_state_dict(state)
     return network

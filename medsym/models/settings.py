@@ -25,7 +25,7 @@ class ModelSettings(BaseModel):
     decoder_pairs: int = Field(default=6, ge=1, description="pairs at full resolution, decoder")
     head_pairs: int = Field(default=6, ge=1, description="pairs in the hidden layer of the head")
     position: bool = Field(
-        default=False, description="give the network the place of every voxel along x, y and z"
+        default=False, description="tell the network where in the box that it sees a voxel lies"
     )
     exchange: bool = Field(default=True, description="compare with the other side in the skips")
     window: tuple[int, ...] = Field(
@@ -36,7 +36,7 @@ class ModelSettings(BaseModel):
         default="mirror", description="projected kernels, or kernels expanded by escnn's R3Conv"
     )
     head_tolerance: float = Field(
-        default=0.05, gt=0.0, description="tolerance that the head starts with, log-odds"
+        default=0.05, gt=0.0, le=20.0, description="tolerance that the head starts with, log-odds"
     )
     head_side_width: float | None = Field(
         default=None, gt=0.0, description="tell the head its side: voxels over which s rises"
@@ -50,5 +50,8 @@ class ModelSettings(BaseModel):
     def _same_length(self) -> "ModelSettings":
         if len(self.window) != len(self.pairs):
             msg = "window needs one radius per resolution, as many numbers as pairs"
+            raise ValueError(msg)
+        if min(self.window) < 0 or min(self.pairs) < 1:
+            msg = "window holds radii of 0 and more, pairs numbers of 1 and more"
             raise ValueError(msg)
         return self

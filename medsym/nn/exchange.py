@@ -55,7 +55,11 @@ class ContralateralExchange(nn.Module):
     def _opposite(self, features: Tensor) -> Tensor:
         """What is compared with h: S h, or its match in the window."""
         other = mirror(features, self.action)
-        return self._match(features, other) if self.radius else other
+        if not self.radius:
+            return other
+        match = self._match(features, other)  # in float32 or wider
+        autocast = torch.is_autocast_enabled(features.device.type)
+        return match if autocast else match.to(features.dtype)
 
     def _match(self, features: Tensor, other: Tensor) -> Tensor:
         """Attention over the window: sum_o softmax_o(-s |k(v) - k'(v+o)|^2) S h(v + o)."""

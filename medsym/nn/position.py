@@ -21,8 +21,9 @@ def scan_action(*, position: bool) -> ChannelAction:
 def with_position(scan: Tensor) -> Tensor:
     """(b, 1, x, y, z) scan -> (b, 4, x, y, z): the scan and its places along y, z and x.
 
-    Places run from -1 to 1 over the volume; along x they are exactly odd, so the mid-plane is the
-    middle of the volume. The channels are of the types that ``scan_action`` states.
+    Places run from -1 to 1 over the volume that is given, the box that holds the head, not in mm.
+    Along x they are exactly odd, so the mid-plane is the middle of the volume. The channels are of
+    the types that ``scan_action`` states.
     """
     size = scan.shape[-3:]
     places = []

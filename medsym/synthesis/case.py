@@ -39,8 +39,8 @@ class SyntheticCase:
         healthy: (x, y, z) float32, the same head in the same scanner without its lesions and
             without what they pushed away; None when the truths were not asked for.
         normal_asymmetry: (x, y, z) float32, what the healthy head is expected to show against its
-            own mirror: ``h - S h`` of its intensities before texture, bias and noise, in units
-            where the darkest tissue is 0 and the brightest 1; None like `healthy`.
+            own mirror: ``h - S h`` of its intensities before texture, bias and noise; tissues lie
+            between 0 and about 1; None like `healthy`.
         torque_mm: (3, x, y, z) float32, how far the natural torque moved the tissue; None like it.
     """
 

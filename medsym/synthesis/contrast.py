@@ -17,6 +17,8 @@ from medsym.synthesis.settings import ContrastConfig
 from medsym.synthesis.smoothing import box_mean, smooth
 from medsym.synthesis.tissues import CLASS_TISSUE, KINDS, TISSUES, class_partners, classes_named
 
+MEAN_PATCH = 0.875  # of the patches in white matter that changes with age
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Contrast:
@@ -86,7 +88,7 @@ class Grain:
 
     Attributes:
         texture: (x, y, z) float32, standard deviation about 1.
-        patches: (x, y, z) float32, 0.5 to 1, of the white matter that changes with age.
+        patches: (x, y, z) float32, 0.75 to 1, of the white matter that changes with age.
         reach: how far from the ventricles that change reaches, without unit.
     """
 
@@ -120,7 +122,9 @@ def paint_means(classes: Tensor, *, canvas: Canvas, contrast: Contrast, grain: G
     """
     image = pool(torch.take(contrast.means.to(canvas.device), classes))
     if contrast.aged != 0.0:
-        image = image + contrast.aged * _periventricular(classes, canvas=canvas, grain=grain)
+        image = image + MEAN_PATCH * contrast.aged * _periventricular(
+            classes, canvas=canvas, reach=grain.reach
+        )
     return image
 
 
@@ -129,15 +133,19 @@ def paint(
 ) -> Tensor:
     """Image without lesions: the expected intensity and the texture of each tissue, (x, y, z)."""
     spread = pool(torch.take(contrast.sds.to(canvas.device), classes))
-    return torch.addcmul(expected, spread, grain.texture)
+    image = torch.addcmul(expected, spread, grain.texture)
+    if contrast.aged != 0.0:
+        change = _periventricular(classes, canvas=canvas, reach=grain.reach)
+        image = image + contrast.aged * change * (grain.patches - MEAN_PATCH)
+    return image
 
 
-def _periventricular(classes: Tensor, *, canvas: Canvas, grain: Grain) -> Tensor:
-    """White matter close to a ventricle, 0..1; alike on both sides but for its texture."""
+def _periventricular(classes: Tensor, *, canvas: Canvas, reach: float) -> Tensor:
+    """White matter close to a ventricle, 0..1."""
     white = classes_named("white").to(torch.float32).to(canvas.device)
     fluid = classes_named("ventricle").to(torch.float32).to(canvas.device)
     near = smooth(pool(torch.take(fluid, classes)), sd_mm=3.46, spacing_mm=canvas.spacing_mm)
-    return pool(torch.take(white, classes)) * (grain.reach * near).clamp(0.0, 1.0) * grain.patches
+    return pool(torch.take(white, classes)) * (reach * near).clamp(0.0, 1.0)
 
 
 def majority(values: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """Where synthetic cases come from: the anatomies and shapes of a split, and case i of a seed."""
 
+import hashlib
 import logging
 from dataclasses import dataclass, replace
 
@@ -16,15 +17,15 @@ from medsym.synthesis.shapes import LesionShape, load_shapes
 logger = logging.getLogger(__name__)
 
 SPLITS = ("train", "reference", "test")
-_STRIDE = 1_000_003  # between the seeds of neighbouring cases; prime, so that streams do not meet
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sources:
-    """Anatomies and lesion shapes of one split."""
+    """Anatomies and lesion shapes of one split; cases of two splits share no random number."""
 
     anatomies: tuple[Anatomy, ...]
     shapes: tuple[LesionShape, ...]
+    split: str = "train"
 
     def to(self, device: torch.device) -> "Sources":
         """The same with its anatomies on a device."""
@@ -77,16 +78,18 @@ def load_sources(config: SynthesisConfig, *, split: str) -> Sources:
         source.lesion_folders, split=split, test_share=source.test_lesion_share, cache=source.cache
     )
     logger.info("%s: %d anatomies, %d lesion shapes", split, len(anatomies), len(shapes))
-    return Sources(anatomies=anatomies, shapes=shapes)
+    return Sources(anatomies=anatomies, shapes=shapes, split=split)
 
 
-def _generator(seed: int, index: int) -> torch.Generator:
-    return torch.Generator().manual_seed((seed * _STRIDE + index) % 2**63)
+def _generator(seed: int, *, split: str, index: int) -> torch.Generator:
+    """Numbers of one case; a hash, so that neighbouring seeds and cases share none."""
+    digest = hashlib.sha256(f"{seed}/{split}/{index}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:4], "big"))
 
 
-def anatomy_number(count: int, *, seed: int, index: int) -> int:
+def anatomy_number(count: int, *, seed: int, split: str, index: int) -> int:
     """Which of so many anatomies case `index` of a stream is drawn from, without drawing it."""
-    return int(torch.randint(count, (), generator=_generator(seed, index)))
+    return int(torch.randint(count, (), generator=_generator(seed, split=split, index=index)))
 
 
 def draw_case(
@@ -101,7 +104,7 @@ def draw_case(
         seed: of the stream.
         index: 0 and up.
     """
-    generator = _generator(seed, index)
+    generator = _generator(seed, split=sources.split, index=index)
     pick = int(torch.randint(len(sources.anatomies), (), generator=generator))
     anatomy = sources.anatomies[pick]
     return draw(anatomy, canvas=canvas, generator=generator, config=config, shapes=sources.shapes)

@@ -45,7 +45,8 @@ class Deformation:
 
     Attributes:
         sources: (3, x, y, z) source positions on the coarse lattice, mm.
-        torque: (3, x, y, z) how far the natural torque moved the tissue there, mm.
+        torque: (3, x, y, z) how far the natural torque moved the tissue there, mm along the axes
+            of the drawn head.
     """
 
     sources: Tensor
@@ -82,13 +83,15 @@ def draw_deformation(
         sources = sources + field * size
     torque = _torque(sources, size=uniform(config.torque_mm, generator=generator))
     sources = sources - torque
+    to_drawn = torch.linalg.inv(linear).to(canvas.device)
     widened = _ventricle_shift(
         anatomy,
         canvas=canvas,
         sources=sources,
         size=uniform(config.ventricle_mm, generator=generator),
     )
-    return Deformation(sources=sources + widened, torque=torque)
+    moved = torch.einsum("rc,cxyz->rxyz", to_drawn, torque)
+    return Deformation(sources=sources + widened, torque=moved)
 
 
 def _pose(config: DeformationConfig, *, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -127,7 +130,7 @@ def _torque(points: Tensor, *, size: float) -> Tensor:
 def _ventricle_shift(anatomy: Anatomy, *, canvas: Canvas, sources: Tensor, size: float) -> Tensor:
     """Displacement of the sampling points that widens (size > 0, mm) the ventricles."""
     names = classes_named("ventricle", "choroid").to(canvas.device)
-    classes = sample_classes(anatomy, sources=sources, shape=canvas.coarse)
+    classes = sample_classes(anatomy, canvas=canvas, sources=sources, shape=canvas.coarse)
     inside = box_mean(names[classes].to(torch.float32), times=2)
     slope = torch.stack(torch.gradient(inside))
     return size * slope / length(slope).max().clamp_min(1e-6)
@@ -160,13 +163,29 @@ def enlarge(field: Tensor, *, shape: Shape) -> Tensor:
     return functional.interpolate(field[None], size=shape, mode="trilinear", align_corners=True)[0]
 
 
-def _places(sources: Tensor, *, shape: Shape) -> Tensor:
+def on_grid(field: Tensor, *, canvas: Canvas) -> Tensor:
+    """Coarse field (channels, ...) at the grid's voxel centres, (channels, x, y, z).
+
+    They end a quarter voxel inside the coarse lattice, so this is not `enlarge`.
+    """
+    for dim, (number, fine) in enumerate(zip(canvas.shape, canvas.fine, strict=True), start=1):
+        last = field.shape[dim] - 1
+        at = (2.0 * torch.arange(number, device=field.device) + 0.5) * (last / (fine - 1))
+        below = at.floor().long().clamp_max(last - 1)
+        shape = [-1 if k == dim else 1 for k in range(4)]
+        share = (at - below).view(shape)
+        low, high = field.index_select(dim, below), field.index_select(dim, below + 1)
+        field = torch.lerp(low, high, share.expand_as(low))
+    return field
+
+
+def _places(sources: Tensor, *, canvas: Canvas, shape: Shape | None) -> Tensor:
     """Flat index (int64) into the anatomy's lattice of the source of each point of a lattice.
 
     Positions beyond the stored head take its border voxel, so that a neck goes on downwards.
     """
-    field = enlarge(sources, shape=shape)
-    index = torch.zeros(shape, device=field.device)
+    field = on_grid(sources, canvas=canvas) if shape is None else enlarge(sources, shape=shape)
+    index = torch.zeros(field.shape[1:], device=field.device)
     for axis, size in enumerate(LATTICE):
         nearest = (field[axis] * (1.0 / FINE_MM) + 0.5 * (size - 1)).round_().clamp_(0, size - 1)
         index = index.mul_(size).add_(nearest)  # exact in float32: below 2^24
@@ -176,9 +195,19 @@ def _places(sources: Tensor, *, shape: Shape) -> Tensor:
 assert math.prod(LATTICE) < 2**24  # the float32 indices above rely on it
 
 
-def sample_classes(anatomy: Anatomy, *, sources: Tensor, shape: Shape) -> Tensor:
-    """Tissue class (int64) at the source position of each point of a lattice, nearest neighbour."""
-    return torch.take(anatomy.classes, _places(sources, shape=shape)).to(torch.int64)
+def sample_classes(
+    anatomy: Anatomy, *, canvas: Canvas, sources: Tensor, shape: Shape | None = None
+) -> Tensor:
+    """Tissue class (int64) at the source position of each point, nearest neighbour.
+
+    Args:
+        anatomy: the head, on the canvas's device.
+        canvas: grid and device.
+        sources: (3, x, y, z) on the coarse lattice, mm.
+        shape: of a lattice that spans the fine one; None for the voxel centres of the grid.
+    """
+    places = _places(sources, canvas=canvas, shape=shape)
+    return torch.take(anatomy.classes, places).to(torch.int64)
 
 
 def sample_aged(
@@ -201,7 +230,7 @@ def sample_aged(
         atrophy_mm: thickness that is lost, 0 for none.
         generator: source of randomness, on the CPU.
     """
-    places = _places(sources, shape=canvas.fine)
+    places = _places(sources, canvas=canvas, shape=canvas.fine)
     classes = torch.take(anatomy.classes, places).to(torch.int64)
     if atrophy_mm <= 0.0:
         return classes

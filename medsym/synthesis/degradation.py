@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from medsym.synthesis.canvas import Canvas
-from medsym.synthesis.deformation import enlarge
+from medsym.synthesis.deformation import on_grid
 from medsym.synthesis.randomness import chance, smooth_field, uniform, white_noise, whole
 from medsym.synthesis.settings import DegradationConfig
 from medsym.synthesis.smoothing import smooth
@@ -98,7 +98,7 @@ def _coverage(
         if chance(0.5, generator=generator):
             coverage[:, :, : lowest + size] = False
         else:
-            coverage[:, :, highest - size :] = False
+            coverage[:, :, max(0, highest + 1 - size) :] = False
     return coverage
 
 
@@ -120,7 +120,7 @@ def degrade(
         generator=generator,
         device=canvas.device,
     )
-    log_bias = enlarge(log_bias, shape=canvas.shape)[0]
+    log_bias = on_grid(log_bias, canvas=canvas)[0]
     log_bias = log_bias * uniform(config.bias_log_sd, generator=generator)
     if chance(config.one_sided, generator=generator):
         size = uniform(config.one_sided_log, generator=generator)

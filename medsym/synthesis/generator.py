@@ -20,7 +20,7 @@ from medsym.synthesis.case import LesionRecord, SyntheticCase
 from medsym.synthesis.deformation import (
     apply_push,
     draw_deformation,
-    enlarge,
+    on_grid,
     sample_classes,
 )
 from medsym.synthesis.degradation import View, closed_brain, degrade, draw_view
@@ -94,7 +94,7 @@ def draw(
         case,
         healthy=_finish(scene.image, view=view, canvas=canvas, config=config, generator=again),
         normal_asymmetry=scene.expected - scene.expected.flip(0),
-        torque_mm=enlarge(head.torque, shape=canvas.shape),
+        torque_mm=on_grid(head.torque, canvas=canvas),
     )
 
 
@@ -112,7 +112,7 @@ def _pushed(sources: Tensor, *, canvas: Canvas, lesions: tuple[Lesion, ...], roo
 def _room(anatomy: Anatomy, *, canvas: Canvas, sources: Tensor) -> Room:
     """Brain, ventricles and extent of the anatomy before any lesion pushes it."""
     device = canvas.device
-    classes = sample_classes(anatomy, sources=sources, shape=canvas.shape)
+    classes = sample_classes(anatomy, canvas=canvas, sources=sources)
     structures = class_structures().to(device)[classes]
     boxed = [s.index for s in STRUCTURES if s.name in _BOX_STRUCTURES]
     inside = torch.isin(structures, torch.tensor(boxed, device=device))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from medsym.synthesis.canvas import Canvas
-from medsym.synthesis.deformation import Push, enlarge
+from medsym.synthesis.deformation import Push, on_grid
 from medsym.synthesis.randomness import (
     chance,
     log_uniform,
@@ -241,7 +241,7 @@ def _placed(
     constant = constant + shape.centre_mm - (turn / scale) @ shape.centre_mm
     mni = torch.einsum("rc,cxyz->rxyz", linear.to(canvas.device), canvas.points())
     mni = mni + constant.to(canvas.device).view(3, 1, 1, 1)
-    mni = mni + 2.5 * enlarge(bend, shape=canvas.shape)
+    mni = mni + 2.5 * on_grid(bend, canvas=canvas)
     fraction = sample_shape(shape, points_mm=mni)
     sharp = 2.0 * fraction - 1.0
     soft = 2.0 * smooth(fraction, sd_mm=4.24, spacing_mm=canvas.spacing_mm) - 1.0

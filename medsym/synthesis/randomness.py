@@ -37,6 +37,11 @@ def whole(low: int, high: int, *, generator: torch.Generator) -> int:
     return int(torch.randint(low, high + 1, (), generator=generator))
 
 
+def draw_seed(generator: torch.Generator) -> int:
+    """A seed for another generator; torch's generator on the CPU uses 32 bits of a seed."""
+    return int(torch.randint(2**32, (), generator=generator))
+
+
 def white_noise(
     shape: tuple[int, ...], *, generator: torch.Generator, device: torch.device = CPU
 ) -> Tensor:
@@ -44,13 +49,11 @@ def white_noise(
 
     Args:
         shape: of the result.
-        generator: source of randomness, on the CPU; on another device it gives the seed.
+        generator: source of randomness, on the CPU; one number of it seeds the noise, so that what
+            is drawn afterwards does not depend on the device or on the number of voxels.
         device: where the numbers are drawn.
     """
-    if device.type == "cpu":
-        return torch.randn(shape, generator=generator)
-    seed = int(torch.randint(2**62, (), generator=generator))
-    there = torch.Generator(device=device).manual_seed(seed)
+    there = torch.Generator(device=device).manual_seed(draw_seed(generator))
     return torch.randn(shape, generator=there, device=device)
 
 

@@ -19,7 +19,7 @@ from medsym.synthesis.contrast import (
 )
 from medsym.synthesis.deformation import sample_aged
 from medsym.synthesis.degradation import closed_brain
-from medsym.synthesis.randomness import chance, uniform
+from medsym.synthesis.randomness import chance, draw_seed, uniform
 from medsym.synthesis.settings import SynthesisConfig
 from medsym.synthesis.tissues import class_is_head, class_structures
 
@@ -45,7 +45,7 @@ class Ageing:
         """Draw whether and how far the cortex has shrunk."""
         ages = chance(config.deformation.atrophy, generator=generator)
         size = uniform(config.deformation.atrophy_mm, generator=generator)
-        own = torch.Generator().manual_seed(int(torch.randint(2**62, (), generator=generator)))
+        own = torch.Generator().manual_seed(draw_seed(generator))
         return cls(
             anatomy=anatomy,
             canvas=canvas,

@@ -18,7 +18,25 @@ def _ordered(value: tuple[float, float]) -> tuple[float, float]:
     return value
 
 
+def _positive(value: tuple[float, float]) -> tuple[float, float]:
+    """Refuse a range that reaches 0: its logarithm is drawn, or it divides."""
+    if value[0] <= 0.0:
+        msg = f"both ends of this range have to be above 0, got {value}"
+        raise ValueError(msg)
+    return value
+
+
+def _not_negative(value: tuple[float, float]) -> tuple[float, float]:
+    """Refuse a range of sizes that begins below 0."""
+    if value[0] < 0.0:
+        msg = f"this range cannot begin below 0, got {value}"
+        raise ValueError(msg)
+    return value
+
+
 Range = Annotated[tuple[float, float], AfterValidator(_ordered)]
+PositiveRange = Annotated[Range, AfterValidator(_positive)]
+SizeRange = Annotated[Range, AfterValidator(_not_negative)]
 Chance = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
@@ -62,19 +80,25 @@ class SourceConfig(_Settings):
 class DeformationConfig(_Settings):
     """Random anatomy."""
 
-    control_spacing_mm: Range = (20.0, 60.0)
-    displacement_rms_mm: Range = (0.0, 4.5)  # per axis; beyond that heads stop looking like heads
-    rough_spacing_mm: Range = (10.0, 18.0)  # of a second, finer field: folds differ between sides
-    rough_rms_mm: Range = (0.0, 1.0)
+    control_spacing_mm: PositiveRange = (20.0, 60.0)
+    displacement_rms_mm: SizeRange = (
+        0.0,
+        4.5,
+    )  # per axis; beyond that no head looks so
+    rough_spacing_mm: PositiveRange = (
+        10.0,
+        18.0,
+    )  # of a second, finer field: folds differ
+    rough_rms_mm: SizeRange = (0.0, 1.0)
     pitch_deg: Range = (-8.0, 8.0)  # rotation about the left-right axis
-    scale: Range = (0.9, 1.1)  # each axis on its own
+    scale: PositiveRange = (0.9, 1.1)  # each axis on its own
     shift_mm: Range = (-10.0, 10.0)  # along y and z
     tilt_deg: Range = (-1.0, 1.0)  # error of the mid-plane: yaw and roll
     plane_shift_mm: Range = (-1.0, 1.0)  # error of the mid-plane: along x
     torque_mm: Range = (0.0, 3.0)  # right front forwards and wider, left back backwards and wider
     ventricle_mm: Range = (-1.5, 4.0)  # outward displacement of the ventricle walls
     atrophy: Chance = 0.35  # of a cortex that has shrunk with age
-    atrophy_mm: Range = (0.2, 1.2)  # thickness that it has lost
+    atrophy_mm: SizeRange = (0.2, 1.2)  # thickness that it has lost
 
 
 class ContrastConfig(_Settings):
@@ -82,7 +106,7 @@ class ContrastConfig(_Settings):
 
     realistic: Chance = 0.5  # T1-, T2-, FLAIR- or CT-like order of tissues, else any order
     mean_jitter: float = Field(default=0.06, ge=0.0)  # of realistic means
-    texture_sd: Range = (0.005, 0.05)  # of a voxel inside one tissue
+    texture_sd: SizeRange = (0.005, 0.05)  # of a voxel inside one tissue
     gamma_log_sd: float = Field(default=0.25, ge=0.0)
     white_matter_change: Chance = 0.2  # bilateral periventricular change of age, not a lesion
 
@@ -94,11 +118,14 @@ class LesionConfig(_Settings):
     most: int = Field(default=3, ge=1)
     another: Chance = 0.35  # of one more lesion, up to the most
     real_shape: Chance = 0.5  # when a lesion folder was given, else every shape is random
-    radius_mm: Range = (3.0, 35.0)  # random shapes, uniform in the logarithm of the volume
-    real_scale: Range = (0.7, 1.4)
+    radius_mm: PositiveRange = (3.0, 35.0)  # random shapes, uniform in the logarithm of the volume
+    real_scale: PositiveRange = (0.7, 1.4)
     bilateral: Chance = 0.06
     midline: Chance = 0.06
-    contrast_sd: Range = (0.5, 6.0)  # shift in SD of the brain's intensities, uniform in its log
+    contrast_sd: PositiveRange = (
+        0.5,
+        6.0,
+    )  # SD of the brain's intensities, uniform in its log
     extreme: Chance = 0.25  # like cerebrospinal fluid, or brighter than everything
     halo: Chance = 0.25  # oedema round the core, part of the label
     cavity: Chance = 0.15
@@ -112,16 +139,16 @@ class DegradationConfig(_Settings):
 
     stripped: Chance = 0.5
     strip_error_mm: Range = (-1.0, 5.0)  # how far outside the brain the mask's border runs
-    bias_log_sd: Range = (0.0, 0.2)  # of the smooth field's logarithm
+    bias_log_sd: SizeRange = (0.0, 0.2)  # of the smooth field's logarithm
     one_sided: Chance = 0.3
     one_sided_log: Range = (-0.25, 0.25)  # left against right, over the width of the head
-    noise_sd: Range = (0.0, 0.06)  # of the range of intensities
-    blur_mm: Range = (0.0, 2.4)  # sd of the point spread
+    noise_sd: SizeRange = (0.0, 0.06)  # of the range of intensities
+    blur_mm: SizeRange = (0.0, 2.4)  # sd of the point spread
     thick_slices: Chance = 0.4
-    slice_mm: Range = (2.0, 6.0)
+    slice_mm: PositiveRange = (2.0, 6.0)
     neck_cut: Chance = 0.5
     cropped: Chance = 0.1
-    cropped_mm: Range = (6.0, 30.0)  # of the brain's end that the field of view misses
+    cropped_mm: SizeRange = (6.0, 30.0)  # of the brain's end that the field of view misses
 
 
 class SynthesisConfig(_Settings):

@@ -69,7 +69,8 @@ class SyntheticSubjects(Dataset[SyntheticCase]):
         """The first indices, ordered by anatomy: halves of the list share one anatomy at most."""
         count = max(1, len(subjects_of(self.config.source, split=self.split)))
         return sorted(
-            range(number), key=lambda index: anatomy_number(count, seed=self.seed, index=index)
+            range(number),
+            key=lambda index: anatomy_number(count, seed=self.seed, split=self.split, index=index),
         )
 
 

@@ -65,3 +65,36 @@ def test_other_differences_are_refused_by_name(change: dict[str, object]) -> Non
     settings = SMALL.model_copy(update=change)
     with pytest.raises(ModelError, match=rf"MS-322 runs/first.*{next(iter(change))}"):
         grown(trained(), settings, subject="runs/first")
+
+
+def sided(**more: object) -> AsymmetryNet:
+    """A trained network whose head knows its side."""
+    torch.manual_seed(0)
+    network = AsymmetryNet(SMALL.model_copy(update={"head_side_width": 2.0, **more}))
+    for parameter in network.parameters():
+        nn.init.normal_(parameter, std=0.3)
+    return network.eval()
+
+
+def test_another_spacing_keeps_what_the_head_has_learned() -> None:
+    old = sided()
+    new = grown(old, old.settings.model_copy(update={"spacing_mm": 2.0}), subject="model").eval()
+    x = torch.randn((1, 1, 8, 12, 8), generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        before, after = old(x).pathology, new(x).pathology
+    assert float(before.odd.abs().max()) > 1e-3
+    torch.testing.assert_close(after.odd, before.odd)
+    torch.testing.assert_close(after.tolerance, before.tolerance)
+
+
+def test_what_was_learned_is_not_dropped_silently() -> None:
+    old = sided(position=True)
+    for change in ({"head_side_width": None}, {"position": False}):
+        with pytest.raises(ModelError, match=next(iter(change))):
+            grown(old, old.settings.model_copy(update=change), subject="model")
+
+
+def test_a_steerable_network_cannot_be_given_places_later() -> None:
+    network = AsymmetryNet(SMALL.model_copy(update={"encoder": "steerable"}))
+    with pytest.raises(ModelError, match=r"MS-322 model.*position"):
+        grown(network, network.settings.model_copy(update={"position": True}), subject="model")

@@ -32,6 +32,10 @@ def test_anatomy_and_lesions_do_not_depend_on_the_device(index: int) -> None:
     assert float((here.lesion == there.lesion).float().mean()) > 0.999
     assert [r.side for r in here.records] == [r.side for r in there.records]
     assert here.kind == there.kind
+    assert here.stripped == there.stripped
+    assert here.coverage.equal(there.coverage)
+    for mine, other in zip(here.records, there.records, strict=True):
+        assert mine.contrast_sd == pytest.approx(other.contrast_sd, abs=0.3)
     stacked = torch.stack([here.image[here.brain], there.image[here.brain]])
     assert float(torch.corrcoef(stacked)[0, 1]) > 0.5
     assert there.normal_asymmetry is not None

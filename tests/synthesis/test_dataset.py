@@ -4,10 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from pydantic import ValidationError
 
 from medsym.errors import ConfigError
 from medsym.synthesis.dataset import Sources, anatomy_number, draw_case, load_sources
+from medsym.synthesis.randomness import white_noise
 from medsym.synthesis.settings import SourceConfig, SynthesisConfig
 from tests.synthesis.heads import CANVAS, PLAIN, head_anatomy
 
@@ -26,8 +28,27 @@ def test_the_anatomy_of_a_case_is_known_before_it_is_drawn() -> None:
     config = PLAIN.model_copy(update={"truths": False})
     for index in range(6):
         case = draw_case(sources, config=config, canvas=CANVAS, seed=3, index=index)
-        number = anatomy_number(2, seed=3, index=index)
+        number = anatomy_number(2, seed=3, split="train", index=index)
         assert case.anatomy == sources.anatomies[number].name
+
+
+def test_splits_and_seeds_share_no_random_number() -> None:
+    config = PLAIN.model_copy(update={"truths": False})
+    twins = [replace(SOURCES, split=split) for split in ("train", "test")]
+    cases = [draw_case(s, config=config, canvas=CANVAS, seed=5, index=7) for s in twins]
+    assert not cases[0].lesion.equal(cases[1].lesion)
+    later = draw_case(SOURCES, config=config, canvas=CANVAS, seed=5 + 2**32, index=7)
+    assert not later.lesion.equal(cases[0].lesion)
+
+
+def test_what_follows_the_noise_does_not_depend_on_how_much_there_is() -> None:
+    left = []
+    for shape in ((4, 4, 4), (64, 2, 3)):
+        generator = torch.Generator().manual_seed(1)
+        noise = white_noise(shape, generator=generator)
+        assert noise.shape == shape
+        left.append(float(torch.rand((), generator=generator)))
+    assert left[0] == left[1]
 
 
 def test_unknown_split_is_refused() -> None:
@@ -53,6 +74,9 @@ def test_subject_in_two_splits_is_refused() -> None:
         {"lesions": {"present": 1.5}},
         {"deformation": {"scale": (1.1, 0.9)}},
         {"source": {"label_maps": "maps"}},
+        {"lesions": {"radius_mm": (0.0, 10.0)}},
+        {"deformation": {"scale": (0.0, 0.0)}},
+        {"degradation": {"blur_mm": (-1.0, 1.0)}},
     ],
 )
 def test_wrong_settings_are_refused(wrong: dict[str, object]) -> None:

@@ -3,16 +3,20 @@
 import pytest
 import torch
 
+from medsym.synthesis.canvas import Canvas
 from medsym.synthesis.contrast import majority, pool
 from medsym.synthesis.deformation import (
+    Deformation,
     Push,
     apply_push,
     draw_deformation,
+    on_grid,
     sample_aged,
     sample_classes,
 )
 from medsym.synthesis.randomness import random_rotation, rotation, smooth_field
 from medsym.synthesis.tissues import CLASS_LABELS
+from medsym.volumes.frame import SymmetricGrid
 from tests.synthesis.heads import CANVAS, STILL, head_anatomy
 
 COARSE, FINE, GRID = CANVAS.coarse, CANVAS.fine, CANVAS.shape
@@ -28,12 +32,36 @@ def sources(**ranges: tuple[float, float]) -> torch.Tensor:
 
 def centroid_mm(field: torch.Tensor, label: int) -> torch.Tensor:
     """Centre of a label of the drawn head, mm."""
-    classes = sample_classes(head_anatomy(), sources=field, shape=FINE)
+    classes = sample_classes(head_anatomy(), canvas=CANVAS, sources=field, shape=FINE)
     return CANVAS.lattice(FINE)[:, classes == CLASS_LABELS.index(label)].mean(dim=1)
 
 
 def test_at_rest_every_point_is_its_own_source() -> None:
     torch.testing.assert_close(sources(), CANVAS.lattice(COARSE), atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("spacing", [2.0, 3.0, 4.0])
+def test_voxel_centres_get_their_own_place_from_the_coarse_lattice(spacing: float) -> None:
+    canvas = Canvas(grid=SymmetricGrid.spanning(spacing))
+    found = on_grid(canvas.lattice(canvas.coarse), canvas=canvas)
+    torch.testing.assert_close(found, canvas.points(), atol=1e-3, rtol=0)
+
+
+def test_torque_is_told_along_the_axes_of_the_drawn_head() -> None:
+    def head(size: float) -> Deformation:
+        config = STILL.model_copy(
+            update={"torque_mm": (size, size), "pitch_deg": (8.0, 8.0), "scale": (0.9, 0.9)}
+        )
+        generator = torch.Generator().manual_seed(0)
+        return draw_deformation(head_anatomy(), canvas=CANVAS, config=config, generator=generator)
+
+    still, moved = head(0.0), head(3.0)
+    points = CANVAS.lattice(CANVAS.coarse).reshape(3, -1)
+    linear = torch.linalg.lstsq(points.T, still.sources.reshape(3, -1).T).solution.T
+    difference = (still.sources - moved.sources).reshape(3, -1)  # tissue moves the other way
+    expected = torch.linalg.solve(linear, difference).view(moved.torque.shape)
+    torch.testing.assert_close(moved.torque, expected, atol=1e-3, rtol=1e-3)
+    assert float(moved.torque[2].abs().max()) > 0.1  # the pitch turns forwards into downwards
 
 
 def test_shift_moves_the_head_forwards_and_up() -> None:
@@ -43,7 +71,7 @@ def test_shift_moves_the_head_forwards_and_up() -> None:
 
 def test_scale_enlarges() -> None:
     def volume(field: torch.Tensor) -> float:
-        classes = sample_classes(head_anatomy(), sources=field, shape=GRID)
+        classes = sample_classes(head_anatomy(), canvas=CANVAS, sources=field)
         return float((classes == CLASS_LABELS.index(41)).sum())
 
     ratio = volume(sources(scale=(1.1, 1.1))) / volume(sources())
@@ -63,7 +91,7 @@ def test_torque_moves_the_right_front_forwards_and_the_left_back_backwards() -> 
 def test_ventricles_widen_when_told() -> None:
     def fluid(size: float) -> int:
         field = sources(ventricle_mm=(size, size))
-        classes = sample_classes(head_anatomy(), sources=field, shape=FINE)
+        classes = sample_classes(head_anatomy(), canvas=CANVAS, sources=field, shape=FINE)
         return int((classes == CLASS_LABELS.index(43)).sum())
 
     assert fluid(-1.0) < fluid(0.0) < fluid(3.0)

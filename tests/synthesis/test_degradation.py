@@ -74,6 +74,17 @@ def test_neck_is_cut_below_the_brain_and_cropping_reaches_into_it() -> None:
     assert int(hidden.sum()) * GRID_MM == pytest.approx(15.0, abs=GRID_MM)
 
 
+def test_crops_from_below_and_from_above_take_the_same() -> None:
+    brain, head = ball(60.0), torch.ones(GRID)
+    crop = OFF.model_copy(update={"cropped": 1.0, "cropped_mm": (12.0, 12.0)})
+    taken = set()
+    for seed in range(8):
+        view = draw_view(brain, head=head, canvas=CANVAS, config=crop, generator=seeded(seed))
+        hidden = (brain & ~view.coverage).any(dim=0).any(dim=0)
+        taken.add((bool(hidden[: GRID[2] // 2].any()), int(hidden.sum())))
+    assert taken == {(True, 4), (False, 4)}
+
+
 def test_margin_of_the_stripped_mask_grows_with_its_error() -> None:
     sizes = []
     for margin in (-1.0, 2.0, 5.0):

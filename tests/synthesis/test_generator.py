@@ -141,6 +141,17 @@ def test_truths_are_those_of_the_healthy_head() -> None:
     assert drawn(5, without).image.equal(symmetric.image)
 
 
+def test_change_of_age_is_no_normal_asymmetry_of_a_symmetric_head() -> None:
+    found = []
+    for change in (0.0, 1.0):
+        contrast = PLAIN.contrast.model_copy(update={"white_matter_change": change})
+        case = drawn(5, PLAIN.model_copy(update={"contrast": contrast}))
+        assert case.normal_asymmetry is not None
+        inner = case.brain & case.brain.flip(0)
+        found.append(float(case.normal_asymmetry[inner].abs().mean()))
+    assert found[1] <= 1.2 * found[0] + 1e-4
+
+
 def test_counterpart_has_not_been_pushed_by_the_lesion() -> None:
     lesions = PLAIN.lesions.model_copy(update={"mass_effect": 1.0, "mass_effect_mm": (7.0, 7.0)})
     none = PLAIN.lesions.model_copy(update={"present": 0.0})

@@ -16,7 +16,7 @@ def test_halves_of_the_grouped_order_share_one_anatomy_at_most() -> None:
     subjects = SyntheticSubjects(config, grid=SymmetricGrid(), seed=7, split="reference")
     order = subjects.grouped(60)
     assert sorted(order) == list(range(60))
-    numbers = [anatomy_number(3, seed=7, index=index) for index in order]
+    numbers = [anatomy_number(3, seed=7, split="reference", index=index) for index in order]
     assert numbers == sorted(numbers)
     assert len(set(numbers[:30]) & set(numbers[30:])) <= 1
     assert len(set(numbers)) == 3
