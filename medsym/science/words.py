@@ -50,16 +50,30 @@ def tolerance_words(numbers: Numbers, *, soft_head: bool) -> list[str]:
 
 def correlation_words(atlas: Numbers, structures: Numbers) -> list[str]:
     """Whether the tolerance lies where healthy brains differ from their mirror image."""
-    return [
-        f"Rank correlation of tolerance with {words}: {interval_words(atlas['correlation'][name])} "
-        f"over {atlas['places_compared']} places (both sides averaged), "
-        f"{interval_words(structures['correlation'][name])} over "
-        f"{len(structures['rows'])} structures."
-        for name, words in (
-            ("torque_mm", "the natural torque"),
-            ("asymmetry", "the natural asymmetry of intensities"),
+    said = []
+    for name, words in (
+        ("torque_mm", "the natural torque"),
+        ("asymmetry", "the natural asymmetry of intensities"),
+    ):
+        found = atlas["correlation"][name]
+        numbers = (
+            f"Rank correlation of tolerance with {words}: {interval_words(found)} over "
+            f"{atlas['places_compared']} places (both sides averaged), "
+            f"{interval_words(structures['correlation'][name])} over "
+            f"{len(structures['rows'])} structures."
         )
-    ]
+        verdict = "" if atlas["practically_zero"] else f" {_direction(found, words)}"
+        said.append(numbers + verdict)
+    return said
+
+
+def _direction(found: Numbers, words: str) -> str:
+    """What a rank correlation over places says, in words."""
+    if found["low"] > 0.0:
+        return f"The tolerance is larger where {words} is larger."
+    if found["high"] < 0.0:
+        return f"The tolerance is larger where {words} is smaller: it was not spent on that."
+    return f"The tolerance is not shown to follow {words}."
 
 
 def softness_words(numbers: Numbers) -> str:

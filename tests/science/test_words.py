@@ -75,3 +75,24 @@ def test_undefined_numbers_are_words() -> None:
     assert words.interval_words({"value": nothing, "low": 0.0, "high": 0.0}) == "not defined"
     assert words.interval_words({"value": 0.5, "low": nothing, "high": nothing}) == "0.5"
     assert words.interval_words(estimate(0.5), sign=True) == "+0.5 [+0.45, +0.55]"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words_"),
+    [
+        (0.1, 0.3, "larger where the natural torque is larger"),
+        (-0.3, -0.1, "larger where the natural torque is smaller"),
+        (-0.1, 0.3, "not shown to follow the natural torque"),
+    ],
+)
+def test_direction_of_a_correlation_is_said_only_if_there_is_a_tolerance(
+    low: float, high: float, words_: str
+) -> None:
+    found = {"value": (low + high) / 2, "low": low, "high": high}
+    both = {"torque_mm": found, "asymmetry": found}
+    structures = {"rows": [{}], "correlation": both}
+    for zero in (False, True):
+        atlas = {**tolerance(zero=zero), "places_compared": 9, "correlation": both}
+        said = words.correlation_words(atlas, structures)[0]
+        assert "over 9 places" in said
+        assert (words_ in said) == (not zero)
