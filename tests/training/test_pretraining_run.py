@@ -174,7 +174,7 @@ def test_own_scans_without_masks_are_enough_and_nobody_is_named(tmp_path: Path) 
     model = pretrain(config, out=tmp_path / "out", report=lines.append)
     assert model is not None
     manifest = str(load_model(model).manifest)
-    assert "anna" not in manifest
+    assert str(tmp_path) not in manifest
     assert "sub-left" not in manifest
     assert any(line.startswith("train: 1 subjects") for line in lines)
 
