@@ -55,15 +55,15 @@ def write_bundle(model: LoadedModel, folder: Path) -> BundleReport:
         OutputError: MS-362, the folder is not empty; MS-368, it cannot be written.
         ModelError: MS-305, no healthy reference; MS-310 to MS-315, the copy does not load.
     """
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise OutputError(
-            code="MS-362",
-            subject=str(folder),
-            cause="exists and is not an empty folder",
-            fix="give a new folder",
-        )
     facts = metadata(model)
     try:
+        if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+            raise OutputError(
+                code="MS-362",
+                subject=str(folder),
+                cause="exists and is not an empty folder",
+                fix="give a new folder",
+            )
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".medsym-") as scratch:
             draft = Path(scratch) / "bundle"

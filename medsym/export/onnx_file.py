@@ -8,6 +8,7 @@ outputs are the raw parts of one pass. Every spatial size may change, in steps o
 import json
 import logging
 import math
+import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ from torch import Tensor, nn
 from torch.export import Dim
 from torch.nn import functional as F
 
-from medsym.errors import ConfigError, ModelError
+from medsym.errors import ConfigError, ModelError, OutputError
 from medsym.export.accurate_norm import with_accurate_norms
 from medsym.export.channels import OUTPUT_CHANNELS, NamedNetwork
 from medsym.export.description import describe
@@ -74,9 +75,10 @@ def write_onnx(model: LoadedModel, path: Path) -> OnnxReport:
         ConfigError: MS-360, a package is not installed.
         ModelError: MS-363, onnxruntime gives other numbers than torch; MS-364, torch cannot
             translate the network.
-        OutputError: MS-140, MS-141, the file cannot be written.
+        OutputError: MS-140, before anything is done; MS-141, the file cannot be written.
     """
     require(PACKAGES)
+    _require_writable(path)
     network = NamedNetwork(model.network).eval()
     with _quiet():
         content = _translate(with_accurate_norms(network), model)
@@ -118,6 +120,23 @@ def require(packages: tuple[str, ...]) -> None:
             subject="medsym export",
             cause=f"the package {missing[0]} is not installed",
             fix=f"python -m pip install {' '.join(missing)}, or medsym with its extra [export]",
+        )
+
+
+def _require_writable(path: Path) -> None:
+    """Refuse to begin what takes a minute where no file can be written (MS-140)."""
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+        cause = "is a folder, not a file" if path.is_dir() else ""
+    except OSError as error:
+        cause = f"its folder cannot be written to ({error.strerror or error})"
+    if cause:
+        raise OutputError(
+            code="MS-140",
+            subject=str(path),
+            cause=cause,
+            fix="create the folder, check its write access, or give another path",
         )
 
 

@@ -4,6 +4,7 @@ A process may be killed at any moment. A checkpoint gets its name when it is who
 the one before it is kept: if the newest cannot be read, a run goes on from there.
 """
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -12,16 +13,36 @@ from typing import Any
 import torch
 
 from medsym.errors import ModelError
+from medsym.training.settings import TrainSettings
 from medsym.training.state import TrainingState
 
 FILE_NAME = "checkpoint.pt"
 PREVIOUS_NAME = "checkpoint.previous.pt"
+#: Settings that change no result, or that may be changed to go on longer or elsewhere.
+MAY_CHANGE = frozenset(
+    {
+        *("optimiser.steps", "optimiser.cooldown", "workers", "threads", "device"),
+        *("synthesis_device", "checkpoint_every", "report_every", "max_minutes", "tensorboard"),
+        *("validation_cases", "reference_cases", "name", "data_licences"),
+        "synthesis.source.cache",
+    }
+)
 
 
-def save_checkpoint(folder: Path, state: TrainingState, *, step: int) -> None:
-    """Write the state after ``step`` steps; the last checkpoint becomes the previous one."""
+def save_checkpoint(
+    folder: Path, state: TrainingState, *, step: int, settings: TrainSettings | None = None
+) -> None:
+    """Write the state after ``step`` steps; the last checkpoint becomes the previous one.
+
+    Args:
+        folder: Of the run.
+        state: To write.
+        step: Steps done.
+        settings: Of the run, which one that goes on has to share; None leaves them out.
+    """
     content = {
         "step": step,
+        "settings": None if settings is None else json.dumps(_fixed(settings)),
         "network": state.network.state_dict(),
         "average": state.average.state_dict(),
         "optimiser": state.optimiser.state_dict(),
@@ -61,13 +82,18 @@ def refuse_to_overwrite(folder: Path) -> None:
 
 
 def load_checkpoint(
-    folder: Path, state: TrainingState, *, say: Callable[[str], None] | None = None
+    folder: Path,
+    state: TrainingState,
+    *,
+    settings: TrainSettings | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> int:
     """Restore the state in place; returns the number of steps already done.
 
     Args:
         folder: Of the run.
         state: Of a run with the same configuration.
+        settings: Of that run, compared with those in the checkpoint, which older ones lack.
         say: Told when the newest checkpoint is damaged and the previous one is used.
 
     Raises:
@@ -75,6 +101,9 @@ def load_checkpoint(
             nothing in the folder can be read.
     """
     path, content = _read_newest(folder, say or (lambda _line: None))
+    stored = content.get("settings")
+    if settings is not None and stored is not None:
+        _refuse_other_settings(path, json.loads(stored), settings)
     try:
         state.network.load_state_dict(content["network"])
         state.average.load_state_dict(content["average"])
@@ -100,7 +129,7 @@ def _read_newest(folder: Path, say: Callable[[str], None]) -> tuple[Path, dict[s
             code="MS-320",
             subject=str(folder / FILE_NAME),
             cause="there is no checkpoint to resume from",
-            fix="start without --resume",
+            fix="start without --resume, or correct the --out folder",
         )
     for path in paths:
         try:
@@ -115,6 +144,42 @@ def _read_newest(folder: Path, say: Callable[[str], None]) -> tuple[Path, dict[s
         cause="neither this checkpoint nor the one before it can be read",
         fix="copy a checkpoint back from a backup, or start without --resume",
     )
+
+
+def _fixed(settings: TrainSettings) -> dict[str, Any]:
+    """The settings that a run keeps from its first step to its last, by dotted name."""
+    flat: dict[str, Any] = {}
+
+    def collect(value: Any, name: str) -> None:
+        if isinstance(value, dict):
+            for key, part in value.items():
+                collect(part, f"{name}.{key}" if name else key)
+        elif name not in MAY_CHANGE:
+            flat[name] = value
+
+    collect(settings.model_dump(mode="json"), "")
+    return flat
+
+
+def _refuse_other_settings(path: Path, stored: dict[str, Any], settings: TrainSettings) -> None:
+    """Results of two configurations in one run would be stated as those of the second.
+
+    A setting that the checkpoint does not know is newer than it, and had its default.
+
+    Raises:
+        ModelError: MS-321, naming the first setting that differs.
+    """
+    current = _fixed(settings)
+    held = {**_fixed(TrainSettings(name="defaults")), **stored}
+    for name in [*current, *(name for name in stored if name not in current)]:
+        then, now = (json.dumps(values.get(name)) for values in (held, current))
+        if then != now:
+            raise ModelError(
+                code="MS-321",
+                subject=str(path),
+                cause=f"the run began with {name} {then}, and the configuration says {now}",
+                fix="resume with the configuration that wrote it, or start a new --out folder",
+            )
 
 
 def _restore_random(state: dict[str, Any] | None) -> None:

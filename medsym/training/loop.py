@@ -195,7 +195,7 @@ def _checkpoint(run: Run, meter: Meter, *, step: int) -> None:
     means = run.ranks.mean_of(meter.means())
     if run.watch is not None:
         began = time.monotonic()
-        save_checkpoint(run.out, run.state, step=step)
+        save_checkpoint(run.out, run.state, step=step, settings=run.settings)
         scores = run.watch.unseen.score(
             run.state.average.module, mixed_precision=run.settings.mixed_precision
         )

@@ -1,6 +1,7 @@
 """One training run: subjects in, a model folder out."""
 
 import logging
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import torch
 
 from medsym.config import read_config
+from medsym.errors import OutputError
 from medsym.training.checkpoint import load_checkpoint, refuse_to_overwrite
 from medsym.training.distributed import Ranks, launched_ranks
 from medsym.training.finish import write_model
@@ -46,6 +48,7 @@ def train(
         ConfigError: The configuration is wrong.
         ModelError: ``resume`` without a fitting checkpoint, a checkpoint without ``resume``;
             ``start_from`` does not fit.
+        OutputError: MS-140, ``out`` is no folder that can be written to.
     """
     began = time.monotonic()
     settings = read_config(config, TrainSettings)
@@ -99,15 +102,13 @@ def _begin(
     stop: Callable[[], str],
 ) -> Run:
     """Build or restore the state, and say what will happen."""
-    if not resume:
-        refuse_to_overwrite(out)
-    out.mkdir(parents=True, exist_ok=True)
+    _claim(out, resume=resume)
     device = training_device(settings, ranks)
     if device.type == "cuda":
         torch.cuda.set_device(device)
     torch.manual_seed(settings.seed)
     state = build_state(settings, device)
-    done = load_checkpoint(out, state, say=say) if resume else 0
+    done = load_checkpoint(out, state, settings=settings, say=say) if resume else 0
     ranks.share_of(settings.optimiser.batch)
     say(
         f"training {settings.name} on {ranks.world} x {device.type}, subjects drawn on "
@@ -124,6 +125,29 @@ def _begin(
         done=done,
         stop=stop,
     )
+
+
+def _claim(out: Path, *, resume: bool) -> None:
+    """Make the folder of a new run, and find out now whether a checkpoint can be written to it.
+
+    Raises:
+        ModelError: MS-324, the folder of a new run holds a checkpoint.
+        OutputError: MS-140.
+    """
+    try:
+        if not resume:
+            refuse_to_overwrite(out)
+            out.mkdir(parents=True, exist_ok=True)
+        if out.is_dir():  # that there is none to resume from is said when it is read
+            with tempfile.TemporaryFile(dir=out):
+                pass
+    except OSError as error:
+        raise OutputError(
+            code="MS-140",
+            subject=str(out),
+            cause=f"cannot be the folder of a run ({error.strerror or error})",
+            fix="check free space and write access, or give another --out folder",
+        ) from None
 
 
 def _silent(_line: str) -> None:

@@ -183,6 +183,12 @@ def test_an_existing_folder_is_left_alone(model_folder: Path, tmp_path: Path) ->
     assert write_bundle(load_model(model_folder), tmp_path / "empty").num_bytes > 10_000
 
 
+def test_a_place_that_cannot_be_is_an_error_in_one_line(model_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"MS-368 .*File name too long"):
+        write_bundle(load_model(model_folder), tmp_path / ("a" * 300))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_bundle_that_fails_leaves_nothing_behind(model_folder: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(model_folder, tmp_path / "model")
     model = load_model(copy)

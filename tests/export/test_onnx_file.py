@@ -12,7 +12,7 @@ from torch import nn
 
 import medsym
 from medsym.cli import main
-from medsym.errors import ModelError
+from medsym.errors import ModelError, OutputError
 from medsym.export import onnx_file
 from medsym.export.accurate_norm import with_accurate_norms
 from medsym.export.channels import OUTPUT_CHANNELS
@@ -150,6 +150,19 @@ def test_a_network_that_torch_cannot_translate_is_an_error_in_one_line(
         write_onnx(model, tmp_path / "a.onnx")
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("place", ["missing/a.onnx", "file/a.onnx", "folder"])
+def test_a_place_without_room_for_the_file_is_refused_before_the_translation(
+    model: LoadedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    begun: list[object] = []
+    monkeypatch.setattr(torch.onnx, "export", lambda *_a, **_k: begun.append(1))
+    with pytest.raises(OutputError, match="MS-140"):
+        write_onnx(model, tmp_path / place)
+    assert begun == []
 
 
 def test_a_missing_package_is_named_before_anything_is_done(

@@ -1,6 +1,9 @@
 """A checkpoint survives whatever happens while it is written, and says so when it does not fit."""
 
+import copy
+import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,7 @@ import torch
 from medsym.errors import ModelError
 from medsym.training.checkpoint import (
     FILE_NAME,
+    MAY_CHANGE,
     PREVIOUS_NAME,
     load_checkpoint,
     save_checkpoint,
@@ -104,6 +108,89 @@ def test_a_checkpoint_of_another_network_is_refused_and_not_passed_over(tmp_path
     other = build_state(TrainSettings.model_validate(wider), torch.device("cpu"))
     with pytest.raises(ModelError, match="MS-321"):
         load_checkpoint(tmp_path, other)
+
+
+def changed(name: str, value: Any) -> TrainSettings:
+    """The small configuration with one setting, named with dots, replaced."""
+    content = copy.deepcopy(CONFIG)
+    inner = content
+    *parents, last = name.split(".")
+    for parent in parents:
+        inner = inner.setdefault(parent, {})
+    inner[last] = value
+    return TrainSettings.model_validate(content)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("seed", 6),
+        ("optimiser.batch", 3),
+        ("optimiser.learning_rate", 1e-3),
+        ("model.position", True),
+        ("loss.dice", 0.5),
+        ("softness.penalty_weight", 0.02),
+        ("synthesis.lesions.smallest_ml", 0.1),
+        ("synthesis.deformation.tilt_deg", [-2.0, 2.0]),
+        ("data", {"layout": "bids", "folder": "x", "cache": "y"}),
+        ("mixed_precision", True),
+    ],
+)
+def test_a_run_does_not_go_on_with_another_setting_and_names_it(
+    tmp_path: Path, name: str, value: Any
+) -> None:
+    save_checkpoint(tmp_path, fresh(), step=1, settings=TrainSettings.model_validate(CONFIG))
+    with pytest.raises(ModelError, match=rf"MS-321 .*began with {re.escape(name)}"):
+        load_checkpoint(tmp_path, fresh(), settings=changed(name, value))
+
+
+OTHERWISE = {
+    "optimiser.steps": 9,
+    "optimiser.cooldown": 0.1,
+    "workers": 3,
+    "threads": 2,
+    "device": "auto",
+    "synthesis_device": "cpu",
+    "checkpoint_every": 3,
+    "report_every": 1.0,
+    "max_minutes": 5.0,
+    "tensorboard": True,
+    "validation_cases": 2,
+    "reference_cases": 8,
+    "name": "another",
+    "data_licences": ["none"],
+    "synthesis.source.cache": "elsewhere",
+}
+
+
+def test_a_run_may_go_on_longer_or_elsewhere(tmp_path: Path) -> None:
+    assert set(OTHERWISE) == MAY_CHANGE
+    begun = TrainSettings.model_validate(CONFIG)
+    save_checkpoint(tmp_path, fresh(), step=1, settings=begun)
+    state = fresh()
+    for name, value in OTHERWISE.items():
+        settings = changed(name, value)
+        assert settings != begun
+        assert load_checkpoint(tmp_path, state, settings=settings) == 1
+
+
+def test_a_setting_newer_than_the_checkpoint_had_its_default(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, fresh(), step=1, settings=TrainSettings.model_validate(CONFIG))
+    content = torch.load(tmp_path / FILE_NAME, weights_only=True)
+    settings = json.loads(content["settings"])
+    del settings["loss.dice"]
+    torch.save({**content, "settings": json.dumps(settings)}, tmp_path / FILE_NAME)
+    assert load_checkpoint(tmp_path, fresh(), settings=changed("seed", CONFIG["seed"])) == 1
+    with pytest.raises(ModelError, match=r"MS-321 .*began with loss\.dice 1\.0, .*says 0\.5"):
+        load_checkpoint(tmp_path, fresh(), settings=changed("loss.dice", 0.5))
+
+
+def test_a_checkpoint_that_holds_no_settings_is_still_read(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, fresh(), step=1)
+    content = torch.load(tmp_path / FILE_NAME, weights_only=True)
+    del content["settings"]
+    torch.save(content, tmp_path / FILE_NAME)
+    assert load_checkpoint(tmp_path, fresh(), settings=changed("seed", 6)) == 1
 
 
 def test_random_numbers_go_on_where_the_checkpoint_left_them(tmp_path: Path) -> None:

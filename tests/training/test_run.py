@@ -1,12 +1,14 @@
 """A tiny run: it learns, it resumes exactly, it writes a model that loads."""
 
+import errno
+import tempfile
 from pathlib import Path
 
 import pytest
 import torch
 
 from medsym.config import read_config
-from medsym.errors import ConfigError, ModelError
+from medsym.errors import ConfigError, ModelError, OutputError
 from medsym.models.store import load_model, save_model
 from medsym.training.run import train
 from medsym.training.settings import TrainSettings
@@ -29,6 +31,33 @@ def test_the_tiny_configuration_writes_a_model_and_its_calibration(tmp_path: Pat
 def test_resume_without_a_checkpoint_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"MS-320 .*no checkpoint to resume from. Fix: start"):
         train(TINY, out=tmp_path, resume=True)
+
+
+def test_a_mistyped_folder_to_resume_in_is_named_and_not_made(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"MS-320 .*or correct the --out folder"):
+        train(TINY, out=tmp_path / "mistyped", resume=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_the_folder_of_a_run_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("kept")
+    for out in (file, file / "below"):
+        with pytest.raises(OutputError, match=r"MS-140 .*cannot be the folder of a run \("):
+            train(TINY, out=out)
+    assert file.read_text() == "kept"
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_folder_without_write_access_is_refused_before_the_first_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resume: bool
+) -> None:
+    def refuse(**_how: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)  # whatever this user may write to
+    with pytest.raises(OutputError, match=r"MS-140 .*\(Permission denied\)"):
+        train(TINY, out=tmp_path, resume=resume)
 
 
 @pytest.mark.parametrize(
