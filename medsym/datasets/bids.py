@@ -10,7 +10,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from medsym.datasets.bids_mask import MASK_SUFFIXES, is_lesion_mask, mask_for, suggestion
+from medsym.datasets.bids_mask import (
+    MASK_SUFFIXES,
+    Content,
+    content_of,
+    mask_for,
+    suggestion,
+    unnamed_patient,
+)
 from medsym.datasets.bids_name import BidsName, Selector, parse_name, parse_selector
 from medsym.datasets.nifti_files import nifti_files
 from medsym.datasets.settings import DataSettings
@@ -36,18 +43,39 @@ def bids_visits(folder: Path, *, settings: DataSettings) -> tuple[Visit, ...]:
         ConfigError: MS-343 no scan, MS-344 a contrast that is not there, MS-345 two scans of one
             contrast, MS-346 and MS-347 masks that cannot be told apart or assigned.
     """
-    names = [name for path in nifti_files(folder) if (name := parse_name(path)) is not None]
+    files = nifti_files(folder)
+    names = [name for path in files if (name := parse_name(path)) is not None]
     chosen = _selector(settings.masks, field="data.masks") if settings.masks else None
     labelled = bool(settings.lesion_labels)
-    masks = [n for n in names if is_lesion_mask(n, selector=chosen, labelled=labelled)]
+    contents = {n.path: content_of(n, selector=chosen, labelled=labelled) for n in names}
+    masks = [name for name in names if contents[name.path] is Content.LESION]
     taken = {mask.path for mask in masks}
     images = [n for n in names if n.suffix not in MASK_SUFFIXES and n.path not in taken]
     scans = _scans_by_visit(images, contrasts=settings.contrasts, root=folder)
-    by_visit = _masks_by_visit(masks, visits=list(scans))
+    by_visit, orphans = _masks_by_visit(masks, visits=list(scans))
+    doubtful = [name for name in names if contents[name.path] is Content.UNSURE]
+    odd = {path: who for path in files if (who := unnamed_patient(path)) and path not in contents}
+    ill = {name.subject for name in (*orphans, *doubtful)} | set(odd.values())
+    _tell([name.path for name in orphans], "lesion masks belong to no scan in use")
+    _tell(
+        [name.path for name in doubtful], "masks do not say that they show lesions and are not used"
+    )
+    _tell(list(odd), "files look like masks, are not named as BIDS says and are not used")
     return tuple(
-        _visit(key, scans[key], masks=by_visit[key])
+        _visit(key, scans[key], masks=by_visit[key], ill=key[0] in ill)
         for key in sorted(scans, key=lambda k: (k[0], k[1] or ""))
     )
+
+
+def _tell(paths: Sequence[Path], what: str) -> None:
+    """Report files that are left out; their subjects are not taken as healthy."""
+    if paths:
+        logger.warning(
+            "%d %s; the subjects count as patients, the first file is %s",
+            len(paths),
+            what,
+            paths[0],
+        )
 
 
 def _selector(text: str, *, field: str) -> Selector:
@@ -119,8 +147,11 @@ def _two_scans(first: BidsName, second: BidsName, *, contrast: str) -> ConfigErr
 
 def _masks_by_visit(
     masks: Sequence[BidsName], *, visits: Sequence[_Key]
-) -> dict[_Key, list[BidsName]]:
-    """Masks of every visit; a mask that names no session belongs to the only one there is."""
+) -> tuple[dict[_Key, list[BidsName]], list[BidsName]]:
+    """Masks of every visit, and those that belong to none of them.
+
+    A mask that names no session belongs to the only one there is.
+    """
     by_visit: dict[_Key, list[BidsName]] = defaultdict(list)
     orphans = []
     for mask in masks:
@@ -138,16 +169,10 @@ def _masks_by_visit(
             by_visit[own[0]].append(mask)
         else:
             orphans.append(mask)
-    if orphans:
-        logger.warning(
-            "%d lesion masks belong to no scan in use, the first is %s",
-            len(orphans),
-            orphans[0].path,
-        )
-    return by_visit
+    return by_visit, orphans
 
 
-def _visit(key: _Key, scans: dict[str, BidsName], *, masks: Sequence[BidsName]) -> Visit:
+def _visit(key: _Key, scans: dict[str, BidsName], *, masks: Sequence[BidsName], ill: bool) -> Visit:
     """One visit with the mask of each scan."""
     found = []
     for contrast, name in sorted(scans.items()):
@@ -155,4 +180,4 @@ def _visit(key: _Key, scans: dict[str, BidsName], *, masks: Sequence[BidsName]) 
         path = mask.path if mask is not None else None
         found.append(VisitScan(contrast=contrast, path=name.path, mask=path, drawn_on=drawn_on))
     session = f"ses-{key[1]}" if key[1] is not None else None
-    return Visit(subject=f"sub-{key[0]}", session=session, scans=tuple(found))
+    return Visit(subject=f"sub-{key[0]}", session=session, scans=tuple(found), ill=ill)

@@ -4,17 +4,42 @@ A mask beside a brain mask, in another space or of another run is a common way t
 so a mask is taken only when the names leave one answer; otherwise the files are named in an error.
 """
 
+import enum
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from medsym.datasets.bids_name import BidsName, Selector
+from medsym.datasets.nifti_files import scan_stem
 from medsym.errors import ConfigError
 
 #: Suffixes of label images; none of them is ever taken for a scan.
 MASK_SUFFIXES = frozenset({"mask", "roi", "dseg", "lesion", "lesionmask", "msk"})
-_LESION = re.compile(
-    r"lesion|tumou?r|stroke|infarct|haemorrhage|hemorrhage|haematoma|hematoma|wmh|fcd|dysplasia",
+_WORDS = (
+    "lesion|tumou?r|stroke|infarct|haemorrhage|hemorrhage|haematoma|hematoma|wmh|fcd|dysplasia"
+    "|patholog"
+)
+_LESION = re.compile(f"{_WORDS}|^roi$", re.IGNORECASE)
+#: What is not the lesion but lies beside it, opposite it, or is all the rest.
+_NOT_LESION = re.compile(
+    rf"(?:^|(?<=[a-z0-9])(?=[A-Z]))(?i:non?|not|without|peri|contra|anti|mirror(?:ed)?)"
+    rf"(?i:{_WORDS}|roi$)"
+)
+#: Names of masks that say lesion without another word.
+_LESION_SUFFIXES = frozenset({"roi", "lesion", "lesionmask"})
+#: Suffixes of scans, as a mask may name the scan that it was drawn on.
+_SCANS = re.compile(
+    "t1w|t2w|pdw|flair|t2starw|ct|t1|t2|t1c|t1ce|t1gd|dwi|adc|swi|swan|bold|angio|uni|unit1|t1map"
+    "|t2map|pet|asl|inplanet1|inplanet2|pdt2|megre|sbref|epi|b0|trace",
     re.IGNORECASE,
+)
+#: A file whose name is no BIDS name and still speaks of a mask of a subject.
+_SUBJECT = re.compile(r"sub-([A-Za-z0-9]+)")
+_MASK_WORD = re.compile(
+    rf"mask|(?<![a-z])roi(?![a-z])|(?<![a-z])seg(?![a-z])|{_WORDS}", re.IGNORECASE
+)
+_ANATOMY = re.compile(
+    r"brain|skull|head|tissue|ventricle|gm(?![a-z])|wm(?![a-z])|csf|aseg|aparc", re.IGNORECASE
 )
 _ABOUT = ("label", "desc")
 #: Spaces in which a scan was taken; any other space is a template.
@@ -23,23 +48,52 @@ _NAMES_A_SCAN = ("acq", "ce", "rec", "dir", "run", "echo", "inv", "part", "chunk
 _SAME_SCAN, _UNSTATED, _OTHER_SCAN = range(3)
 
 
-def is_lesion_mask(name: BidsName, *, selector: Selector | None, labelled: bool) -> bool:
+class Content(enum.Enum):
+    """What a file shows, by its name: a lesion, perhaps a lesion, or something else."""
+
+    LESION = enum.auto()
+    UNSURE = enum.auto()
+    OTHER = enum.auto()
+
+
+def content_of(name: BidsName, *, selector: Selector | None, labelled: bool) -> Content:
     """Whether a file is a lesion mask.
 
     Args:
         name: the file.
         selector: what the user calls the lesion masks; None decides by the name: a word for a
-            lesion in ``label-`` or ``desc-``, or a mask that says nothing of its content.
+            lesion, not negated, in ``label-``, ``desc-`` or the name itself.
         labelled: the user gave the lesion's label values, so a plain dseg can be read.
+
+    Returns:
+        UNSURE is never used as a lesion, and its subject is never used as healthy.
     """
-    if selector is not None:
-        return selector.matches(name)
+    if selector is not None and selector.matches(name):
+        return Content.LESION
     if name.suffix not in MASK_SUFFIXES:
-        return False
+        return Content.OTHER
     about = [name.entities[key] for key in _ABOUT if key in name.entities]
-    if any(_LESION.search(text) for text in about):
-        return True
-    return not about and (name.suffix != "dseg" or labelled)
+    if name.made_from is not None and not _SCANS.fullmatch(name.made_from):
+        about.append(name.made_from)
+    says = any(_LESION.search(text) for text in about)
+    plain = not about and name.suffix in _LESION_SUFFIXES
+    meant = plain or (not about and labelled and name.suffix == "dseg")
+    if selector is None and not any(_NOT_LESION.search(text) for text in about) and (says or meant):
+        return Content.LESION
+    unsaid = selector is None and not about and name.suffix != "dseg"
+    return Content.UNSURE if says or unsaid else Content.OTHER
+
+
+def unnamed_patient(path: Path) -> str | None:
+    """Subject of a file that speaks of a mask or a lesion; None when it speaks of neither."""
+    stem = scan_stem(path)
+    subject = _SUBJECT.search(stem)
+    if subject is None:
+        return None
+    rest = stem[subject.end() :]
+    speaks = _MASK_WORD.search(rest) is not None
+    anatomy = _ANATOMY.search(rest) is not None and re.search(_WORDS, rest, re.IGNORECASE) is None
+    return subject[1] if speaks and not anatomy else None
 
 
 def mask_for(
@@ -112,9 +166,18 @@ def _space(name: BidsName, *, words: set[str]) -> str | None:
     return None if native else space
 
 
+def _source(mask: BidsName, *, words: set[str]) -> str | None:
+    """Scan that the middle of a mask's name names; a word such as "lesion" names none."""
+    middle = mask.made_from
+    if middle is None or not (middle.casefold() in words or _SCANS.fullmatch(middle)):
+        return None
+    return middle
+
+
 def _rank(scan: BidsName, mask: BidsName, *, words: set[str]) -> int:
     """How well a mask fits a scan; lower is better."""
-    stated = [mask.made_from] if mask.made_from else []
+    source = _source(mask, words=words)
+    stated = [source] if source is not None else []
     space = mask.entities.get("space", "")
     stated += [space] if space.casefold() in words else []
     own = set(_words(scan))
@@ -132,5 +195,5 @@ def _stated_scan(mask: BidsName, *, words: set[str]) -> str:
     """The scan that a mask's name refers to."""
     pairs = [f"{key}-{mask.entities[key]}" for key in _NAMES_A_SCAN if key in mask.entities]
     space = mask.entities.get("space", "")
-    named = mask.made_from or (space if space.casefold() in words else None)
+    named = _source(mask, words=words) or (space if space.casefold() in words else None)
     return "_".join([*pairs, named] if named else pairs)

@@ -29,7 +29,7 @@ from medsym.volumes.stored_scan import scan_files
 
 logger = logging.getLogger(__name__)
 
-CACHE_VERSION = 1  # raise it when prepare_sample gives other numbers
+CACHE_VERSION = 2  # raise it when prepare_sample gives other numbers or refuses more
 _IMAGES = ("head", "window")  # stored as float16: 0.001 of their range
 _MASKS = ("brain", "view", "lesion")
 _DAMAGED = (OSError, ValueError, TypeError, KeyError, AttributeError, EOFError, zipfile.BadZipFile)
@@ -44,12 +44,14 @@ class Request:
         grid: lattice.
         labels: values of the mask that are lesion.
         stated_side: side on which the data set says that every lesion lies.
+        restored: masks were rightly stored in another order than their scans.
     """
 
     scan: VisitScan
     grid: SymmetricGrid
     labels: tuple[int, ...]
     stated_side: str | None
+    restored: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -137,8 +139,8 @@ def entry_of(request: Request, *, folder: Path) -> Path:
         "drawn_on": request.scan.drawn_on,
         "labels": sorted(request.labels),
         "side": request.stated_side,
-        "shape": request.grid.shape,
-        "spacing_mm": request.grid.spacing_mm,
+        "restored": request.restored,
+        "grid": [request.grid.shape, request.grid.spacing_mm],
     }
     text = json.dumps(asked, sort_keys=True)
     return folder / f"{hashlib.sha256(text.encode('ascii')).hexdigest()}.npz"
@@ -158,7 +160,11 @@ def prepared(request: Request, *, folder: Path) -> PreparedSample:
         except _DAMAGED as error:
             logger.warning("%s is damaged (%s) and is made again", entry, error)
     sample = prepare_sample(
-        request.scan, grid=request.grid, labels=request.labels, stated_side=request.stated_side
+        request.scan,
+        grid=request.grid,
+        labels=request.labels,
+        stated_side=request.stated_side,
+        restored=request.restored,
     )
     data = _pack(sample, grid=request.grid)
     write_atomically(entry, data)

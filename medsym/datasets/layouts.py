@@ -47,11 +47,12 @@ def list_visits(settings: DataSettings) -> tuple[Visit, ...]:
     visits = tuple(visit for visit in found if visit.scans)
     _mention(len(found) - len(visits), "visits have none of the chosen contrasts")
     if settings.healthy_only:
-        return _healthy(visits, folder=settings.folder)
+        patients = {visit.subject for visit in found if visit.of_patient}
+        return _healthy(visits, patients=patients, folder=settings.folder)
     bare = [visit for visit in visits if not _all_masked(visit)]
     if bare and settings.without_mask == "refuse":
         raise _no_mask(bare, of=len(visits), settings=settings)
-    patients = {visit.subject for visit in visits if visit.has_mask}
+    patients = {visit.subject for visit in found if visit.of_patient}
     if settings.without_mask == "healthy":  # who is ill on one visit is not healthy on another
         bare = [visit for visit in bare if visit.subject in patients]
     if bare:
@@ -82,9 +83,8 @@ def _masked_part(visit: Visit) -> Visit:
     return replace(visit, scans=tuple(scan for scan in visit.scans if scan.mask is not None))
 
 
-def _healthy(visits: Sequence[Visit], *, folder: Path) -> tuple[Visit, ...]:
+def _healthy(visits: Sequence[Visit], *, patients: set[str], folder: Path) -> tuple[Visit, ...]:
     """Visits without any mask; the subjects of the others are left out whole."""
-    patients = {visit.subject for visit in visits if visit.has_mask}
     _mention(len(patients), "subjects have a lesion mask and are not used as healthy")
     healthy = tuple(visit for visit in visits if visit.subject not in patients)
     if not healthy:

@@ -40,11 +40,17 @@ def read_mask(path: Path, *, labels: tuple[int, ...]) -> Volume:
     return replace(mask, voxels=inside.astype(np.float32))
 
 
-def check_same_place(mask: Volume, *, scan: Volume) -> None:
+def check_same_place(mask: Volume, *, scan: Volume, restored: bool = False) -> None:
     """Refuse a mask that has its scan's numbers of voxels and lies elsewhere in the world.
 
     Such a mask was drawn on this scan and lost its header. Which of the two is meant cannot be
-    known: its voxels or its coordinates.
+    known: its voxels or its coordinates. A header that mirrors the mask leaves its box where it
+    is, and looks the same as a mask that was rightly stored in another order: it is refused too.
+
+    Args:
+        mask: of any shape; one of another shape than the scan's is not judged.
+        scan: the scan.
+        restored: the user states that masks were rightly stored in another order than scans.
 
     Raises:
         ScanError: MS-351.
@@ -60,6 +66,15 @@ def check_same_place(mask: Volume, *, scan: Volume) -> None:
             cause=f"has the voxels of its scan and lies up to {distance:.1f} mm away from it "
             f"({mask.axcodes} against {scan.axcodes})",
             fix="Give the mask the header of its scan, after looking at both together",
+        )
+    if mask.axcodes != scan.axcodes and not restored:
+        raise ScanError(
+            code="MS-351",
+            subject=str(mask.path),
+            cause=f"has the voxels of its scan in another order ({mask.axcodes} against "
+            f"{scan.axcodes}); a header that mirrors the lesion looks the same",
+            fix="Look at both together; store the mask in the order of its scan, or set "
+            "data.masks_restored: true when every mask was rightly stored anew",
         )
 
 

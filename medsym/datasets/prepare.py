@@ -59,6 +59,7 @@ def prepare_sample(
     grid: SymmetricGrid,
     labels: tuple[int, ...] = (),
     stated_side: str | None = None,
+    restored: bool = False,
 ) -> PreparedSample:
     """Read a scan and its mask and bring both onto the symmetric grid of the scan's mid-plane.
 
@@ -69,6 +70,7 @@ def prepare_sample(
         grid: lattice.
         labels: values of the mask that are lesion; empty takes everything above 0.
         stated_side: side on which the data set says that every lesion lies.
+        restored: masks were rightly stored in another order than their scans.
 
     Raises:
         ScanError: the scan or the mask is refused by the reader; MS-351 to MS-353, MS-357 the mask
@@ -76,8 +78,8 @@ def prepare_sample(
     """
     volume = read_scan(scan.path, volume_index=scan.volume_index)
     mask = None if scan.mask is None else read_mask(scan.mask, labels=labels)
-    if mask is not None and scan.drawn_on is None:
-        check_same_place(mask, scan=volume)
+    if mask is not None:
+        check_same_place(mask, scan=volume, restored=restored)
     prepared = prepare_scan(volume, grid=grid)
     notes = [*volume.notes, *prepared.notes]
     lesion, ml = np.zeros(grid.shape, dtype=np.bool_), 0.0

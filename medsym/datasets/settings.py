@@ -35,6 +35,9 @@ class DataSettings(BaseModel):
     lesion_labels: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         default=(), description="values of a mask that are lesion; empty: everything above 0"
     )
+    masks_restored: bool = Field(
+        default=False, description="masks were rightly stored in another order than their scans"
+    )
     without_mask: Literal["refuse", "healthy", "skip"] = Field(
         default="refuse", description="what a visit without a lesion mask means"
     )

@@ -22,6 +22,7 @@ from medsym.volumes.frame import SymmetricGrid
 logger = logging.getLogger(__name__)
 Report = Callable[[str], None]
 _SHOWN = 5
+_MISPLACED = "MS-351"
 _PROGRESS_PARTS = 10  # lines of progress in all
 
 
@@ -41,7 +42,11 @@ def request_of(
 ) -> Request:
     """What is asked of one scan's preparation."""
     return Request(
-        scan=scan, grid=grid, labels=settings.lesion_labels, stated_side=visit.stated_side
+        scan=scan,
+        grid=grid,
+        labels=settings.lesion_labels,
+        stated_side=visit.stated_side,
+        restored=settings.masks_restored,
     )
 
 
@@ -87,6 +92,8 @@ def prepare_all(
             report(f"left out: {visit.name} {request.scan.contrast}: {error}")
         elif done % max(len(missing) // _PROGRESS_PARTS, 1) == 0:
             report(f"prepared {done} of {len(missing)} scans")
+    for visit in visits:
+        _fail_with_mask(visit, failed, report=report)
     _judge_failures(visits, failed, settings=settings, report=report)
     usable = tuple(_without(visit, failed) for visit in visits)
     return tuple(visit for visit in usable if visit.scans)
@@ -126,6 +133,22 @@ def _prepare_one(job: tuple[Request, Path]) -> MedsymError | None:
     except MedsymError as error:
         return error
     return None
+
+
+def _fail_with_mask(visit: Visit, failed: dict[VisitScan, MedsymError], *, report: Report) -> None:
+    """A mask that lies elsewhere than a scan with its voxels is wrong for all scans of the visit.
+
+    Where the layout says that it was drawn on another scan, that one judges it.
+    """
+    misplaced = {
+        scan.mask: failed[scan]
+        for scan in visit.scans
+        if scan in failed and failed[scan].code == _MISPLACED and scan.drawn_on is None
+    }
+    for scan in visit.scans:
+        if scan.mask in misplaced and scan not in failed:
+            failed[scan] = misplaced[scan.mask]
+            report(f"left out: {visit.name} {scan.contrast}: {failed[scan]}")
 
 
 def _without(visit: Visit, failed: dict[VisitScan, MedsymError]) -> Visit:

@@ -33,12 +33,14 @@ class Visit:
         scans: at most one per contrast, sorted by contrast.
         stated_side: "left" or "right" when a table of the data set says that every lesion of the
             subject lies on that side of the patient.
+        ill: some file speaks of a lesion of this subject, though none is used here.
     """
 
     subject: str
     session: str | None
     scans: tuple[VisitScan, ...]
     stated_side: str | None = None
+    ill: bool = False
 
     @property
     def name(self) -> str:
@@ -49,3 +51,8 @@ class Visit:
     def has_mask(self) -> bool:
         """Whether any scan comes with a lesion mask."""
         return any(scan.mask is not None for scan in self.scans)
+
+    @property
+    def of_patient(self) -> bool:
+        """Whether the subject is known to be ill, with a usable mask or without."""
+        return self.ill or self.has_mask

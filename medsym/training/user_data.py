@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import torch
 from torch import distributed
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, Subset
 
 from medsym.datasets.layouts import list_visits, summary
 from medsym.datasets.split import visits_of
@@ -42,7 +42,8 @@ def make_dataset(
 
     Returns:
         Cases by index, which may be any number from 0 on; ``len`` of the user's scans is the number
-        of subjects. Their structures are all -1: not known.
+        of subjects. Their structures are all -1: not known. Empty when "reference" holds patients
+        alone.
 
     Raises:
         ConfigError: The data cannot be used as they are; the message names the file.
@@ -57,8 +58,9 @@ def make_dataset(
     refuse_twins(visits, settings=settings.data)
     chosen = visits_of(visits, split=split, settings=settings.data)
     report(f"{settings.data.layout} data: {summary(visits)}")
+    kept = len(chosen)
     if split == "reference":
-        chosen = tuple(visit for visit in chosen if not visit.has_mask)
+        chosen = tuple(visit for visit in chosen if not visit.of_patient)
     with one_thread():
         usable = prepare_all(
             chosen,
@@ -68,6 +70,9 @@ def make_dataset(
             start=_place_among_ranks(),
             report=report,
         )
+    if split == "reference" and not usable:
+        report(f"reference: none of the {kept} visits kept for it is of a healthy person")
+        return Subset(synthetic, [])
     report(f"{split}: {summary(usable)}")
     asked = [request for _, request in requests_of(usable, settings=settings.data, grid=grid)]
     tell_contents(asked, settings=settings.data, report=report)

@@ -19,7 +19,7 @@ def bids(root: Path) -> None:
         folder = f"sub-{side}/ses-1/anat/sub-{side}_ses-1"
         put(root / f"{folder}_FLAIR.nii.gz", scan, affine, axcodes=CODES[side])
         mask = root / f"derivatives/manual/{folder}_label-lesion_mask.nii.gz"
-        put(mask, lesion, affine, axcodes="RAS")
+        put(mask, lesion, affine, axcodes=CODES[side])
 
 
 def brats(root: Path) -> None:
@@ -38,7 +38,12 @@ def atlas(root: Path) -> None:
         folder = root / "derivatives" / "ATLAS" / who / "ses-1" / "anat"
         stem = f"{who}_ses-1_space-MNI152NLin2009aSym"
         put(folder / f"{stem}_T1w.nii.gz", scan, affine, axcodes=CODES[side])
-        put(folder / f"{stem}_label-L_desc-T1lesion_mask.nii.gz", lesion, affine)
+        put(
+            folder / f"{stem}_label-L_desc-T1lesion_mask.nii.gz",
+            lesion,
+            affine,
+            axcodes=CODES[side],
+        )
         rows.append(f"{who},ses-1,{int(side == 'left')},{int(side == 'right')}")
     (root / "20220425_ATLAS_2.0_MetaData.csv").write_text("\n".join(rows))
 

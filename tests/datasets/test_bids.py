@@ -28,7 +28,7 @@ def masks(root: Path, **changes: object) -> dict[tuple[str, str | None, str], st
 @pytest.mark.parametrize(
     "name",
     [
-        "sub-1/anat/sub-1_mask.nii.gz",
+        "sub-1/anat/sub-1_lesion_mask.nii.gz",
         "sub-1/anat/sub-1_T1w_desc-lesion_mask.nii.gz",
         "sub-1/anat/sub-1_label-lesion_roi.nii.gz",
         "sub-1/anat/sub-1_T1w_roi.nii",
@@ -50,6 +50,15 @@ def test_lesion_mask_is_found_beside_the_scan_and_under_derivatives(
         "derivatives/sub-1/anat/sub-1_desc-brain_mask.nii.gz",
         "derivatives/sub-1/anat/sub-1_label-GM_mask.nii.gz",
         "derivatives/sub-1/anat/sub-1_dseg.nii.gz",
+        "sub-1/anat/sub-1_mask.nii.gz",
+        "sub-1/anat/sub-1_T1w_mask.nii.gz",
+        "sub-1/anat/sub-1_ventricles_mask.nii.gz",
+        "sub-1/anat/sub-1_GM_mask.nii.gz",
+        "sub-1/anat/sub-1_desc-nonlesion_mask.nii.gz",
+        "sub-1/anat/sub-1_desc-NoStroke_mask.nii.gz",
+        "sub-1/anat/sub-1_desc-perilesional_mask.nii.gz",
+        "sub-1/anat/sub-1_label-contraLesion_mask.nii.gz",
+        "sub-1/anat/sub-1_hippocampus_roi.nii.gz",
         "derivatives/medsym/sub-1/anat/sub-1_T1w_desc-anatomy_dseg.nii.gz",
         "derivatives/medsym/sub-1/anat/sub-1_T1w_desc-pathology_probseg.nii.gz",
         "derivatives/sub-2/anat/sub-2_desc-lesion_mask.nii.gz",
@@ -98,6 +107,12 @@ def test_mask_drawn_on_one_contrast_says_so_on_the_others(tmp_path: Path) -> Non
     (visit,) = bids_visits(tmp_path, settings=settings(tmp_path))
     assert {scan.contrast: scan.drawn_on for scan in visit.scans} == {"T1w": "T2w", "T2w": None}
     assert {relative(tmp_path, scan.mask) for scan in visit.scans} == {mask}
+
+
+def test_word_for_a_lesion_is_no_scan_that_the_mask_was_drawn_on(tmp_path: Path) -> None:
+    touch(tmp_path, "sub-1/sub-1_T1w.nii", "sub-1/sub-1_lesion_mask.nii")
+    (visit,) = bids_visits(tmp_path, settings=settings(tmp_path))
+    assert (visit.scans[0].drawn_on, visit.has_mask) == (None, True)
 
 
 def test_mask_of_the_own_contrast_is_preferred(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ def settings(root: Path, **changes: object) -> DataSettings:
 def three(root: Path) -> None:
     """Two patients, one of whom has a visit without a mask, and one subject without any."""
     touch(root, *(f"sub-p1/ses-{n}/sub-p1_ses-{n}_T1w.nii" for n in "12"), "sub-p2/sub-p2_T1w.nii")
-    touch(root, "sub-p1/ses-1/sub-p1_ses-1_desc-lesion_mask.nii", "sub-p2/sub-p2_mask.nii")
+    touch(root, "sub-p1/ses-1/sub-p1_ses-1_desc-lesion_mask.nii", "sub-p2/sub-p2_lesion_mask.nii")
     touch(root, "sub-h1/sub-h1_T1w.nii", "sub-h1/sub-h1_FLAIR.nii")
 
 
@@ -45,6 +45,35 @@ def test_a_patient_is_never_healthy_on_another_visit(tmp_path: Path) -> None:
     assert [v.name for v in list_visits(settings(tmp_path, healthy_only=True))] == ["sub-h1"]
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "derivatives/sub-p_ses-1_desc-lesion_mask.nii",  # another session than its scan's
+        "derivatives/sub-p_ses-01_desc-lesion_mask.nii",
+        "derivatives/sub-p_T1w_lesion_final_mask.nii",  # no BIDS name
+        "derivatives/sub-p lesion.nii",
+        "derivatives/sub-p_T1w_mask_v2_new.nii",
+        "sub-p/sub-p_mask.nii",  # does not say what it shows
+    ],
+)
+@pytest.mark.parametrize("session", ["", "_ses-2"])
+def test_mask_that_cannot_be_assigned_makes_nobody_healthy(
+    tmp_path: Path, name: str, session: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    touch(tmp_path, f"sub-p/sub-p{session}_T1w.nii", "sub-h/sub-h_T1w.nii", name)
+    how = {"reference_share": 0.3} if session else {}
+    for changes in ({"healthy_only": True}, {"without_mask": "healthy"}):
+        found = list_visits(settings(tmp_path, **changes, **how))
+        assert [visit.subject for visit in found] == ["sub-h"]
+    assert Path(name).name in caplog.text
+
+
+@pytest.mark.parametrize("name", ["label-GM_mask", "T1w_brain_mask", "ventricles_mask", "T2w"])
+def test_mask_of_healthy_anatomy_leaves_a_subject_healthy(tmp_path: Path, name: str) -> None:
+    touch(tmp_path, "sub-h/sub-h_T1w.nii", f"derivatives/sub-h_{name}.nii")
+    assert list_visits(settings(tmp_path, healthy_only=True, contrasts=["T1w"]))
+
+
 def test_what_is_left_out_is_counted_in_the_log(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -55,7 +84,7 @@ def test_what_is_left_out_is_counted_in_the_log(
 
 
 def test_nobody_healthy_is_refused(tmp_path: Path) -> None:
-    touch(tmp_path, "sub-1/sub-1_T1w.nii", "sub-1/sub-1_mask.nii")
+    touch(tmp_path, "sub-1/sub-1_T1w.nii", "sub-1/sub-1_lesion_mask.nii")
     with pytest.raises(ConfigError, match=r"MS-349 .*all 1 subjects have a lesion mask"):
         list_visits(settings(tmp_path, healthy_only=True))
 

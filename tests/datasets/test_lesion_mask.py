@@ -1,11 +1,13 @@
 """A lesion keeps its place and its side on the way to the grid, or its file is refused."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from medsym.datasets import prepare
 from medsym.datasets.lesion_mask import (
     check_same_place,
     check_side,
@@ -13,6 +15,7 @@ from medsym.datasets.lesion_mask import (
     mask_notes,
     read_mask,
 )
+from medsym.datasets.prepare import prepare_sample
 from medsym.datasets.visit import VisitScan
 from medsym.errors import ScanError
 from medsym.volumes.frame import SymmetricGrid
@@ -20,7 +23,7 @@ from medsym.volumes.grid import prepare_scan
 from medsym.volumes.midplane import MidPlane
 from medsym.volumes.prepared import PreparedScan
 from medsym.volumes.volume import Volume
-from tests.builders import ras_affine
+from tests.builders import ras_affine, write_nifti
 from tests.datasets.look_alikes import LEFT_MM, RIGHT_MM, head, lattice_mm, put, volume
 
 GRID = SymmetricGrid.spanning(4.0)
@@ -74,7 +77,7 @@ def test_mask_on_a_finer_grid_of_the_same_world_is_brought_over() -> None:
     affine = ras_affine(shape=(90, 90, 80), spacing=(2.0, 2.0, 2.0))
     offset = lattice_mm(affine, shape=(90, 90, 80)) - np.reshape(LEFT_MM, (3, 1, 1, 1))
     inside = (np.linalg.norm(offset, axis=0) < 16.0).astype(np.float32)
-    mask = volume(inside, affine, axcodes="LPS")
+    mask = volume(inside, affine, axcodes="LPS")  # other numbers of voxels: any order will do
     where = prepared()
     check_same_place(mask, scan=where.scan)
     lesion = lesion_on_grid(mask, prepared=where, scan=SCAN)
@@ -112,8 +115,37 @@ def test_mask_that_lost_its_header_is_refused(change: str) -> None:
 
 
 @pytest.mark.parametrize("axcodes", CODES)
-def test_reordered_mask_of_the_same_box_is_accepted(axcodes: str) -> None:
-    check_same_place(float_mask(axcodes=axcodes), scan=prepared(axcodes="LIA").scan)
+def test_reordered_mask_is_accepted_only_as_its_user_says(axcodes: str) -> None:
+    scan, mask = prepared(axcodes="LIA").scan, float_mask(axcodes=axcodes)
+    check_same_place(mask, scan=scan, restored=True)
+    if axcodes == "LIA":
+        check_same_place(mask, scan=scan)
+        return
+    with pytest.raises(ScanError, match=r"MS-351 .*another order .*data.masks_restored: true"):
+        check_same_place(mask, scan=scan)
+
+
+@pytest.mark.parametrize("contrasts", [None, "T2w"])
+def test_left_lesion_with_a_mirrored_header_does_not_become_a_right_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, contrasts: str | None
+) -> None:
+    monkeypatch.setattr(prepare, "prepare_scan", partial(prepare_scan, plane=PLANE))
+    image, lesion, affine = head(centre_mm=LEFT_MM)
+    mirrored = affine.copy()
+    mirrored[0] *= -1.0  # the same box, as the head is centred; x now grows to the left
+    scan = VisitScan(
+        contrast="T1w",
+        path=put(tmp_path / "s.nii.gz", image, affine),
+        mask=put(tmp_path / "m.nii.gz", lesion, affine),
+        drawn_on=contrasts,
+    )
+    found = prepare_sample(scan, grid=GRID)
+    half = found.lesion.shape[0] // 2
+    assert (bool(found.lesion[:half].any()), bool(found.lesion[half:].any())) == (True, False)
+    assert scan.mask is not None
+    write_nifti(scan.mask, lesion, mirrored)
+    with pytest.raises(ScanError, match=r"MS-351 .*LAS against RAS"):
+        prepare_sample(scan, grid=GRID)
 
 
 @pytest.mark.parametrize(("stated", "other"), [("left", "right"), ("right", "left")])

@@ -1,5 +1,6 @@
 """Preparing a data set: what fails is named and counted, too much of it stops the run."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from medsym.datasets.survey import prepare_all, refuse_twins, requests_of
 from medsym.datasets.tally import tell_contents
 from medsym.datasets.visit import Visit, VisitScan
 from medsym.errors import ConfigError, OutputError, ScanError
-from tests.datasets.samples import GRID, sample, visit
+from tests.datasets.samples import GRID, sample, visit, written_scan
 
 
 def settings(folder: Path, **changes: object) -> DataSettings:
@@ -51,6 +52,45 @@ def test_unusable_scan_is_named_counted_and_left_out(tmp_path: Path, bad: set[st
     text = "\n".join(lines)
     assert "left out: s07 T1w: MS-101 s07.nii: is cut off" in text
     assert "1 scans of 1 of 20 subjects cannot be used and are left out: s07" in text
+
+
+@pytest.mark.parametrize("drawn_on", [None, "T1w"])
+def test_misplaced_mask_is_dropped_for_every_scan_of_its_visit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, drawn_on: str | None
+) -> None:
+    def quick(scan: VisitScan, **_: object) -> PreparedSample:
+        if scan.path.stem == "s03":
+            raise ScanError(code="MS-351", subject="m", cause="lies elsewhere", fix="Look")
+        return sample()
+
+    monkeypatch.setattr(cache, "prepare_sample", quick)
+    visits = list(twenty(tmp_path))
+    (own,) = visits[3].scans
+    other = replace(written_scan(tmp_path, "o"), contrast="T2w", mask=own.mask, drawn_on=drawn_on)
+    bare = replace(written_scan(tmp_path, "b", masked=False), contrast="CT")
+    visits[3] = replace(visits[3], scans=(bare, own, other))
+    for _ in range(2):  # from the cache too
+        found, lines = survey(tuple(visits), settings(tmp_path))
+        (rest,) = (v for v in found if v.subject == "s03")
+        assert rest.scans == (bare,)
+        assert "left out: s03 T2w: MS-351" in "\n".join(lines)
+
+
+def test_scan_that_borrows_a_mask_does_not_judge_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def quick(scan: VisitScan, **_: object) -> PreparedSample:
+        if scan.drawn_on is not None:
+            raise ScanError(code="MS-351", subject="m", cause="lies elsewhere", fix="Look")
+        return sample()
+
+    monkeypatch.setattr(cache, "prepare_sample", quick)
+    visits = list(twenty(tmp_path))
+    (own,) = visits[3].scans
+    other = replace(written_scan(tmp_path, "o"), contrast="T2w", mask=own.mask, drawn_on="T1w")
+    visits[3] = replace(visits[3], scans=(own, other))
+    found, _ = survey(tuple(visits), settings(tmp_path))
+    assert found[3].scans == (own,)
 
 
 def test_a_tenth_of_unusable_subjects_stops_the_run(tmp_path: Path, bad: set[str]) -> None:

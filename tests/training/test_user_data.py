@@ -13,6 +13,7 @@ from medsym.datasets.prepare import prepare_sample
 from medsym.datasets.visit import VisitScan
 from medsym.errors import ConfigError
 from medsym.training.data import SyntheticSubjects
+from medsym.training.finish import reference_subjects
 from medsym.training.settings import TrainSettings
 from medsym.training.user_data import make_dataset
 from medsym.training.user_subjects import MixedSubjects, UserSubjects
@@ -20,7 +21,7 @@ from medsym.volumes.frame import SymmetricGrid
 from medsym.volumes.grid import prepare_scan
 from medsym.volumes.midplane import MidPlane
 from tests.datasets.layout_folders import CENTRES, LAYOUTS, atlas, bids
-from tests.datasets.look_alikes import head, put
+from tests.datasets.look_alikes import head, put, touch
 
 PLANE = MidPlane(normal=np.array([1.0, 0.0, 0.0]), offset_mm=0.0, score=1.0)
 SPACING_MM = 6.0
@@ -121,6 +122,19 @@ def test_synthetic_subjects_are_mixed_in_for_training_only(tmp_path: Path) -> No
     assert {unseen.scan_of(i).name for i in range(4)} == {"sub-left ses-1 FLAIR"}
 
 
+def test_patients_alone_leave_the_reference_to_synthetic_subjects(tmp_path: Path) -> None:
+    names = [f"sub-{number}" for number in range(12)]
+    touch(tmp_path / "data", *(f"{who}/{who}_T1w.nii" for who in names))
+    for who in names:  # different bytes: else they are one scan under many names
+        (tmp_path / "data" / who / f"{who}_T1w.nii").write_text(who)
+        (tmp_path / "data" / who / f"{who}_lesion_mask.nii").write_text(who)
+    how = settings(tmp_path / "data", "bids", reference_share=0.5)
+    lines: list[str] = []
+    found, number = reference_subjects(how, device=torch.device("cpu"), say=lines.append)
+    assert (type(found), number) == (SyntheticSubjects, how.reference_cases)
+    assert any("none of the" in line and "healthy" in line for line in lines)
+
+
 def test_default_is_synthetic_as_before() -> None:
     how = TrainSettings.model_validate({"name": "a"})
     assert isinstance(make_dataset(how, split="train"), SyntheticSubjects)
@@ -133,7 +147,8 @@ def test_lesion_keeps_its_side_when_the_plane_is_searched(tmp_path: Path, side: 
     path = put(tmp_path / "s.nii.gz", scan, affine, axcodes="ASL")
     mask = put(tmp_path / "m.nii.gz", lesion, affine, axcodes="RPS")
     grid = SymmetricGrid.spanning(4.0)
-    found = prepare_sample(VisitScan(contrast="T1w", path=path, mask=mask), grid=grid)
+    own = VisitScan(contrast="T1w", path=path, mask=mask)
+    found = prepare_sample(own, grid=grid, restored=True)
     half = grid.shape[0] // 2
     assert bool(found.lesion[:half].any()) == (side == "left")
     assert bool(found.lesion[half:].any()) == (side == "right")
