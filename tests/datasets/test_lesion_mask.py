@@ -131,8 +131,9 @@ def test_left_lesion_with_a_mirrored_header_does_not_become_a_right_one(
 ) -> None:
     monkeypatch.setattr(prepare, "prepare_scan", partial(prepare_scan, plane=PLANE))
     image, lesion, affine = head(centre_mm=LEFT_MM)
-    mirrored = affine.copy()
-    mirrored[0] *= -1.0  # the same box, as the head is centred; x now grows to the left
+    turned = np.diag([-1.0, 1.0, 1.0, 1.0])
+    turned[0, 3] = image.shape[0] - 1  # the first voxel is where the last one was: the same box
+    mirrored = affine @ turned
     scan = VisitScan(
         contrast="T1w",
         path=put(tmp_path / "s.nii.gz", image, affine),
