@@ -83,13 +83,7 @@ def run_study(study: Study, *, report: Report) -> Findings:
         ConfigError: MS-400 too few subjects, MS-330 the table cannot be used, MS-383 the model was
             trained on the subjects.
     """
-    if study.number < FEWEST_SUBJECTS:
-        raise ConfigError(
-            code="MS-400",
-            subject="--number",
-            cause=f"{study.number} subjects give no interval",
-            fix=f"draw at least {FEWEST_SUBJECTS}",
-        )
+    _refuse_few(study.number)
     candidate = study.candidate
     remarks = refuse_leakage(study.drawing.synthesis.source, [candidate])
     energy = SideEnergy()
@@ -127,6 +121,16 @@ def run_study(study: Study, *, report: Report) -> Findings:
         cases=tuple(cases.panels),
         peak_sd=peak_of(candidate),
     )
+
+
+def _refuse_few(number: int) -> None:
+    if number < FEWEST_SUBJECTS:
+        raise ConfigError(
+            code="MS-400",
+            subject="--number",
+            cause=f"{number} subjects give no interval",
+            fix=f"draw at least {FEWEST_SUBJECTS}",
+        )
 
 
 def peak_of(candidate: Candidate) -> float:
