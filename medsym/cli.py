@@ -103,7 +103,7 @@ def _add_viewing(menu: _Menu) -> None:
 def _add_research(menu: _Menu) -> None:
     train = menu.add("train", research.train, "train a model as a YAML file says")
     pretrain = menu.add(
-        "pretrain", research.pretrain, "learn from scans without labels, to train on"
+        "pretrain", research.pretrain, "start from scans without labels (gave no accuracy)"
     )
     for run, folder in ((train, "runs"), (pretrain, "runs/pretrained")):
         run.add_argument("config", type=Path, metavar="CONFIG")

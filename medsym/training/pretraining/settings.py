@@ -69,6 +69,7 @@ class PretrainSettings(BaseModel):
     No label is used: of synthetic subjects (``synthesis``) only the images are seen; of the user's
     scans (``data``, as in ``medsym train``) those without a mask are welcome, and nothing is drawn
     into them. ``model`` has to equal that of the training that will start from the result.
+    Where it was measured it gave no accuracy: medsym/benchmarks/pretraining/results.md.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
