@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from medsym import RESEARCH_USE_ONLY
 from medsym.audit.layers import LayerDefect
 from medsym.audit.volume_audit import OutputDefect, VolumeAudit
-from medsym.volumes.slices import PLANES, side_letters, slice_picture
+from medsym.volumes.slices import PLANES, add_side_letters, slice_picture
 
 DPI = 120
 FLOOR = 1e-9
@@ -89,7 +89,7 @@ def _draw_map(
         axes.set_title(plane, fontsize=9)
         axes.set_axis_off()
         axes.imshow(slice_picture(volume.image, plane=plane, index=index), cmap="gray")
-        _add_letters(axes, plane)
+        add_side_letters(axes, plane, size=14, inset=0.01, pad=1.5)
         if output.voxels.shape == volume.image.shape:  # else it has no place in the scan
             defect = slice_picture(output.voxels, plane=plane, index=index)
             opacity = OPACITY * np.clip(np.asarray(scale(defect)), 0.0, 1.0)
@@ -97,12 +97,3 @@ def _draw_map(
     if colours is not None:
         bar = figure.colorbar(colours, ax=list(panels), shrink=0.7)
         bar.set_label("|f(Sx) - S f(x)|, largest channel")
-
-
-def _add_letters(axes: Axes, plane: str) -> None:
-    """The side letters at the left-hand and right-hand edge."""
-    first, second = side_letters(plane)
-    for letter, where, align in ((first, 0.01, "left"), (second, 0.99, "right")):
-        text = axes.text(where, 0.5, letter, transform=axes.transAxes, ha=align, va="center")
-        text.set(color="white", fontsize=14, fontweight="bold")
-        text.set_bbox({"facecolor": "black", "edgecolor": "none", "pad": 1.5})

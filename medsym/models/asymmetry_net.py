@@ -8,6 +8,7 @@ resolution changes are kernel 2 stride 2, the only common choice that keeps even
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -150,16 +151,25 @@ class AsymmetryNet(nn.Module):
         """Every spatial size has to be a multiple of this: each level halves it."""
         return int(2 ** (len(self.levels) - 1))
 
-    def forward(self, scan: Tensor) -> NetworkOutput:
-        """One pass; see the class for shapes."""
-        skips = []
+    def encode(self, scan: Tensor) -> tuple[Tensor, ...]:
+        """(b, 1, x, y, z) to what the decoder receives per resolution, finest first."""
+        latent = []
         features = with_position(scan) if self.settings.position else scan
         for level, exchange in zip(self.levels, self.exchanges, strict=True):
             features = level(features)
-            skips.append(exchange(features))
-        features = skips.pop()
+            latent.append(exchange(features))
+        return tuple(latent)
+
+    def decode(self, latent: Sequence[Tensor]) -> Tensor:
+        """What ``encode`` gives to the features (b, 2 decoder_pairs, x, y, z) the heads read."""
+        *skips, features = latent
         for ascent in reversed(self.ascents):
             features = ascent(features, skips.pop())
+        return features
+
+    def forward(self, scan: Tensor) -> NetworkOutput:
+        """One pass; see the class for shapes."""
+        features = self.decode(self.encode(scan))
         head: HeadOutput = self.pathology(features)
         if self.settings.softness not in ("head", "both"):
             zero = torch.zeros_like(head.even)

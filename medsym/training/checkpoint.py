@@ -6,9 +6,10 @@ the one before it is kept: if the newest cannot be read, a run goes on from ther
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 
@@ -53,17 +54,28 @@ def save_checkpoint(
             "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
         },
     }
-    newest = folder / FILE_NAME
-    for left_over in folder.glob(f".{FILE_NAME}.*"):  # of a process that was killed
-        left_over.unlink(missing_ok=True)
-    temporary = folder / f".{FILE_NAME}.{os.getpid()}"
-    with temporary.open("wb") as stream:
+    with written_whole(folder / FILE_NAME, keep_as=PREVIOUS_NAME) as stream:
         torch.save(content, stream)
+
+
+@contextmanager
+def written_whole(path: Path, *, keep_as: str | None = None) -> Iterator[IO[bytes]]:
+    """A stream whose file gets its name only when all of it is on disk.
+
+    Args:
+        path: Of the file.
+        keep_as: Name that the file before it gets; None lets it go.
+    """
+    for left_over in path.parent.glob(f".{path.name}.*"):  # of a process that was killed
+        left_over.unlink(missing_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("wb") as stream:
+        yield stream
         stream.flush()
         os.fsync(stream.fileno())
-    if newest.exists():
-        newest.replace(folder / PREVIOUS_NAME)
-    temporary.replace(newest)
+    if keep_as is not None and path.exists():
+        path.replace(path.with_name(keep_as))
+    temporary.replace(path)
 
 
 def refuse_to_overwrite(folder: Path) -> None:

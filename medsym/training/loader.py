@@ -38,10 +38,14 @@ def grid_of(settings: TrainSettings) -> SymmetricGrid:
 
 def training_device(settings: TrainSettings, ranks: Ranks) -> torch.device:
     """Where the network is trained."""
-    name = settings.device
+    return device_named(settings.device, local=ranks.local)
+
+
+def device_named(name: str, *, local: int = 0) -> torch.device:
+    """A device of the settings: "auto" is a GPU where there is one; ``local`` says which GPU."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name, ranks.local) if name == "cuda" else torch.device(name)
+    return torch.device(name, local) if name == "cuda" else torch.device(name)
 
 
 def synthesis_device(settings: TrainSettings, training: torch.device) -> torch.device:

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from medsym import RESEARCH_USE_ONLY
 from medsym.training.history import Row
 from medsym.training.validation import SubjectMaps
-from medsym.volumes.slices import PLANES, side_letters, slice_picture
+from medsym.volumes.slices import PLANES, add_side_letters, slice_picture
 
 DPI = 100
 SCORES = ("pathology", "baseline", "prevalence", "structures")
@@ -57,22 +57,13 @@ def draw_subject(maps: SubjectMaps, *, title: str) -> Figure:
             shown = axes.imshow(picture, cmap=colours, **limits)
             axes.set_axis_off()
             axes.set_label(f"{name} {plane}")
-            _add_letters(axes, plane)
+            add_side_letters(axes, plane, size=10)
         grid[0][column].set_title(name, fontsize=9)
         if largest is not None and name != "truth":
             bar = figure.colorbar(shown, ax=[line[column] for line in grid], shrink=0.6)
             bar.set_label("log-odds" if name == "tolerance" else "probability", fontsize=8)
     figure.supxlabel(f"{RESEARCH_USE_ONLY} R, L: the patient's right and left.", fontsize=7)
     return figure
-
-
-def _add_letters(axes: Axes, plane: str) -> None:
-    """The side letters at the left-hand and right-hand edge."""
-    first, second = side_letters(plane)
-    for letter, where, align in ((first, 0.02, "left"), (second, 0.98, "right")):
-        text = axes.text(where, 0.5, letter, transform=axes.transAxes, ha=align, va="center")
-        text.set(color="white", fontsize=10, fontweight="bold")
-        text.set_bbox({"facecolor": "black", "edgecolor": "none", "pad": 1.0})
 
 
 def draw_curves(rows: Sequence[Row], *, title: str) -> Figure:

@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -11,7 +12,8 @@ from medsym.models.asymmetry_net import AsymmetryNet
 from medsym.models.growth import grown
 from medsym.models.store import load_model
 from medsym.symmetry.schedules import parameter_groups
-from medsym.training.settings import OptimiserSettings, TrainSettings
+from medsym.training.rate import rate_share
+from medsym.training.settings import TrainSettings
 from medsym.training.softness import SoftnessControl
 
 
@@ -75,7 +77,9 @@ def build_state(settings: TrainSettings, device: torch.device) -> TrainingState:
         network=network,
         average=average,
         optimiser=optimiser,
-        schedule=_schedule(optimiser, how),
+        schedule=torch.optim.lr_scheduler.LambdaLR(
+            optimiser, partial(rate_share, total=how.steps, how=how)
+        ),
         softness=softness,
     )
 
@@ -86,17 +90,3 @@ def _start(settings: TrainSettings) -> AsymmetryNet:
         return AsymmetryNet(settings.model)
     trained = load_model(settings.start_from, folded=False).network
     return grown(trained, settings.model, subject=str(settings.start_from))
-
-
-def _schedule(
-    optimiser: torch.optim.Optimizer, how: OptimiserSettings
-) -> torch.optim.lr_scheduler.LRScheduler:
-    """The rate as :class:`OptimiserSettings` describes it."""
-    falling = max(round(how.cooldown * how.steps), 1)
-
-    def share(step: int) -> float:
-        rising = min(1.0, (step + 1) / (how.warmup + 1))
-        left = (how.steps - step) / falling
-        return rising * (0.01 + 0.99 * min(1.0, max(0.0, left)))
-
-    return torch.optim.lr_scheduler.LambdaLR(optimiser, share)

@@ -1,7 +1,7 @@
 """One optimiser step; nothing in it makes the processor wait for the device."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import torch
 from torch import Tensor
@@ -62,22 +62,20 @@ def _leaves_head_unused(model: ModelSettings) -> bool:
     return model.softness not in ("head", "both")
 
 
-@contextmanager
-def fast_products() -> Iterator[None]:
+def fast_products() -> AbstractContextManager[None]:
     """TF32 for float32 products on a GPU, while open: for training, never for certified numbers."""
-    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
-    try:
-        yield
-    finally:
-        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
+    return _products(tf32=True)
+
+
+def exact_products() -> AbstractContextManager[None]:
+    """No TF32 while open: what is measured of a finished network is measured in float32."""
+    return _products(tf32=False)
 
 
 @contextmanager
-def exact_products() -> Iterator[None]:
-    """No TF32 while open: what is measured of a finished network is measured in float32."""
+def _products(*, tf32: bool) -> Iterator[None]:
     before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
     try:
         yield
     finally:

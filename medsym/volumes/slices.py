@@ -1,5 +1,7 @@
 """How a slice of the symmetric grid is turned into a picture, and which letters stand beside it."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +21,27 @@ def slice_picture(
     cut = values[:, :, index] if plane == "axial" else values[:, index]
     upright = cut.swapaxes(0, 1)[::-1]
     return upright[:, ::-1] if radiological else upright
+
+
+def add_side_letters(
+    axes: Any, plane: str, *, size: float, inset: float = 0.02, top: bool = False, pad: float = 1.0
+) -> None:
+    """Write the letters of both edges into a matplotlib picture that `slice_picture` made.
+
+    Args:
+        axes: matplotlib axes that show the slice.
+        plane: "axial", "coronal" or "sagittal".
+        size: of the letters, points.
+        inset: from the edges, as a share of the width.
+        top: in the upper corners instead of at half height.
+        pad: of the black box behind each letter, points.
+    """
+    left_hand, right_hand = side_letters(plane)
+    height, across = (1.0 - inset, "top") if top else (0.5, "center")
+    for letter, where, along in ((left_hand, inset, "left"), (right_hand, 1.0 - inset, "right")):
+        text = axes.text(where, height, letter, transform=axes.transAxes, ha=along, va=across)
+        text.set(color="white", fontsize=size, fontweight="bold")
+        text.set_bbox({"facecolor": "black", "edgecolor": "none", "pad": pad})
 
 
 def side_letters(plane: str, *, radiological: bool = True) -> tuple[str, str]:

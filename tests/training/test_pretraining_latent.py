@@ -11,8 +11,6 @@ from medsym.symmetry.mirror import flip, mirror
 from medsym.training.pretraining.latent import (
     Latent,
     check_splits,
-    decode,
-    encode,
     latent_actions,
     mirror_latent,
     split,
@@ -46,14 +44,14 @@ def negative(latent: Latent) -> Latent:
 
 def test_encoding_and_decoding_are_the_network() -> None:
     net, volume = network(), scan()
-    features, output = decode(net, encode(net, volume)), net(volume)
+    features, output = net.decode(net.encode(volume)), net(volume)
     assert torch.equal(net.anatomy(features), output.anatomy_logits)
     assert torch.equal(net.pathology(features).even, output.pathology.even)
 
 
 def test_parts_add_up_and_are_orthogonal() -> None:
     net = network()
-    latent = encode(net, scan())
+    latent = net.encode(scan())
     parts = split(latent, latent_actions(net))
     for whole, one, other in zip(latent, parts.symmetric, parts.antisymmetric, strict=True):
         torch.testing.assert_close(one + other, whole)
@@ -65,7 +63,7 @@ def test_parts_add_up_and_are_orthogonal() -> None:
 def test_parts_are_eigenvectors_of_the_mirror_to_the_last_bit() -> None:
     net = network()
     actions = latent_actions(net)
-    parts = split(encode(net, scan()), actions)
+    parts = split(net.encode(scan()), actions)
     assert distance(mirror_latent(parts.symmetric, actions), parts.symmetric) == 0.0
     assert distance(mirror_latent(parts.antisymmetric, actions), negative(parts.antisymmetric)) == 0
 
@@ -73,8 +71,8 @@ def test_parts_are_eigenvectors_of_the_mirror_to_the_last_bit() -> None:
 def test_mirrored_scan_keeps_the_symmetric_part_and_changes_the_sign_of_the_other() -> None:
     net = network()
     actions = latent_actions(net)
-    own = split(encode(net, scan()), actions)
-    other = split(encode(net, mirror(scan())), actions)
+    own = split(net.encode(scan()), actions)
+    other = split(net.encode(mirror(scan())), actions)
     assert distance(own.symmetric, other.symmetric) < ROUNDING
     assert distance(own.antisymmetric, negative(other.antisymmetric)) < ROUNDING
     assert distance(own.antisymmetric, other.antisymmetric) > DIFFERS  # the sign is seen
@@ -83,15 +81,15 @@ def test_mirrored_scan_keeps_the_symmetric_part_and_changes_the_sign_of_the_othe
 def test_symmetric_scan_has_no_antisymmetric_part() -> None:
     net = network()
     volume = (scan() + mirror(scan())) / 2
-    parts = split(encode(net, volume), latent_actions(net))
+    parts = split(net.encode(volume), latent_actions(net))
     assert max(float(h.detach().abs().max()) for h in parts.antisymmetric) < ROUNDING
 
 
 def test_a_free_encoder_keeps_neither_law() -> None:
     net = network(softness="free")
     actions = latent_actions(net)
-    own = split(encode(net, scan()), actions)
-    other = split(encode(net, mirror(scan())), actions)
+    own = split(net.encode(scan()), actions)
+    other = split(net.encode(mirror(scan())), actions)
     assert distance(own.symmetric, other.symmetric) > DIFFERS
     with pytest.raises(ModelError, match=r"MS-375 .*'free'.* Fix: set model.softness to head or"):
         check_splits(net)
@@ -100,7 +98,7 @@ def test_a_free_encoder_keeps_neither_law() -> None:
 def test_decoder_of_the_symmetric_part_gives_symmetric_features_only() -> None:
     net = network()
     actions = latent_actions(net)
-    features = decode(net, split(encode(net, scan()), actions).symmetric)
+    features = net.decode(split(net.encode(scan()), actions).symmetric)
     mirrored = mirror(features, net.ascents[0].up.action_out)
     assert float((mirrored - features).detach().abs().max()) < ROUNDING
 
@@ -111,19 +109,19 @@ def test_splitting_a_pair_at_one_place_would_separate_nothing() -> None:
     A decoder of them alone gives features with an antisymmetric half, through odd kernels.
     """
     net = network()
-    latent = encode(net, scan())
+    latent = net.encode(scan())
     trivial = tuple((h + action.apply(h)) / 2 for h, action in
                     zip(latent, latent_actions(net), strict=True))  # fmt: skip
-    features = decode(net, trivial)
+    features = net.decode(trivial)
     half = features - mirror(features, net.ascents[0].up.action_out)
     assert float(half.detach().abs().max()) > DIFFERS
 
 
 def test_stacked_latents_are_decoded_as_apart() -> None:
     net = network()
-    first, second = encode(net, scan(1)), encode(net, scan(2))
-    both = decode(net, stack(first, second))
-    torch.testing.assert_close(both[1:], decode(net, second))
+    first, second = net.encode(scan(1)), net.encode(scan(2))
+    both = net.decode(stack(first, second))
+    torch.testing.assert_close(both[1:], net.decode(second))
     assert not torch.allclose(both[:1], both[1:])
 
 
@@ -131,7 +129,7 @@ def test_left_and_right_are_not_exchanged_unnoticed() -> None:
     """The sign of the antisymmetric part says on which side the scan is brighter."""
     net = network()
     actions = latent_actions(net)
-    parts = split(encode(net, scan()), actions).antisymmetric[0]
-    swapped = split(encode(net, flip(scan())), actions).antisymmetric[0]
+    parts = split(net.encode(scan()), actions).antisymmetric[0]
+    swapped = split(net.encode(flip(scan())), actions).antisymmetric[0]
     direction = parts.flatten() @ swapped.flatten()
     assert float(direction.detach()) < -0.9 * float(parts.detach().square().sum())

@@ -1,13 +1,11 @@
 """The result of an ablation as Markdown tables."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from medsym.benchmarks.ablation.summary import SIZES
-
-Row = Mapping[str, Any]
-Column = tuple[str, Callable[[Row], str]]
+from medsym.text_table import Column, Row, markdown, with_interval
 
 
 def format_ablation(result: Mapping[str, Any]) -> str:
@@ -26,23 +24,15 @@ def format_ablation(result: Mapping[str, Any]) -> str:
         "",
         "### Networks, means over seeds; AUPRC of voxels, pooled and per subject",
         "",
-        _table(arms, _ARM_COLUMNS),
+        markdown(arms, _ARM_COLUMNS),
         "",
         "### Differences in AUPRC, points of 100, with 95 % intervals over subjects and seeds",
         "",
-        _table(result["differences"], _DIFFERENCE_COLUMNS),
+        markdown(result["differences"], _DIFFERENCE_COLUMNS),
     ]
     if result["unfinished"]:
         lines += ["", f"not finished in time: {', '.join(result['unfinished'])}"]
     return "\n".join(lines)
-
-
-def _area(name: str) -> Callable[[Row], str]:
-    def cell(row: Row) -> str:
-        low, high = row[f"{name}_interval"]
-        return f"{row[name]:.3f} [{low:.3f}, {high:.3f}]"
-
-    return cell
 
 
 def _points(name: str) -> Callable[[Row], str]:
@@ -65,8 +55,8 @@ _ARM_COLUMNS: tuple[Column, ...] = (
     ("network", lambda row: row["title"]),
     ("exchange", lambda row: "yes" if row["exchange"] else "no"),
     ("seeds", lambda row: str(row["seeds"])),
-    ("AUPRC pooled", _area("auprc")),
-    ("per subject", _area("subject_auprc")),
+    ("AUPRC pooled", with_interval("auprc")),
+    ("per subject", with_interval("subject_auprc")),
     *((f"{size} lesions", _size(size)) for size in SIZES),
     ("structure Dice", lambda row: f"{row['dice']:.3f}"),
     ("mirror defect", lambda row: f"{row['defect']:.1e}"),
@@ -82,12 +72,3 @@ _DIFFERENCE_COLUMNS: tuple[Column, ...] = (
     ("per subject", _points("subject_auprc")),
     ("SD over seeds", lambda row: _number(100 * row["subject_auprc_sd"], ".1f")),
 )
-
-
-def _table(rows: Sequence[Row], columns: Sequence[Column]) -> str:
-    lines = [
-        "| " + " | ".join(title for title, _ in columns) + " |",
-        "|---" * len(columns) + "|",
-    ]
-    lines += ["| " + " | ".join(cell(row) for _, cell in columns) + " |" for row in rows]
-    return "\n".join(lines)

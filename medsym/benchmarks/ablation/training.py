@@ -15,7 +15,7 @@ from medsym.benchmarks.ablation.subjects import SubjectFiles, mirrored, order_of
 from medsym.models.asymmetry_net import AsymmetryNet
 from medsym.symmetry.schedules import parameter_groups
 from medsym.training.losses import AsymmetryLoss, Batch
-from medsym.training.settings import OptimiserSettings
+from medsym.training.rate import rate_share
 
 CPU = torch.device("cpu")
 _PAUSE_SECONDS = 0.1
@@ -91,21 +91,6 @@ class Learner:
         self.optimiser.step()
         self.average.update_parameters(self.network)
         return total.detach()
-
-
-def rate_share(step: int, *, total: int, how: OptimiserSettings) -> float:
-    """Share of the learning rate at a step: rises, stays, falls linearly to 1 %.
-
-    Args:
-        step: 0 and up.
-        total: Steps in all; 0 while undecided, when the rate does not fall yet.
-        how: Warm-up and cool-down.
-    """
-    rising = min(1.0, (step + 1) / (how.warmup + 1))
-    if total == 0:
-        return rising
-    left = (total - step) / max(round(how.cooldown * total), 1)
-    return rising * (0.01 + 0.99 * min(1.0, max(0.0, left)))
 
 
 def train(

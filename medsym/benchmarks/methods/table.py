@@ -4,12 +4,12 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from medsym.text_table import Column, Row, markdown, with_interval
+
 VERSION_TITLES = {
     "symmetric": "Exactly symmetric population",
     "asymmetric": "Asymmetric anatomy",
 }
-Row = Mapping[str, Any]
-Column = tuple[str, Callable[[Row], str]]
 
 
 def format_methods(result: Mapping[str, Any]) -> str:
@@ -20,26 +20,18 @@ def format_methods(result: Mapping[str, Any]) -> str:
         own = [row for row in rows if row["version"] == version]
         if own:
             heading = f"{title}; prevalence of lesion voxels {own[0]['prevalence']:.4f}"
-            blocks.append(f"### {heading}\n\n{_table(own, SCORE_COLUMNS)}")
-    blocks.append(f"### Cost of training\n\n{_table(_trained(rows), COST_COLUMNS)}")
+            blocks.append(f"### {heading}\n\n{markdown(own, SCORE_COLUMNS)}")
+    blocks.append(f"### Cost of training\n\n{markdown(_trained(rows), COST_COLUMNS)}")
     bounded = [row for row in rows if "tightness" in row]
     if bounded:
-        blocks.append(f"### Guarantees\n\n{_table(bounded, BOUND_COLUMNS)}")
+        blocks.append(f"### Guarantees\n\n{markdown(bounded, BOUND_COLUMNS)}")
     learned = [row for row in rows if row["findings"]]
     if learned:
-        blocks.append(f"### What was learned\n\n{_table(learned, FOUND_COLUMNS)}")
+        blocks.append(f"### What was learned\n\n{markdown(learned, FOUND_COLUMNS)}")
     if result["curves"]:
         blocks.append(f"### Loss against compute\n\n{_curve_table(result['curves'])}")
     blocks.append(f"### Invariance and accuracy\n\n{_correlations(result['correlation'])}")
     return "\n\n".join(blocks)
-
-
-def _with_interval(name: str) -> Callable[[Row], str]:
-    def cell(row: Row) -> str:
-        low, high = row[f"{name}_interval"]
-        return f"{row[name]:.3f} [{low:.3f}, {high:.3f}]"
-
-    return cell
 
 
 def _gain(row: Row) -> str:
@@ -55,12 +47,12 @@ def _defect(name: str) -> Callable[[Row], str]:
 
 SCORE_COLUMNS: tuple[Column, ...] = (
     ("method", lambda row: row["title"]),
-    ("AUPRC", _with_interval("auprc")),
+    ("AUPRC", with_interval("auprc")),
     ("AUPRC minus plain", _gain),
-    ("Dice", _with_interval("dice")),
+    ("Dice", with_interval("dice")),
     ("defect", _defect("defect")),
     ("defect, brain", _defect("defect_brain")),
-    ("alarms, torque", _with_interval("alarms_torque")),
+    ("alarms, torque", with_interval("alarms_torque")),
     ("alarms, elsewhere", lambda row: f"{row['alarms_brain']:.4f}"),
 )
 
@@ -92,15 +84,6 @@ FOUND_COLUMNS: tuple[Column, ...] = (
         lambda row: ", ".join(f"{k} {v:.3g}" for k, v in sorted(row["findings"].items())),
     ),
 )
-
-
-def _table(rows: Sequence[Row], columns: Sequence[Column]) -> str:
-    lines = [
-        "| " + " | ".join(title for title, _ in columns) + " |",
-        "|---" * len(columns) + "|",
-    ]
-    lines += ["| " + " | ".join(cell(row) for _, cell in columns) + " |" for row in rows]
-    return "\n".join(lines)
 
 
 def _trained(rows: Sequence[Row]) -> list[Row]:

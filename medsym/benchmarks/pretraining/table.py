@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from medsym.benchmarks.pretraining.separability import QUESTIONS
+from medsym.text_table import Row, with_interval
 from medsym.training.pretraining.pooled import PARTS
 
-Row = Mapping[str, Any]
 SCORES = {"auprc": "Lesions, AUPRC over all voxels", "dice": "Structures, mean Dice"}
 NETWORKS = {
     "random": "untrained",
@@ -43,17 +43,13 @@ def _effect_table(rows: Sequence[Row], score: str) -> str:
         f"| start | steps | training, CPU s | {score} | over scratch | over scratch, longer |",
         "|---" * 6 + "|",
     ]
+    level = with_interval(score)
     lines += [
-        f"| {row['title']} | {row['steps']} | {row['cpu_seconds']:.0f} | {_level(row, score)} | "
+        f"| {row['title']} | {row['steps']} | {row['cpu_seconds']:.0f} | {level(row)} | "
         f"{_gain(row, score, 'random')} | {_gain(row, score, 'longer')} |"
         for row in rows
     ]
     return "\n".join(lines)
-
-
-def _level(row: Row, name: str) -> str:
-    low, high = row[f"{name}_interval"]
-    return f"{row[name]:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def _gain(row: Row, name: str, reference: str) -> str:

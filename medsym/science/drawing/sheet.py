@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from medsym import RESEARCH_USE_ONLY
-from medsym.volumes.slices import side_letters
+from medsym.volumes.slices import add_side_letters
 
 DPI = 130
 LEFT_COLOUR, RIGHT_COLOUR = "#2a6fa8", "#c2571a"
@@ -55,11 +55,7 @@ def new_figure(*, width: float, height: float, title: str, sides: bool) -> Figur
 
 def add_letters(axes: Axes, plane: str) -> None:
     """The side letters in the upper corners of a slice, which the brain leaves empty."""
-    first, second = side_letters(plane)
-    for letter, where, align in ((first, 0.015, "left"), (second, 0.985, "right")):
-        text = axes.text(where, 0.985, letter, transform=axes.transAxes, ha=align, va="top")
-        text.set(color="white", fontsize=10, fontweight="bold")
-        text.set_bbox({"facecolor": "black", "edgecolor": "none", "pad": 1.2})
+    add_side_letters(axes, plane, size=10, inset=0.015, top=True, pad=1.2)
 
 
 def as_png(figure: Figure) -> bytes:

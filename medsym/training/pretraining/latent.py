@@ -30,7 +30,6 @@ from torch import Tensor
 
 from medsym.errors import ModelError
 from medsym.models.asymmetry_net import AsymmetryNet
-from medsym.nn.position import with_position
 from medsym.nn.representations import mirror_action
 from medsym.symmetry.mirror import ChannelAction, mirror
 
@@ -70,24 +69,6 @@ def check_splits(network: AsymmetryNet) -> None:
             "its latent has no exact symmetric and antisymmetric part",
             fix="set model.softness to head or none, or pre-train with split: false",
         )
-
-
-def encode(network: AsymmetryNet, scan: Tensor) -> Latent:
-    """(b, 1, x, y, z) scan to its latent."""
-    latent = []
-    features = with_position(scan) if network.settings.position else scan
-    for level, exchange in zip(network.levels, network.exchanges, strict=True):
-        features = level(features)
-        latent.append(exchange(features))
-    return tuple(latent)
-
-
-def decode(network: AsymmetryNet, latent: Latent) -> Tensor:
-    """Latent to the features (b, 2 decoder_pairs, x, y, z) that the heads read."""
-    features = latent[-1]
-    for ascent, skip in zip(reversed(network.ascents), latent[-2::-1], strict=True):
-        features = ascent(features, skip)
-    return features
 
 
 def split(latent: Latent, actions: Sequence[ChannelAction]) -> SplitLatent:

@@ -27,8 +27,6 @@ from medsym.symmetry.mirror import mirror
 from medsym.training.pretraining.corruption import Views
 from medsym.training.pretraining.latent import (
     check_splits,
-    decode,
-    encode,
     latent_actions,
     split,
     stack,
@@ -80,13 +78,13 @@ class PretrainingNet(nn.Module):
 
     def forward(self, first: Tensor, second: Tensor) -> Readings:
         """Two corrupted contrasts (b, 1, x, y, z) to what is read off them."""
-        latent = encode(self.network, first)
+        latent = self.network.encode(first)
         if not self.split:
-            return Readings(whole=self.scan(decode(self.network, latent)))
+            return Readings(whole=self.scan(self.network.decode(latent)))
         parts = split(latent, self.actions)
-        other = split(encode(self.network, second), self.actions)
+        other = split(self.network.encode(second), self.actions)
         wanted = (latent, parts.symmetric, parts.antisymmetric, other.symmetric)
-        features = decode(self.network, stack(*wanted)).chunk(len(wanted))
+        features = self.network.decode(stack(*wanted)).chunk(len(wanted))
         free = self.scan(features[2])
         return Readings(
             whole=self.scan(features[0]),

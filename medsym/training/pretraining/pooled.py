@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from medsym.models.asymmetry_net import AsymmetryNet
 from medsym.models.structures import STRUCTURES
 from medsym.symmetry.mirror import flip
-from medsym.training.pretraining.latent import encode, latent_actions, split
+from medsym.training.pretraining.latent import latent_actions, split
 
 PARTS = ("symmetric", "antisymmetric")
 
@@ -68,7 +68,7 @@ def pool_latent(
         image: (x, y, z) scan; sizes as the network needs them.
         regions: (x, y, z) weights that equal their own mirror image.
     """
-    parts = split(encode(network, image[None, None]), latent_actions(network))
+    parts = split(network.encode(image[None, None]), latent_actions(network))
     features: dict[str, dict[str, Tensor]] = {part: {} for part in PARTS}
     for name, region in regions.items():
         weights = _per_resolution(region, count=len(parts.symmetric))

@@ -15,7 +15,7 @@ from medsym.config import read_config
 from medsym.models.asymmetry_net import AsymmetryNet
 from medsym.models.store import save_model
 from medsym.training.finish import portable
-from medsym.training.loader import load
+from medsym.training.loader import device_named, load
 from medsym.training.pretraining.corruption import Views
 from medsym.training.pretraining.data import Images, ImagesOf, ViewsOf, collate_views
 from medsym.training.pretraining.data import to_device as views_to
@@ -66,7 +66,7 @@ def pretrain(
     out.mkdir(parents=True, exist_ok=True)
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    device = _device(settings.device)
+    device = device_named(settings.device)
     state = build_pretraining(settings, device)
     done = load_pretraining(out, state) if resume else 0
     report(
@@ -87,12 +87,6 @@ def pretrain(
     if not finished:
         return None
     return write_pretrained(state.reader.network, settings, folder=out / MODEL_FOLDER)
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
 
 
 def _batches(

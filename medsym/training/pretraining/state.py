@@ -1,6 +1,5 @@
 """What a pre-training changes as it goes, and its checkpoints; tensors and numbers only."""
 
-import os
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,8 +9,10 @@ import torch
 
 from medsym.errors import ModelError
 from medsym.models.asymmetry_net import AsymmetryNet
+from medsym.training.checkpoint import written_whole
 from medsym.training.pretraining.objective import PretrainingNet
-from medsym.training.pretraining.settings import PretrainOptimiserSettings, PretrainSettings
+from medsym.training.pretraining.settings import PretrainSettings
+from medsym.training.rate import rate_share
 
 CHECKPOINT = "pretraining.pt"
 
@@ -36,15 +37,10 @@ def build_pretraining(settings: PretrainSettings, device: torch.device) -> Pretr
     optimiser = torch.optim.AdamW(
         reader.parameters(), lr=how.learning_rate, weight_decay=how.weight_decay
     )
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, partial(_rate, how))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, partial(rate_share, total=how.steps, how=how)
+    )
     return PretrainState(reader=reader, optimiser=optimiser, schedule=schedule)
-
-
-def _rate(how: PretrainOptimiserSettings, step: int) -> float:
-    """Share of the full rate at a step."""
-    falling = max(round(how.cooldown * how.steps), 1)
-    rising = min(1.0, (step + 1) / (how.warmup + 1))
-    return rising * (0.01 + 0.99 * min(1.0, max(0.0, (how.steps - step) / falling)))
 
 
 def save_pretraining(folder: Path, state: PretrainState, *, step: int) -> None:
@@ -55,9 +51,8 @@ def save_pretraining(folder: Path, state: PretrainState, *, step: int) -> None:
         "optimiser": state.optimiser.state_dict(),
         "schedule": state.schedule.state_dict(),
     }
-    temporary = folder / f".{CHECKPOINT}.{os.getpid()}"
-    torch.save(content, temporary)
-    temporary.replace(folder / CHECKPOINT)
+    with written_whole(folder / CHECKPOINT) as stream:
+        torch.save(content, stream)
 
 
 def load_pretraining(folder: Path, state: PretrainState) -> int:
