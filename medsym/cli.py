@@ -24,7 +24,14 @@ from medsym.commands import (
     screening,
     viewing,
 )
-from medsym.commands.arguments import add_evaluation, add_json, add_model, add_science, count
+from medsym.commands.arguments import (
+    add_evaluation,
+    add_json,
+    add_model,
+    add_science,
+    add_screening_options,
+    count,
+)
 from medsym.commands.console import EXIT_LOCKED, EXIT_USAGE, complain
 from medsym.errors import MedsymError
 
@@ -75,19 +82,7 @@ def _add_screening(menu: _Menu) -> None:
     screen = menu.add("screen", screening.screen, "screen scans into a folder")
     screen.add_argument("scans", nargs="+", type=Path, metavar="SCAN", help="NIfTI file or folder")
     screen.add_argument("--out", type=Path, required=True, metavar="DIR")
-    screen.add_argument(
-        "--assume-orientation", metavar="RAS", help="for files that do not state their orientation"
-    )
-    screen.add_argument("--volume", type=int, metavar="K", help="which volume of a 4-D file")
-    screen.add_argument("--max-gib", type=float, default=2.0, metavar="G", help="size limit")
-    screen.add_argument("--allow-shear", action="store_true", help="accept sheared affines")
-    screen.add_argument("--overwrite", action="store_true", help="replace existing results")
-    screen.add_argument(
-        "--single-pass",
-        action="store_true",
-        help="half the time: assumed rounding, defect not measured",
-    )
-    add_model(screen)
+    add_screening_options(screen)
     verify = menu.add(
         "verify", screening.verify, "hash the files of a result or model folder again"
     )

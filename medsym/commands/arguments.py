@@ -1,4 +1,4 @@
-"""Arguments that several commands share, and those of evaluate."""
+"""Arguments that several commands share, and those of evaluate and science."""
 
 import argparse
 from pathlib import Path
@@ -27,6 +27,23 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", type=Path, metavar="DIR", help="model folder (default: the shipped model)"
     )
+
+
+def add_screening_options(parser: argparse.ArgumentParser) -> None:
+    """Options of whatever screens scans: screen and bids."""
+    parser.add_argument(
+        "--assume-orientation", metavar="RAS", help="for files that do not state their orientation"
+    )
+    parser.add_argument("--volume", type=int, metavar="K", help="which volume of a 4-D file")
+    parser.add_argument("--max-gib", type=float, default=2.0, metavar="G", help="size limit")
+    parser.add_argument("--allow-shear", action="store_true", help="accept sheared affines")
+    parser.add_argument("--overwrite", action="store_true", help="replace existing results")
+    parser.add_argument(
+        "--single-pass",
+        action="store_true",
+        help="half the time: assumed rounding, defect not measured",
+    )
+    add_model(parser)
 
 
 def add_evaluation(evaluate: argparse.ArgumentParser) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import medsym
 from medsym import RESEARCH_USE_ONLY
@@ -16,15 +17,28 @@ from medsym.commands.console import (
 from medsym.commands.viewing import show
 from medsym.errors import ConfigError, OutputError, ScanError
 
+if TYPE_CHECKING:
+    from medsym.screening.runner import ScreenOptions
+
 SAMPLES = Path(medsym.__file__).resolve().parents[1] / "data_samples"
 
 
 def screen(arguments: argparse.Namespace) -> int:
     """Screen scans into a folder."""
+    options = screen_options(arguments)
+    return _run(arguments.scans, arguments.out, model=arguments.model, options=options)
+
+
+def screen_options(arguments: argparse.Namespace) -> "ScreenOptions":
+    """What ``add_screening_options`` read, checked.
+
+    Raises:
+        ConfigError: MS-340 size limit, MS-341 orientation.
+    """
     from medsym.inference.case import Options
     from medsym.screening.runner import ScreenOptions
 
-    options = ScreenOptions(
+    return ScreenOptions(
         assume_orientation=_orientation(arguments.assume_orientation),
         volume_index=arguments.volume,
         max_gib=_size_limit(arguments.max_gib),
@@ -32,7 +46,6 @@ def screen(arguments: argparse.Namespace) -> int:
         replace="all" if arguments.overwrite else "never",
         analysis=Options(measure_defect=not arguments.single_pass),
     )
-    return _run(arguments.scans, arguments.out, model=arguments.model, options=options)
 
 
 def _orientation(codes: str | None) -> str | None:
@@ -76,13 +89,11 @@ def demo(arguments: argparse.Namespace) -> int:
     return code
 
 
-def _run(inputs: list[Path], out: Path, *, model: Path | None, options: object) -> int:
+def _run(inputs: list[Path], out: Path, *, model: Path | None, options: "ScreenOptions") -> int:
     from medsym.models.store import load_model
     from medsym.screening.batch import screen as screen_scans
     from medsym.screening.inputs import expand_scans
-    from medsym.screening.runner import ScreenOptions
 
-    assert isinstance(options, ScreenOptions)
     scans = expand_scans(inputs)
     if not scans:
         raise ScanError(

@@ -1,0 +1,142 @@
+"""What a run screens: one entry per scan, from files, folders or a table with a row per scan.
+
+A row that cannot be used (a file that is not there, a name that stands twice) becomes an entry that
+carries its refusal, so that the other rows are screened all the same.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from medsym.errors import MedsymError, OutputError, ScanError
+from medsym.screening.inputs import expand_scans
+from medsym.screening.manifest_table import TABLE_ENDINGS, Row, read_rows
+from medsym.screening.naming import CaseName, clean_label, name_cases, name_of, stem_of
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScanEntry:
+    """One scan of a run, with what the user states about it.
+
+    Attributes:
+        path: scan file.
+        name: identity of the case.
+        brain_mask: mask to use instead of finding the brain.
+        exclusion_mask: mask of what is left out of the comparison, with its mirror places.
+        covariates: columns such as age, sex, site; numbers where the cell is one.
+        refusal: why this entry cannot be screened; whoever screens it raises this.
+    """
+
+    path: Path
+    name: CaseName
+    brain_mask: Path | None = None
+    exclusion_mask: Path | None = None
+    covariates: Mapping[str, str | float] = field(default_factory=dict)
+    refusal: MedsymError | None = None
+
+
+def entries_of(inputs: Sequence[Path]) -> tuple[ScanEntry, ...]:
+    """Entries of files, folders and tables (.csv, .tsv), in their order; equal paths count once.
+
+    Raises:
+        ConfigError: MS-530 a table that cannot be used.
+        OutputError: MS-150 two scans would be written under one name.
+    """
+    tables = [path for path in inputs if path.suffix.lower() in TABLE_ENDINGS]
+    plain = [path for path in inputs if path not in tables]
+    entries = [
+        ScanEntry(path=path, name=name) for path, name in name_cases(expand_scans(plain)).items()
+    ]
+    for table in dict.fromkeys(tables):
+        entries += _entries_of_table(table)
+    _refuse_one_name_twice(entries)
+    return tuple(entries)
+
+
+def _entries_of_table(table: Path) -> list[ScanEntry]:
+    rows = read_rows(table)
+    names = _names(rows)
+    seen: dict[str, int] = {}
+    entries = []
+    for row, name in zip(rows, names, strict=True):
+        refusal = row.problem or _missing_file(row)
+        unique = name
+        first = seen.setdefault(name.case.casefold(), row.number)
+        if first != row.number:
+            unique = replace(name, case=f"{name.case}-row{row.number}")
+            refusal = ScanError(
+                code="MS-532",
+                subject=row.label,
+                cause=f"has the same name, {name.case}, as row {first}",
+                fix="remove one of the rows, or tell them apart in the column 'case'",
+            )
+        entries.append(
+            ScanEntry(
+                path=row.scan,
+                name=unique,
+                brain_mask=row.brain_mask,
+                exclusion_mask=row.exclusion_mask,
+                covariates=row.covariates,
+                refusal=refusal,
+            )
+        )
+    return entries
+
+
+def _missing_file(row: Row) -> ScanError | None:
+    named = (
+        ("scan", row.scan),
+        ("brain mask", row.brain_mask),
+        ("exclusion mask", row.exclusion_mask),
+    )
+    for what, path in named:
+        if path is not None and not path.exists():
+            return ScanError(
+                code="MS-531",
+                subject=row.label,
+                cause=f"the {what} {path} is not there",
+                fix="correct the path; it is relative to the table",
+            )
+    return None
+
+
+def _names(rows: Sequence[Row]) -> list[CaseName]:
+    """Name of every row: its case, its subject and session, or what its scan file is called."""
+    own = [row.scan for row in rows if row.case is None and row.subject is None]
+    by_file = name_cases(own)
+    names = [by_file[row.scan] if row.scan in by_file else _stated_name(row) for row in rows]
+    counts = Counter(name.case.casefold() for name in names)
+    for number, row in enumerate(rows):
+        clashes = counts[names[number].case.casefold()] > 1
+        if clashes and row.case is None and row.subject is not None:
+            label = clean_label(stem_of(row.scan))
+            names[number] = replace(names[number], case=f"{names[number].case}_acq-{label}")
+    return names
+
+
+def _stated_name(row: Row) -> CaseName:
+    of_file = name_of(row.scan)
+    subject = None if row.subject is None else clean_label(row.subject.removeprefix("sub-"))
+    session = None if row.session is None else clean_label(row.session.removeprefix("ses-"))
+    if row.case is not None:
+        name = name_of(Path(row.case))
+        return replace(name, subject=subject or name.subject, session=session or name.session)
+    assert subject is not None
+    if of_file.subject == subject and of_file.session == session and "_" in of_file.case:
+        return of_file
+    case = f"sub-{subject}" + (f"_ses-{session}" if session else "")
+    return CaseName(case=case, subject=subject, session=session)
+
+
+def _refuse_one_name_twice(entries: Sequence[ScanEntry]) -> None:
+    counts = Counter(entry.name.case.casefold() for entry in entries)
+    clashes = [entry for entry in entries if counts[entry.name.case.casefold()] > 1]
+    if clashes:
+        shown = ", ".join(str(entry.path) for entry in clashes[:4])
+        raise OutputError(
+            code="MS-150",
+            subject=clashes[0].name.case,
+            cause=f"{len(clashes)} scans would be written under the same name: {shown}",
+            fix="give them names of their own in the column 'case' of a table",
+        )
