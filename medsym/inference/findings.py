@@ -1,5 +1,6 @@
 """Findings: connected places that deviate from healthy and that the model cannot have made."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -62,6 +63,12 @@ def beyond_bound(maps: CaseMaps) -> BoolMap:
     return np.asarray((np.abs(maps.asymmetry) > pair_bound(maps)) & maps.domain)
 
 
+def extended_places(maps: CaseMaps, *, peak_sd: float) -> BoolMap:
+    """Voxels that a finding may extend over: more evidence here, far from healthy, no artefact."""
+    more_here = (maps.asymmetry > pair_bound(maps)) & maps.domain
+    return np.asarray((maps.deviation >= EXTENT_SHARE * peak_sd) & more_here)
+
+
 def to_world(index: tuple[int, ...], grid_to_world: NDArray[np.float64]) -> tuple[float, ...]:
     """World mm of a voxel index."""
     return tuple(float(v) for v in (grid_to_world @ np.array([*index, 1.0]))[:3])
@@ -86,9 +93,7 @@ def find_findings(
         peak_sd: deviation that the peak has to reach.
     """
     voxel_ml = abs(float(np.linalg.det(grid_to_world[:3, :3]))) / 1000.0
-    more_here = (maps.asymmetry > pair_bound(maps)) & maps.domain
-    extended = (maps.deviation >= EXTENT_SHARE * peak_sd) & more_here
-    components, count = label(extended, structure=_CORNERS)
+    components, count = label(extended_places(maps, peak_sd=peak_sd), structure=_CORNERS)
     peaks = np.asarray(maximum(maps.deviation, components, np.arange(1, count + 1)))
     volumes = np.bincount(components.ravel(), minlength=count + 1)[1:] * voxel_ml
     listed = np.flatnonzero((peaks >= peak_sd) & (volumes >= MIN_FINDING_ML))
@@ -98,6 +103,30 @@ def find_findings(
         _finding(rank, component, volume_ml, maps=maps, plane=plane, grid_to_world=grid_to_world)
         for rank, (_, volume_ml, component) in enumerate(found, start=1)
     )
+
+
+def finding_labels(
+    findings: Sequence[Finding],
+    *,
+    maps: CaseMaps,
+    grid_to_world: NDArray[np.float64],
+    peak_sd: float,
+) -> NDArray[np.int16]:
+    """Where the findings are: rank of the finding per voxel of the symmetric grid, 0 elsewhere.
+
+    Args:
+        findings: what ``find_findings`` listed for these maps and this threshold.
+        maps: maps on the symmetric grid.
+        grid_to_world: (4, 4) voxel of the symmetric grid to world mm.
+        peak_sd: deviation that the peak has to reach.
+    """
+    components, _ = label(extended_places(maps, peak_sd=peak_sd), structure=_CORNERS)
+    ranks = np.zeros(components.shape, dtype=np.int16)
+    to_grid = np.linalg.inv(grid_to_world)
+    for finding in findings:
+        x, y, z = np.rint((to_grid @ np.array([*finding.peak_mm, 1.0]))[:3]).astype(int)
+        ranks[components == components[x, y, z]] = finding.rank
+    return ranks
 
 
 def _finding(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from medsym import RESEARCH_USE_ONLY
 from medsym.errors import OutputError
 from medsym.inference.case import CaseResult
+from medsym.inference.findings import finding_labels
 from medsym.inference.maps import REGION_MM
 from medsym.models.store import LoadedModel
 from medsym.models.structures import STRUCTURES
@@ -80,6 +81,13 @@ ANATOMY = MapKind(
     suffix="dseg",
     units="label",
     meaning="Structure per voxel, see the .tsv file. Left and right are the patient's.",
+)
+FINDINGS = MapKind(
+    key="findings",
+    suffix="dseg",
+    units="label",
+    meaning="Rank of the finding in case.json per voxel, 0 where there is none. Only the side with "
+    "more evidence is marked; the mirror place is in case.json.",
 )
 
 
@@ -153,7 +161,7 @@ class CaseWriter:
             named = ()
         earlier = {safe_out(self.out, entry["path"]) for entry in named}
         own = {path for path in earlier if path.is_relative_to(self.record_path.parent)}
-        for kind in (*KINDS, ANATOMY):
+        for kind in (*KINDS, ANATOMY, FINDINGS):
             own |= {self.map_path(kind), self.sidecar_path(kind)}
         self.record_path.unlink(missing_ok=True)
         for path in (*own, self.label_path, self.page_path):
@@ -166,6 +174,13 @@ class CaseWriter:
             files |= self._write_map(kind, values, result)
         labels = to_scan_grid(result.prepared, result.maps.anatomy, order=0).astype(np.int16)
         files |= self._write_map(ANATOMY, labels, result)
+        ranks = finding_labels(
+            result.findings,
+            maps=result.maps,
+            grid_to_world=result.prepared.grid_to_world,
+            peak_sd=result.peak_sd,
+        )
+        files |= self._write_map(FINDINGS, to_scan_grid(result.prepared, ranks, order=0), result)
         sha256 = write_text(self.label_path, structure_tsv())
         files["anatomy_table"] = self.entry(self.label_path, sha256)
         return files

@@ -36,6 +36,7 @@ def test_files_of_a_case_are_complete_and_verify(tmp_path: Path, folder: Path) -
     (record,) = outcome.records
     stem = "sub-01/anat/sub-01_T1w"
     expected = {f"{stem}_desc-pathology_probseg", f"{stem}_desc-anatomy_dseg"}
+    expected |= {f"{stem}_desc-findings_dseg"}
     expected |= {f"{stem}_desc-{kind}_statmap" for kind in ("asymmetry", "deviation", "bound")}
     names = {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()}
     assert names == {
