@@ -1,7 +1,7 @@
 """Screen many scans into one folder: one failing scan never stops the others, a rerun resumes."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,13 @@ from medsym.errors import OutputError
 from medsym.inference.case import reference_of
 from medsym.inference.deviation import DeviationReference
 from medsym.models.store import LoadedModel
-from medsym.screening.folder import open_folder, remember_source
+from medsym.screening import journal
+from medsym.screening.folder import open_folder, remember_sources, remove_leftovers
 from medsym.screening.lock import output_lock
-from medsym.screening.naming import name_cases
+from medsym.screening.naming import CaseName, name_cases
 from medsym.screening.records import find_records, read_record
 from medsym.screening.report import write_index
-from medsym.screening.runner import KEPT_CODE, Progress, ScanRunner, ScreenOptions
+from medsym.screening.runner import KEPT_CODE, Progress, ScanReport, ScanRunner, ScreenOptions
 from medsym.screening.table import read_failures, write_tables
 
 Row = dict[str, Any]
@@ -71,7 +72,7 @@ def screen(
     """
     names = name_cases(scans)
     out = open_folder(out)
-    states: dict[str, str | dict[str, str]] = {}
+    reports: list[ScanReport] = []
     with output_lock(out) as beat:
         run = ScanRunner(
             out=out,
@@ -80,41 +81,53 @@ def screen(
             reference=reference or reference_of(model),
             tell=progress or (lambda _: None),
         )
+        journal.append(out, "run begins", scans=len(names))
         try:
             for number, (path, name) in enumerate(names.items(), start=1):
                 beat()
-                state = run.one(path, name, number=number, total=len(names))
-                states[name.case] = state
-                if isinstance(state, str):
-                    remember_source(out, case=name.case, path=path)
+                report = run.one(path, name, number=number, total=len(names))
+                reports.append(report)
+                note(out, report)
         finally:
-            failures = [state for state in states.values() if isinstance(state, dict)]
-            records, damaged = finish(out, failures=failures, attempted=set(states))
-    return ScreenOutcome(
-        records=tuple(records),
-        failures=tuple(failures),
-        damaged=tuple(damaged),
-        resumed=list(states.values()).count("resumed"),
-    )
+            outcome = finish(out, reports=reports, places=names)
+    return outcome
+
+
+def note(out: Path, report: ScanReport) -> None:
+    """One line of the journal for a scan; a case that was kept gets none."""
+    if report.stage != "resumed":
+        failure = {"code": report.failure["code"]} if report.failure else {}
+        journal.append(
+            out,
+            report.stage,
+            case=report.case,
+            **failure,
+            seconds=report.seconds,
+            total_s=round(sum(report.seconds.values()), 3),
+            **report.cost,
+        )
 
 
 def finish(
-    out: Path, *, failures: Sequence[dict[str, str]], attempted: set[str]
-) -> tuple[list[Row], list[OutputError]]:
+    out: Path, *, reports: Sequence[ScanReport], places: Mapping[Path, CaseName]
+) -> ScreenOutcome:
     """Write tables and index from every case in the folder.
 
-    An earlier result of a scan that is now refused stays on disk and out of the tables.
+    They depend on the cases alone, not on the order or the number of runs that made them. An
+    earlier result of a scan that is now refused stays on disk and out of the tables.
 
     Args:
         out: output folder.
-        failures: scans refused in this run.
-        attempted: cases of this run; their earlier failures are forgotten.
-
-    Returns:
-        Records of the tables, and an error for every record that cannot be used.
+        reports: scans of this run; what failures.tsv said about them earlier is forgotten.
+        places: where each scan of this run lies.
     """
+    remove_leftovers(out)
+    failures = [report.failure for report in reports if report.failure]
+    good = {report.case for report in reports if not report.failure}
+    remember_sources(out, {name.case: path for path, name in places.items() if name.case in good})
+    attempted = {report.case for report in reports}
     earlier = [row for row in read_failures(out / "failures.tsv") if row["case"] not in attempted]
-    everything = [*earlier, *failures]
+    everything = sorted([*earlier, *failures], key=lambda row: (row["case"], row["file"]))
     refused = {row["case"] for row in everything if row["code"] != KEPT_CODE}
     records, damaged = [], []
     for path in find_records(out):
@@ -127,4 +140,8 @@ def finish(
             records.append(record)
     write_tables(out, records=records, failures=everything)
     write_index(out, records=records, failures=everything)
-    return records, damaged
+    kept = sum(1 for report in reports if report.stage == "resumed")
+    journal.append(out, "run ends", attempted=len(reports), kept=kept, refused=len(failures))
+    return ScreenOutcome(
+        records=tuple(records), failures=tuple(failures), damaged=tuple(damaged), resumed=kept
+    )

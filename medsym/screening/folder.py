@@ -1,12 +1,14 @@
 """The output folder: whose it is, that it can be written, and where its scans came from."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from medsym.errors import OutputError
 from medsym.screening.records import find_records
 from medsym.screening.table import DESCRIPTION, TOP_FILES
+from medsym.volumes.output_file import TEMPORARY
 from medsym.volumes.writer import write_json
 
 
@@ -56,12 +58,24 @@ def _names_medsym(path: Path) -> bool:
     )
 
 
-def remember_source(out: Path, *, case: str, path: Path) -> None:
-    """Where a scan lies, for the viewer on this site; never part of case.json."""
+def remember_sources(out: Path, places: Mapping[str, Path]) -> None:
+    """Where scans lie, for the viewer on this site; never part of case.json.
+
+    Args:
+        out: output folder.
+        places: case -> scan file.
+    """
     sources = out / "logs" / "sources.json"
-    known, place = _read_object(sources), str(path.absolute())
-    if known.get(case) != place:
-        write_json(sources, {**known, case: place})
+    known = _read_object(sources)
+    added = {case: str(path.absolute()) for case, path in places.items()}
+    if added.items() - known.items():
+        write_json(sources, {**known, **added})
+
+
+def remove_leftovers(out: Path) -> None:
+    """Remove the passing files of writers that died; nobody else may be writing."""
+    for path in out.rglob(TEMPORARY):
+        path.unlink(missing_ok=True)
 
 
 def _read_object(path: Path) -> dict[str, Any]:

@@ -72,7 +72,6 @@ def build_record(
         "model": model_identity(model),
         "software": software(),
         "options": options,
-        "seconds": result.seconds,
         "research_use_only": RESEARCH_USE_ONLY,
     }
     return plain(record)

@@ -10,8 +10,10 @@ from typing import Any, Literal
 
 from medsym.errors import MedsymError, OutputError
 from medsym.inference.case import Options, analyse_scan
+from medsym.inference.clock import StageClock
 from medsym.inference.deviation import DeviationReference
 from medsym.models.store import LoadedModel
+from medsym.screening.journal import process_cost
 from medsym.screening.naming import CaseName
 from medsym.screening.outputs import CaseWriter
 from medsym.screening.records import (
@@ -83,6 +85,31 @@ class Progress:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ScanReport:
+    """How one scan ended, and what it cost.
+
+    Attributes:
+        case: case identifier.
+        stage: "done", "resumed", "not assessable" or "refused".
+        failure: its row of failures.tsv if it was refused.
+        seconds: time per stage.
+        cost: processor time and peak memory, see ``journal.process_cost``.
+    """
+
+    case: str
+    stage: str
+    failure: dict[str, str] | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+    cost: dict[str, float | int | None] = field(default_factory=dict)
+
+
+def failure_row(error: MedsymError, *, path: Path, case: str) -> dict[str, str]:
+    """Row of failures.tsv for a scan that was refused."""
+    values = (path.name, case, error.code, error.cause, error.fix)
+    return dict(zip(FAILURE_COLUMNS, values, strict=True))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ScanRunner:
     """Screens one scan after another with the same model and options.
 
@@ -100,33 +127,37 @@ class ScanRunner:
     reference: DeviationReference
     tell: Callable[[Progress], None]
 
-    def one(self, path: Path, name: CaseName, *, number: int, total: int) -> str | dict[str, str]:
-        """Screen one scan; returns its final stage, or its row of failures.tsv."""
-        begun = time.perf_counter()
+    def one(self, path: Path, name: CaseName, *, number: int, total: int) -> ScanReport:
+        """Screen one scan; an error is part of the report."""
+        begun, used = time.perf_counter(), process_cost()["cpu_s"]
         here = Progress(number=number, total=total, name=name.case, stage="", seconds=0.0)
 
         def tell(stage: str, error: MedsymError | None = None) -> None:
             seconds = time.perf_counter() - begun
             self.tell(replace(here, stage=stage, seconds=seconds, error=error))
 
+        clock, refused, failure = StageClock(tell), None, None
         try:
-            stage = self._process(path, name, tell=tell)
+            stage = self._process(path, name, clock=clock)
         except MedsymError as error:
             refused = error
         except Exception as error:
             refused = self._unexpected(error, path=path, name=name)
-        else:
-            tell(stage)
-            return stage
-        tell("refused", refused)
-        values = (path.name, name.case, refused.code, refused.cause, refused.fix)
-        return dict(zip(FAILURE_COLUMNS, values, strict=True))
+        if refused is not None:
+            stage, failure = "refused", failure_row(refused, path=path, case=name.case)
+        clock.enter("")
+        tell(stage, refused)
+        cost = process_cost()
+        cost["cpu_s"] = round((cost["cpu_s"] or 0.0) - (used or 0.0), 3)
+        return ScanReport(
+            case=name.case, stage=stage, failure=failure, seconds=clock.seconds, cost=cost
+        )
 
-    def _process(self, path: Path, name: CaseName, *, tell: Callable[[str], None]) -> str:
+    def _process(self, path: Path, name: CaseName, *, clock: StageClock) -> str:
         writer = CaseWriter(out=self.out, name=name, model=self.model)
         if self._is_done(path, writer):
             return "resumed"
-        tell("read")
+        clock.enter("read")
         scan = read_scan(
             path,
             max_gib=self.options.max_gib,
@@ -139,9 +170,9 @@ class ScanRunner:
             self.model,
             options=self.options.analysis,
             reference=self.reference,
-            progress=tell,
+            progress=clock.enter,
         )
-        tell("write")
+        clock.enter("write")
         writer.write_case(result, options=self.options.fingerprint())
         return "done" if result.is_assessable else "not assessable"
 

@@ -22,7 +22,6 @@ COLUMNS = (
     "symmetric_score",
     "midplane_score",
     "num_findings",
-    "seconds",
     "reasons",
 )
 #: A file name may occur in several folders; the case tells its rows apart.
@@ -44,7 +43,6 @@ def screening_row(record: dict[str, Any]) -> dict[str, Any]:
         assessable=record["assessable"],
         midplane_score=record["midplane"]["score"],
         num_findings=len(record["findings"]) if record["assessable"] else None,
-        seconds=round(sum(record["seconds"].values()), 2),
         reasons="; ".join(record["reasons"]),
     )
     return row
@@ -111,7 +109,6 @@ def column_help() -> dict[str, str]:
         "symmetric_score": "pathology on both sides or the mid-line, 0 to 1; not seen by mirror",
         "midplane_score": "agreement of the head with its mirror image, 0 to 1; higher is better",
         "num_findings": "number of findings",
-        "seconds": "time for the scan",
     }
 
 

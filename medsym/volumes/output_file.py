@@ -9,6 +9,8 @@ from pathlib import Path
 
 from medsym.errors import OutputError
 
+#: Passing names of files that are being written.
+TEMPORARY = ".medsym-*.tmp"
 MAX_NAME_BYTES = 255  # of one file name, on every common file system
 _FORBIDDEN_CHARACTERS = set('<>:"|?*\\')
 _DEVICE_NAMES = {"con", "prn", "aux", "nul"} | {
@@ -54,7 +56,7 @@ def write_atomically(
             cause="the output folder does not exist",
             fix="Create the folder, or check the path",
         )
-    temporary = final.with_name(f".medsym-{secrets.token_hex(8)}.tmp")
+    temporary = final.with_name(TEMPORARY.replace("*", secrets.token_hex(8)))
     try:
         with temporary.open("xb") as stream:
             stream.write(data)

@@ -170,7 +170,6 @@ def case_record(
         "files": files,
         "model": {"name": "asymmetry_net", "version": "0.1.0", "sha256": "ab" * 32},
         "software": {"medsym": "0.1.0", "torch": "2.13.0", "python": "3.11.7"},
-        "seconds": {"total": 12},
         "research_use_only": "Research use only. Not a medical device.",
     }
 
