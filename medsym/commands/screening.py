@@ -92,20 +92,20 @@ def demo(arguments: argparse.Namespace) -> int:
 def _run(inputs: list[Path], out: Path, *, model: Path | None, options: "ScreenOptions") -> int:
     from medsym.models.store import load_model
     from medsym.screening.batch import screen as screen_scans
-    from medsym.screening.inputs import expand_scans
+    from medsym.screening.manifest import entries_of
 
-    scans = expand_scans(inputs)
-    if not scans:
+    entries = entries_of(inputs)
+    if not entries:
         raise ScanError(
             code="MS-100",
             subject=", ".join(str(path) for path in inputs),
-            cause="no NIfTI scan was found there",
-            fix="name scan files, or a folder that holds *.nii or *.nii.gz",
+            cause="no scan was found there",
+            fix="name scan files, a folder that holds *.nii or *.nii.gz, or a table",
         )
     say(RESEARCH_USE_ONLY)
     with stoppable():
         outcome = screen_scans(
-            scans, out, model=load_model(model), options=options, progress=ProgressLine()
+            entries, out, model=load_model(model), options=options, progress=ProgressLine()
         )
     withheld = sum(1 for record in outcome.records if not record["assessable"])
     say(

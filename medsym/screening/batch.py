@@ -1,7 +1,7 @@
 """Screen many scans into one folder: one failing scan never stops the others, a rerun resumes."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from medsym.models.store import LoadedModel
 from medsym.screening import journal
 from medsym.screening.folder import open_folder, remember_sources, remove_leftovers
 from medsym.screening.lock import output_lock
-from medsym.screening.naming import CaseName, name_cases
+from medsym.screening.manifest import ScanEntry, entries_of_any
 from medsym.screening.records import find_records, read_record
 from medsym.screening.report import write_index
 from medsym.screening.runner import KEPT_CODE, Progress, ScanReport, ScanRunner, ScreenOptions
@@ -48,7 +48,7 @@ class ScreenOutcome:
 
 
 def screen(
-    scans: Sequence[Path],
+    scans: Sequence[ScanEntry | Path],
     out: Path,
     *,
     model: LoadedModel,
@@ -59,7 +59,7 @@ def screen(
     """Screen scans into a folder; tables and index are written even if the run is interrupted.
 
     Args:
-        scans: scan files.
+        scans: entries, or files, folders and tables that ``entries_of`` understands.
         out: output folder, made if missing.
         model: network and manifest.
         options: see ``ScreenOptions``.
@@ -70,7 +70,7 @@ def screen(
         OutputError: MS-140 folder not writable, MS-150 two scans with one name, MS-151 another run,
             MS-156 folder of another program.
     """
-    names = name_cases(scans)
+    entries = entries_of_any(scans)
     out = open_folder(out)
     reports: list[ScanReport] = []
     with output_lock(out) as beat:
@@ -81,15 +81,15 @@ def screen(
             reference=reference or reference_of(model),
             tell=progress or (lambda _: None),
         )
-        journal.append(out, "run begins", scans=len(names))
+        journal.append(out, "run begins", scans=len(entries))
         try:
-            for number, (path, name) in enumerate(names.items(), start=1):
+            for number, entry in enumerate(entries, start=1):
                 beat()
-                report = run.one(path, name, number=number, total=len(names))
+                report = run.one(entry, number=number, total=len(entries))
                 reports.append(report)
                 note(out, report)
         finally:
-            outcome = finish(out, reports=reports, places=names)
+            outcome = finish(out, reports=reports, entries=entries)
     return outcome
 
 
@@ -109,7 +109,7 @@ def note(out: Path, report: ScanReport) -> None:
 
 
 def finish(
-    out: Path, *, reports: Sequence[ScanReport], places: Mapping[Path, CaseName]
+    out: Path, *, reports: Sequence[ScanReport], entries: Sequence[ScanEntry]
 ) -> ScreenOutcome:
     """Write tables and index from every case in the folder.
 
@@ -119,12 +119,12 @@ def finish(
     Args:
         out: output folder.
         reports: scans of this run; what failures.tsv said about them earlier is forgotten.
-        places: where each scan of this run lies.
+        entries: scans of this run.
     """
     remove_leftovers(out)
     failures = [report.failure for report in reports if report.failure]
     good = {report.case for report in reports if not report.failure}
-    remember_sources(out, {name.case: path for path, name in places.items() if name.case in good})
+    remember_sources(out, {e.name.case: e.path for e in entries if e.name.case in good})
     attempted = {report.case for report in reports}
     earlier = [row for row in read_failures(out / "failures.tsv") if row["case"] not in attempted]
     everything = sorted([*earlier, *failures], key=lambda row: (row["case"], row["file"]))

@@ -54,6 +54,19 @@ def entries_of(inputs: Sequence[Path]) -> tuple[ScanEntry, ...]:
     return tuple(entries)
 
 
+def entries_of_any(scans: Sequence[ScanEntry | Path]) -> tuple[ScanEntry, ...]:
+    """Entries as given; paths among them stand for their entries.
+
+    Raises:
+        ConfigError: MS-530 a table that cannot be used.
+        OutputError: MS-150 two scans would be written under one name.
+    """
+    ready = [scan for scan in scans if isinstance(scan, ScanEntry)]
+    entries = (*ready, *entries_of([scan for scan in scans if not isinstance(scan, ScanEntry)]))
+    _refuse_one_name_twice(entries)
+    return entries
+
+
 def _entries_of_table(table: Path) -> list[ScanEntry]:
     rows = read_rows(table)
     names = _names(rows)

@@ -14,6 +14,7 @@ from medsym.inference.clock import StageClock
 from medsym.inference.deviation import DeviationReference
 from medsym.models.store import LoadedModel
 from medsym.screening.journal import process_cost
+from medsym.screening.manifest import ScanEntry
 from medsym.screening.naming import CaseName
 from medsym.screening.outputs import CaseWriter
 from medsym.screening.records import (
@@ -127,8 +128,9 @@ class ScanRunner:
     reference: DeviationReference
     tell: Callable[[Progress], None]
 
-    def one(self, path: Path, name: CaseName, *, number: int, total: int) -> ScanReport:
+    def one(self, entry: ScanEntry, *, number: int, total: int) -> ScanReport:
         """Screen one scan; an error is part of the report."""
+        path, name = entry.path, entry.name
         begun, used = time.perf_counter(), process_cost()["cpu_s"]
         here = Progress(number=number, total=total, name=name.case, stage="", seconds=0.0)
 
@@ -138,7 +140,7 @@ class ScanRunner:
 
         clock, refused, failure = StageClock(tell), None, None
         try:
-            stage = self._process(path, name, clock=clock)
+            stage = self._process(entry, clock=clock)
         except MedsymError as error:
             refused = error
         except Exception as error:
@@ -153,13 +155,15 @@ class ScanRunner:
             case=name.case, stage=stage, failure=failure, seconds=clock.seconds, cost=cost
         )
 
-    def _process(self, path: Path, name: CaseName, *, clock: StageClock) -> str:
-        writer = CaseWriter(out=self.out, name=name, model=self.model)
-        if self._is_done(path, writer):
+    def _process(self, entry: ScanEntry, *, clock: StageClock) -> str:
+        if entry.refusal is not None:
+            raise entry.refusal
+        writer = CaseWriter(out=self.out, name=entry.name, model=self.model)
+        if self._is_done(entry.path, writer):
             return "resumed"
         clock.enter("read")
         scan = read_scan(
-            path,
+            entry.path,
             max_gib=self.options.max_gib,
             assume_orientation=self.options.assume_orientation,
             volume_index=self.options.volume_index,
