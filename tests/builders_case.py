@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool3d
 
-from medsym.inference.deviation import REFERENCE_SHAPE, DeviationReference
+from medsym.calibration.brain_coordinates import REFERENCE_SHAPE
+from medsym.calibration.reference import DeviationReference
 from medsym.models.structures import STRUCTURES
 from medsym.volumes.volume import Volume
 

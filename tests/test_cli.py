@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from medsym import RESEARCH_USE_ONLY
+from medsym.calibration.reference import REFERENCE_FILE, save_reference
 from medsym.cli import main
 from medsym.commands import viewing
 from medsym.commands.console import ProgressLine
 from medsym.errors import ScanError
-from medsym.inference.deviation import REFERENCE_FILE, save_reference
 from medsym.screening.lock import output_lock
 from medsym.screening.runner import Progress
 from tests.builders_case import FakeNetwork, fake_model, flat_reference

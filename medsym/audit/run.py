@@ -13,7 +13,7 @@ from medsym.audit.network_audit import TOLERANCE, NetworkAudit, combine
 from medsym.audit.subject import Subject, load_subject
 from medsym.audit.volume_audit import VolumeAudit, audit_volume, silent
 from medsym.errors import MedsymError, ModelError, OutputError, ScanError
-from medsym.inference.case import one_thread
+from medsym.inference.clock import one_thread
 from medsym.volumes.nifti import read_scan
 from medsym.volumes.output_file import is_safe_name, write_atomically
 

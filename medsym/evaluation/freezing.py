@@ -1,26 +1,20 @@
 """One rule for every method: its threshold is frozen on healthy subjects before a lesion is seen.
 
 The largest score of each of n healthy subjects of the reference split, none of which entered the
-method, gives the split-conformal threshold of ``medsym.inference.deviation``: a new exchangeable
+method, gives the split-conformal threshold of ``medsym.calibration.conformal``: a new exchangeable
 healthy subject reaches it anywhere with probability at most alpha. So Dice, lesions found and false
 alarms of all methods are compared at the same promised rate.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from medsym.calibration.conformal import conformal_threshold, fewest_cases
 from medsym.errors import ConfigError
-from medsym.inference.deviation import conformal_threshold
 
 #: A method that gives every healthy subject nothing at all still needs a positive threshold.
 _SMALLEST = 1e-6
-
-
-def fewest_subjects(alpha: float) -> int:
-    """Healthy subjects that a threshold at level alpha needs."""
-    return math.ceil(1.0 / alpha - 1.0 - 1e-9)
 
 
 def frozen_thresholds(peaks: Mapping[str, Sequence[float]], *, alpha: float) -> dict[str, float]:
@@ -41,10 +35,7 @@ def frozen_thresholds(peaks: Mapping[str, Sequence[float]], *, alpha: float) -> 
                 code="MS-380",
                 subject="healthy reference",
                 cause=f"{len(values)} subjects cannot promise a false-alarm rate of {alpha:g}",
-                fix=f"draw at least {fewest_subjects(alpha)}",
+                fix=f"draw at least {fewest_cases(alpha)}",
             )
-        # A healthy subject is flagged when it reaches the threshold, so it starts just above.
-        thresholds[name] = max(
-            float(np.nextafter(np.float32(found), np.float32(np.inf))), _SMALLEST
-        )
+        thresholds[name] = max(found, _SMALLEST)
     return thresholds

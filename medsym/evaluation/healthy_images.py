@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from medsym.calibration.brain_coordinates import REFERENCE_SHAPE, from_reference, to_reference
+from medsym.calibration.normative import SMOOTHING_VOXELS
 from medsym.evaluation.baselines import smooth_inside
-from medsym.inference.brain_coordinates import REFERENCE_SHAPE, from_reference, to_reference
-from medsym.inference.deviation import SMOOTHING_VOXELS
 from medsym.inference.maps import regional
 
 #: Statistics of all contrasts together, for scans whose contrast is unknown or rare.

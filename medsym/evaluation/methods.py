@@ -20,10 +20,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from medsym.calibration.reference import DeviationReference
 from medsym.evaluation.baselines import mirror_difference, robust_z
 from medsym.evaluation.healthy_images import HealthyImages
 from medsym.inference.case import prior_logit_of, reference_of
-from medsym.inference.deviation import DeviationReference
 from medsym.inference.evidence import evidence
 from medsym.inference.findings import beyond_bound
 from medsym.inference.maps import CaseMaps, MapRequest, compute_maps
@@ -135,7 +135,7 @@ class Candidate:
             self.model.network,
             scan.image,
             request=self.request(scan),
-            sigma=self.reference.sigma_on(scan.brain),
+            reference=self.reference,
         )
 
     def maps_of(self, found: CaseMaps, parts: NetworkParts) -> dict[str, Map]:

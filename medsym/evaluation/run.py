@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 
+from medsym.calibration.conformal import fewest_cases
 from medsym.errors import ConfigError
 from medsym.evaluation.collecting import Collector, Report
 from medsym.evaluation.columns import Columns, Numbers
-from medsym.evaluation.freezing import fewest_subjects
 from medsym.evaluation.healthy_images import HealthyImages
 from medsym.evaluation.journal import Journal
 from medsym.evaluation.leakage import refuse_leakage
@@ -65,7 +65,7 @@ class Plan:
     @property
     def threshold_draws(self) -> int:
         """Healthy subjects behind the thresholds."""
-        return max(self.reference_draws // 2, fewest_subjects(self.alpha))
+        return max(self.reference_draws // 2, fewest_cases(self.alpha))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -15,11 +15,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import medsym
+from medsym.calibration.reference import REFERENCE_FILE
 from medsym.errors import OutputError
 from medsym.export.configuration import LOGGING, inference, metadata
 from medsym.export.description import NOT_STATED
 from medsym.inference.case import reference_of
-from medsym.inference.deviation import REFERENCE_FILE
 from medsym.models.store import MANIFEST, WEIGHTS, LoadedModel, load_model
 from medsym.strict_json import finite
 

@@ -14,16 +14,17 @@ import torch
 from monai.data.meta_tensor import MetaTensor
 from monai.data.utils import decollate_batch
 from monai.inferers.inferer import Inferer
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from medsym import RESEARCH_USE_ONLY
+from medsym.calibration.reference import DeviationReference
 from medsym.export.channels import UnstackedNetwork
 from medsym.export.scans import MAP_KINDS, volume_of
 from medsym.inference.case import CaseResult, Options, analyse_scan, reference_of
-from medsym.inference.deviation import DeviationReference
 from medsym.models.asymmetry_net import AsymmetryNet
 from medsym.models.store import LoadedModel
-from medsym.screening.outputs import ANATOMY
+from medsym.screening.outputs import ANATOMY, MapKind
 from medsym.volumes.grid import to_scan_grid
 from medsym.volumes.prepared import scan_name
 
@@ -34,8 +35,9 @@ class MirrorInferer(Inferer):
     """Scans (b, 1, x, y, z) -> maps (b, map, x, y, z) on the same voxels.
 
     The maps are those of ``medsym.export.scans.MAP_KINDS``: probability of pathology, asymmetry
-    (nats), deviation (standard deviations of healthy cases), bound (nats), structure. A case that
-    is not assessable gets NaN in all of them, and the reasons are logged.
+    (nats), deviation (standard deviations of healthy cases), bound (nats), family-wise p-value (1
+    if the reference is too small for one), structure. A case that is not assessable gets NaN in all
+    of them, and the reasons are logged.
 
     Args:
         model: The model whose spacing, prior and healthy reference apply.
@@ -94,11 +96,16 @@ class MirrorInferer(Inferer):
             log.warning("%s: not assessable: %s", scan_name(scan), "; ".join(result.reasons))
             return torch.full((len(MAP_KINDS), *scan.shape), torch.nan)
         _tell_findings(result)
-        maps = [
-            to_scan_grid(result.prepared, getattr(result.maps, kind.key), order=_order(kind.key))
-            for kind in MAP_KINDS
-        ]
+        maps = [_on_scan(result, kind) for kind in MAP_KINDS]
         return torch.from_numpy(np.stack([values.astype(np.float32) for values in maps]))
+
+
+def _on_scan(result: CaseResult, kind: MapKind) -> NDArray[np.generic]:
+    """A map on the scan's own voxels; 1, no claim, if the reference is too small for p-values."""
+    found = getattr(result.maps, kind.key)
+    if found is None:
+        return np.ones(result.prepared.scan.shape, dtype=np.float32)
+    return to_scan_grid(result.prepared, found, order=_order(kind.key), fill=kind.outside)
 
 
 def _order(key: str) -> int:

@@ -1,25 +1,23 @@
 """One scan through the whole pipeline: prepare, find the brain, refine, compare, judge."""
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
-import numpy as np
-import torch
-
-from medsym.errors import ConfigError, ModelError
-from medsym.inference.brain import BrainMask, find_brain
-from medsym.inference.clock import StageClock
-from medsym.inference.deviation import (
+from medsym.calibration.comparison import CalibrationUse, Comparison
+from medsym.calibration.reference import (
     REFERENCE_FILE,
     REFERENCE_HASH,
     DeviationReference,
     load_reference,
 )
+from medsym.errors import ConfigError
+from medsym.inference.brain import BrainMask, find_brain
+from medsym.inference.clock import StageClock, one_thread
+from medsym.inference.features import scan_features
 from medsym.inference.findings import DEFAULT_PEAK_SD, Finding, find_findings
 from medsym.inference.gate import GateValues, gate_values, reasons_not_assessable
-from medsym.inference.maps import CaseMaps, MapRequest, compute_maps
+from medsym.inference.maps import CaseMaps, MapRequest, check_bound, compute_maps
 from medsym.inference.structures import StructurePair, structure_table
 from medsym.inference.summary import Summary, summarise
 from medsym.models.store import LoadedModel
@@ -71,7 +69,8 @@ class CaseResult:
         reasons: why the case is not assessable; empty if it is.
         peak_sd: deviation a finding has to reach.
         false_alarm_rate: share of healthy cases that exceed ``peak_sd`` anywhere; None if the
-            reference holds too few of them to say.
+            calibration holds too few of them to say.
+        calibration: which healthy cases it was judged by.
         notes: remarks of the reader, the alignment and the analysis.
         seconds: time per stage.
     """
@@ -85,6 +84,7 @@ class CaseResult:
     reasons: tuple[str, ...]
     peak_sd: float
     false_alarm_rate: float | None
+    calibration: CalibrationUse
     notes: tuple[str, ...]
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -93,19 +93,10 @@ class CaseResult:
         """False if numbers and maps are to be withheld."""
         return not self.reasons
 
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Run torch on one thread: the plane search makes many small steps, which threads slow down.
-
-    Measured on two cores shared with other work: 2 to 4 s with one thread, 9 to 60 s with two.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    @property
+    def p_value(self) -> float | None:
+        """Probability that a healthy scan deviates as far anywhere; None if it cannot be said."""
+        return self.summary.p_value if self.is_assessable else None
 
 
 def reference_of(model: LoadedModel) -> DeviationReference:
@@ -116,6 +107,18 @@ def reference_of(model: LoadedModel) -> DeviationReference:
     """
     stated = model.manifest.get(REFERENCE_HASH)
     return load_reference(model.folder / REFERENCE_FILE, sha256=stated)
+
+
+def comparison_of(
+    model: LoadedModel, *, reference: DeviationReference | None, options: Options
+) -> Comparison:
+    """What a scan is compared with: a reference that is given, or the model's own."""
+    return Comparison.with_reference(
+        reference or reference_of(model),
+        alpha=options.false_alarm_rate,
+        name=str(model.manifest.get("name", "")),
+        sha256=str(model.manifest.get(REFERENCE_HASH, "")),
+    )
 
 
 def prior_logit_of(model: LoadedModel) -> float:
@@ -155,7 +158,7 @@ def analyse_scan(
     """
     options = options or Options()
     clock = StageClock(progress)
-    healthy = reference or reference_of(model)
+    healthy = comparison_of(model, reference=reference, options=options)
     clock.enter("prepare")
     with one_thread():
         whole_head = prepare_scan(scan, grid=grid_of(model))
@@ -177,9 +180,9 @@ def analyse_scan(
         model.network,
         prepared.brain_image,
         request=request,
-        sigma=healthy.sigma_on(prepared.brain),
+        reference=healthy.reference,
     )
-    _check_bound(maps, subject=scan_name(scan))
+    check_bound(maps, subject=scan_name(scan))
     clock.enter("judge")
     result = _judge(
         prepared, maps=maps, brain=brain, healthy=healthy, options=options, rounding=parts.rounding
@@ -189,37 +192,29 @@ def analyse_scan(
     return result
 
 
-def _check_bound(maps: CaseMaps, *, subject: str) -> None:
-    excess = float((np.abs(maps.defect) - maps.bound).max())
-    if excess > 0:
-        raise ModelError(
-            code="MS-306",
-            subject=subject,
-            cause=f"the measured defect exceeds the bound by {excess:.3g} nats",
-            fix="do not use this result; run 'medsym verify' on the model and report it",
-        )
-
-
 def _judge(
     prepared: PreparedScan,
     *,
     maps: CaseMaps,
     brain: BrainMask,
-    healthy: DeviationReference,
+    healthy: Comparison,
     options: Options,
     rounding: float,
 ) -> CaseResult:
     voxel_ml = prepared.grid.spacing_mm**3 / 1000.0
     gate = gate_values(maps, prepared=prepared, brain_dice=brain.dice)
-    threshold = healthy.threshold(options.false_alarm_rate)
-    peak_sd = healthy.strictest(DEFAULT_PEAK_SD) if threshold is None else threshold
+    use = healthy.use
+    threshold = None if use.reason else healthy.reference.threshold(options.false_alarm_rate)
+    peak_sd = threshold or healthy.reference.strictest(DEFAULT_PEAK_SD)
+    if threshold is None:
+        maps = replace(maps, pvalue=None)
     reasons = reasons_not_assessable(gate)
     findings = find_findings(
         maps, plane=prepared.plane, grid_to_world=prepared.grid_to_world, peak_sd=peak_sd
     )
     notes = [*prepared.scan.notes, *prepared.notes]
-    if threshold is None:
-        notes.append("the healthy reference is too small for a threshold with a false-alarm rate")
+    if use.reason:
+        notes.append(f"no p-value: {use.reason}")
     if not options.measure_defect:
         notes.append("the defect was not measured; the rounding term of the bound is assumed")
     return CaseResult(
@@ -234,5 +229,6 @@ def _judge(
         reasons=reasons,
         peak_sd=peak_sd,
         false_alarm_rate=None if threshold is None else options.false_alarm_rate,
+        calibration=replace(use, features=scan_features(maps, prepared=prepared, gate=gate)),
         notes=tuple(dict.fromkeys(notes)),
     )

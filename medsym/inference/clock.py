@@ -1,7 +1,10 @@
-"""Time per stage of the analysis."""
+"""Time per stage of the analysis, and the threads it runs on."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
 
 
 class StageClock:
@@ -19,3 +22,17 @@ class StageClock:
         self._stage, self._since = stage, now
         if stage and self._listener:
             self._listener(stage)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Run torch on one thread: the plane search makes many small steps, which threads slow down.
+
+    Measured on two cores shared with other work: 2 to 4 s with one thread, 9 to 60 s with two.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

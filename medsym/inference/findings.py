@@ -36,6 +36,8 @@ class Finding:
         deviation: at the peak, SD.
         asymmetry: at the peak, nats.
         bound: at the peak, nats; the asymmetry is larger everywhere in the finding.
+        p_value: of the peak: probability that a healthy scan deviates as far anywhere; None where
+            the calibration cannot say.
     """
 
     rank: int
@@ -47,6 +49,7 @@ class Finding:
     deviation: float
     asymmetry: float
     bound: float
+    p_value: float | None
 
     def as_dict(self) -> dict[str, object]:
         """Plain values for case.json."""
@@ -152,4 +155,5 @@ def _finding(
         deviation=float(maps.deviation[x, y, z]),
         asymmetry=float(maps.asymmetry[x, y, z]),
         bound=float(pair_bound(maps)[x, y, z]),
+        p_value=None if maps.pvalue is None else float(maps.pvalue[x, y, z]),
     )

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 
+from medsym.calibration.reference import DeviationReference
+from medsym.errors import ModelError
 from medsym.inference.evidence import DEFAULT_PRIOR_LOGIT, asymmetry, bound, defect, evidence
 from medsym.inference.passes import NetworkParts, run_network
 
@@ -36,6 +38,9 @@ class CaseMaps:
         brain: brain mask.
         domain: voxels where the comparison is assessable: brain on either side, both sides seen.
         even_pathology: probability shared by a voxel and its mirror, the smaller of the two.
+        pvalue: probability that a healthy scan deviates anywhere as far as this place does, in
+            (0, 1], the same at a voxel and its mirror, 1 outside the domain; None without a
+            reference that can say so.
     """
 
     pathology: FloatMap
@@ -48,6 +53,7 @@ class CaseMaps:
     brain: BoolMap
     domain: BoolMap
     even_pathology: FloatMap
+    pvalue: FloatMap | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,7 +84,11 @@ class MapRequest:
 
 
 def compute_maps(
-    network: nn.Module, image: FloatMap, *, request: MapRequest, sigma: FloatMap | None = None
+    network: nn.Module,
+    image: FloatMap,
+    *,
+    request: MapRequest,
+    reference: DeviationReference | None = None,
 ) -> tuple[CaseMaps, NetworkParts]:
     """Evaluate the network and derive every map of a case.
 
@@ -86,8 +96,8 @@ def compute_maps(
         network: mirror-equivariant network with the medsym output fields.
         image: normalised image of the symmetric grid, 0 outside the brain.
         request: masks and constants.
-        sigma: healthy spread of the asymmetry (nats) on the symmetric grid; None while a
-            reference is being built, then the deviation is returned as zeros.
+        reference: healthy spread, mean and maxima; None while one is being built, then the
+            deviation is returned as zeros.
 
     Returns:
         The maps and the raw network parts.
@@ -103,11 +113,11 @@ def compute_maps(
     probability = torch.sigmoid(parts.even + parts.odd).cpu()
     brain = torch.from_numpy(np.ascontiguousarray(request.brain))
     averaged = regional(difference.numpy(), domain=request.domain, spacing_mm=request.spacing_mm)
-    deviation = np.zeros_like(averaged) if sigma is None else averaged / sigma
+    deviation = deviation_of(averaged, request=request, reference=reference)
     maps = CaseMaps(
         pathology=_as_float(probability * brain),
         asymmetry=_as_float(difference),
-        deviation=deviation.astype(np.float32),
+        deviation=deviation,
         bound=_as_float(limit.cpu() * domain),
         tolerance=_as_float(parts.tolerance.cpu() * domain),
         defect=_as_float(_measured_defect(parts, prior_logit=prior).cpu() * domain),
@@ -115,8 +125,42 @@ def compute_maps(
         brain=request.brain,
         domain=request.domain,
         even_pathology=_as_float(torch.minimum(probability, probability.flip(-3)) * domain),
+        pvalue=None if reference is None else reference.p_values(deviation),
     )
     return maps, parts
+
+
+def deviation_of(
+    averaged: NDArray[np.float64], *, request: MapRequest, reference: DeviationReference | None
+) -> FloatMap:
+    """Regional asymmetry from the healthy mean, over the healthy spread; zeros without a reference.
+
+    Args:
+        averaged: (x, y, z) result of ``regional``, nats.
+        request: gives brain and domain.
+        reference: healthy spread and mean.
+    """
+    if reference is None:
+        return np.zeros_like(averaged, dtype=np.float32)
+    mean = reference.mean_on(request.brain)
+    from_mean = averaged if mean is None else (averaged - mean) * request.domain
+    return np.asarray(from_mean / reference.sigma_on(request.brain), dtype=np.float32)
+
+
+def check_bound(maps: CaseMaps, *, subject: str) -> None:
+    """Refuse a case whose measured defect is larger than the bound.
+
+    Raises:
+        ModelError: MS-306, which never happens on sound hardware.
+    """
+    excess = float((np.abs(maps.defect) - maps.bound).max())
+    if excess > 0:
+        raise ModelError(
+            code="MS-306",
+            subject=subject,
+            cause=f"the measured defect exceeds the bound by {excess:.3g} nats",
+            fix="do not use this result; run 'medsym verify' on the model and report it",
+        )
 
 
 def regional(

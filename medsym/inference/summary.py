@@ -23,6 +23,8 @@ class Summary:
         deviation_max: largest deviation, SD.
         deviation_max_mm: world coordinates of it.
         deviation_side: patient's side of it, "left" or "right".
+        p_value: probability that a healthy scan deviates as far anywhere; None where the
+            calibration cannot say.
         bound_max: largest bound, nats.
         measured_defect_max: largest measured defect, nats; None if not measured.
         rounding_max: largest rounding difference of the two passes in logit units (or the assumed
@@ -39,6 +41,7 @@ class Summary:
     deviation_max: float
     deviation_max_mm: tuple[float, float, float]
     deviation_side: str
+    p_value: float | None
     bound_max: float
     measured_defect_max: float | None
     rounding_max: float
@@ -80,6 +83,7 @@ def summarise(
         deviation_max=float(maps.deviation.max()),
         deviation_max_mm=(place[0], place[1], place[2]),
         deviation_side=prepared.plane.side_of(np.asarray(place)),
+        p_value=None if maps.pvalue is None else float(maps.pvalue.min()),
         bound_max=float(maps.bound.max()),
         measured_defect_max=float(np.abs(maps.defect).max()) if measured else None,
         rounding_max=rounding,

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from medsym.inference.brain_coordinates import REFERENCE_SHAPE, REFERENCE_SPAN, to_reference
-from medsym.inference.deviation import FLOOR_NATS
+from medsym.calibration.brain_coordinates import REFERENCE_SHAPE, REFERENCE_SPAN, to_reference
+from medsym.calibration.normative import FLOOR_NATS
 from medsym.models.structures import STRUCTURES, ventricle_indices
 from medsym.science.intervals import (
     Numbers,

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from medsym.calibration.reference import DeviationReference
 from medsym.evaluation.columns import proportion
-from medsym.inference.deviation import DeviationReference
 from medsym.science.intervals import Numbers
 
 ALPHAS = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)

@@ -1,6 +1,6 @@
 """What the figures show, said in sentences; every number in them was measured."""
 
-from medsym.inference.deviation import FLOOR_NATS
+from medsym.calibration.normative import FLOOR_NATS
 from medsym.science.intervals import Numbers
 
 

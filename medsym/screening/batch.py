@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from medsym.calibration.reference import DeviationReference
 from medsym.errors import OutputError
 from medsym.inference.case import reference_of
-from medsym.inference.deviation import DeviationReference
 from medsym.models.store import LoadedModel
 from medsym.screening import journal
 from medsym.screening.folder import open_folder, remember_sources, remove_leftovers

@@ -36,12 +36,14 @@ class MapKind:
         suffix: BIDS suffix.
         units: unit of the values.
         meaning: what a value says.
+        outside: value where the grid of the comparison ends.
     """
 
     key: str
     suffix: str
     units: str
     meaning: str
+    outside: float = 0.0
 
 
 KINDS = (
@@ -74,6 +76,17 @@ KINDS = (
         "in the units of the asymmetry map (not of the deviation map). Where the size of the "
         "asymmetry exceeds it, the scan differs from its mirror image. Errors of alignment are "
         "not covered. Linear interpolation to the scan's voxels keeps the bound valid.",
+    ),
+    MapKind(
+        key="pvalue",
+        suffix="statmap",
+        units="probability",
+        meaning="Family-wise p-value: probability that a healthy scan like those of the "
+        "calibration (see the case's record) deviates anywhere as far as this place, on either "
+        "side. The same at a place and its mirror place; 1 where nothing was compared. Linear "
+        "interpolation to the scan's voxels keeps it valid. Absent if the calibration is too "
+        "small to say.",
+        outside=1.0,
     ),
 )
 ANATOMY = MapKind(
@@ -170,7 +183,10 @@ class CaseWriter:
     def _write_maps(self, result: CaseResult) -> dict[str, dict[str, str]]:
         files: dict[str, dict[str, str]] = {}
         for kind in KINDS:
-            values = to_scan_grid(result.prepared, getattr(result.maps, kind.key), order=1)
+            found = getattr(result.maps, kind.key)
+            if found is None:
+                continue
+            values = to_scan_grid(result.prepared, found, order=1, fill=kind.outside)
             files |= self._write_map(kind, values, result)
         labels = to_scan_grid(result.prepared, result.maps.anatomy, order=0).astype(np.int16)
         files |= self._write_map(ANATOMY, labels, result)

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 
 from medsym import RESEARCH_USE_ONLY, __version__
+from medsym.calibration.reference import REFERENCE_HASH
 from medsym.errors import OutputError
 from medsym.inference.case import CaseResult
-from medsym.inference.deviation import REFERENCE_HASH
 from medsym.inference.findings import EXTENT_SHARE
 from medsym.models.store import LoadedModel
 from medsym.screening.naming import CaseName
 from medsym.volumes.stored_scan import scan_files
 
-SCHEMA = 1
+SCHEMA = 2
 #: Key of the record's hash of everything else in it.
 SEAL = "record_sha256"
 #: Decimals kept in case.json: far below anything measured, and stable to read.
@@ -65,6 +65,7 @@ def build_record(
             "extent_sd": EXTENT_SHARE * result.peak_sd,
             "false_alarm_rate": result.false_alarm_rate,
         },
+        "calibration": result.calibration.as_dict(),
         "summary": summary,
         "structures": [row.as_dict() for row in result.structures] if shown else [],
         "findings": [row.as_dict() for row in result.findings],

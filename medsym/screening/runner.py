@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from medsym.calibration.reference import DeviationReference
 from medsym.errors import MedsymError, OutputError
 from medsym.inference.case import Options, analyse_scan
 from medsym.inference.clock import StageClock
-from medsym.inference.deviation import DeviationReference
 from medsym.models.store import LoadedModel
 from medsym.screening.journal import process_cost
 from medsym.screening.manifest import ScanEntry

@@ -6,7 +6,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from medsym import RESEARCH_USE_ONLY, __version__
+from medsym.calibration.conformal import benjamini_hochberg
 from medsym.volumes.writer import write_json, write_text
 
 COLUMNS = (
@@ -15,6 +18,10 @@ COLUMNS = (
     "assessable",
     "deviation_max",
     "deviation_side",
+    "p_value",
+    "q_value",
+    "calibration",
+    "group",
     "pathology_ml",
     "share_beyond_bound",
     "bound_max",
@@ -41,11 +48,21 @@ def screening_row(record: dict[str, Any]) -> dict[str, Any]:
         case=record["case"],
         file=record["scan"]["file"],
         assessable=record["assessable"],
+        calibration=record["calibration"]["name"],
+        group=record["calibration"]["group"],
         midplane_score=record["midplane"]["score"],
         num_findings=len(record["findings"]) if record["assessable"] else None,
         reasons="; ".join(record["reasons"]),
     )
     return row
+
+
+def with_q_values(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows with q-values: Benjamini and Hochberg over the rows that have a p-value."""
+    tested = [row for row in rows if row["p_value"] is not None]
+    q = benjamini_hochberg(np.array([row["p_value"] for row in tested], dtype=np.float64))
+    found = {row["case"]: float(value) for row, value in zip(tested, q, strict=True)}
+    return [{**row, "q_value": found.get(row["case"])} for row in rows]
 
 
 def cell(value: Any) -> str:
@@ -88,7 +105,7 @@ def write_tables(
             "ResearchUseOnly": RESEARCH_USE_ONLY,
         },
     )
-    rows = [screening_row(record) for record in records]
+    rows = with_q_values([screening_row(record) for record in records])
     write_text(out / "screening.tsv", tsv(rows, columns=COLUMNS))
     write_json(
         out / "screening.json",
@@ -102,6 +119,12 @@ def column_help() -> dict[str, str]:
     return {
         "deviation_max": "largest deviation from healthy asymmetry, SD; higher is further",
         "deviation_side": "patient's side of it",
+        "p_value": "probability that a healthy scan like those of the calibration deviates as far "
+        "anywhere; never below 1 / (n + 1)",
+        "q_value": "Benjamini-Hochberg over the p-values of this table: calling every case up to "
+        "this value keeps the expected share of healthy ones among the called below it",
+        "calibration": "healthy cases the p-value is measured against",
+        "group": "people of the calibration that the scan is compared with; n/a: all",
         "pathology_ml": "volume with a pathology probability above 0.5, ml",
         "share_beyond_bound": "share of the brain whose asymmetry exceeds the bound, 0 to 1",
         "bound_max": "largest bound on what the model itself may add, nats",

@@ -11,7 +11,7 @@ from medsym.datasets.layouts import list_visits, summary
 from medsym.datasets.split import visits_of
 from medsym.datasets.survey import prepare_all, refuse_twins, requests_of
 from medsym.datasets.tally import tell_contents
-from medsym.inference.case import one_thread
+from medsym.inference.clock import one_thread
 from medsym.synthesis.case import SyntheticCase
 from medsym.training.data import SyntheticSubjects
 from medsym.training.settings import TrainSettings

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from medsym.calibration.conformal import fewest_cases
 from medsym.errors import ConfigError
-from medsym.evaluation.freezing import fewest_subjects, frozen_thresholds
+from medsym.evaluation.freezing import frozen_thresholds
 
 
 @pytest.mark.parametrize(("alpha", "reference"), [(0.05, 19), (0.05, 60), (0.2, 24)])
@@ -36,7 +37,7 @@ def test_every_method_has_its_own_scale_and_a_positive_threshold() -> None:
 
 
 def test_too_few_subjects_are_refused_with_the_number_that_is_needed() -> None:
-    assert fewest_subjects(0.05) == 19
-    assert fewest_subjects(0.01) == 99
+    assert fewest_cases(0.05) == 19
+    assert fewest_cases(0.01) == 99
     with pytest.raises(ConfigError, match=r"MS-380 .* 18 subjects .* at least 19"):
         frozen_thresholds({"m": [1.0] * 18}, alpha=0.05)

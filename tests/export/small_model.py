@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from medsym.inference.deviation import REFERENCE_FILE, REFERENCE_HASH, save_reference
+from medsym.calibration.reference import REFERENCE_FILE, REFERENCE_HASH, save_reference
 from medsym.models.asymmetry_net import AsymmetryNet
 from medsym.models.settings import ModelSettings
 from medsym.models.store import amend_manifest, save_model

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from monai.bundle import ConfigWorkflow, verify_net_in_out
 
+from medsym.calibration.reference import REFERENCE_FILE
 from medsym.cli import main
 from medsym.errors import ModelError, OutputError
 from medsym.export.bundle import write_bundle
 from medsym.export.configuration import metadata
 from medsym.export.description import guarantee
-from medsym.inference.deviation import REFERENCE_FILE
 from medsym.models.settings import ModelSettings
 from medsym.models.store import load_model
 from medsym.models.structures import STRUCTURES

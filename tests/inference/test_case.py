@@ -78,6 +78,33 @@ def test_symmetric_head_has_no_finding_although_the_model_leans(tmp_path) -> Non
 
 
 @pytest.mark.usefixtures("known_plane")
+@pytest.mark.parametrize("x_mm", [40, -40])
+def test_a_finding_is_listed_exactly_where_its_p_value_says_so(tmp_path, x_mm) -> None:
+    result = analyse(head_phantom(lesion_mm=(x_mm, 10, 10)), tmp_path)
+    pvalue = result.maps.pvalue
+    assert pvalue is not None
+    assert np.array_equal(pvalue, pvalue[::-1])
+    assert (pvalue[~result.maps.domain] == 1.0).all()
+    assert result.p_value == pvalue.min() == pytest.approx(1 / 41)
+    assert [f.p_value for f in result.findings] == [result.p_value]
+    flagged = np.abs(result.maps.deviation) >= result.peak_sd
+    assert np.array_equal(flagged, pvalue <= 0.05)
+    assert result.calibration.kind == "synthetic"
+
+
+@pytest.mark.usefixtures("known_plane")
+def test_a_reference_that_is_too_small_gives_no_p_value_and_says_why(tmp_path) -> None:
+    scan, small = head_phantom(), flat_reference(maxima=18)
+    result = analyse_scan(scan, fake_model(tmp_path), reference=small)
+    assert result.p_value is None
+    assert result.maps.pvalue is None
+    assert result.false_alarm_rate is None
+    assert "18 of the 19" in str(result.calibration.reason)
+    assert [f.p_value for f in result.findings] == [None]
+    assert any("no p-value" in note for note in result.notes)
+
+
+@pytest.mark.usefixtures("known_plane")
 def test_maps_keep_their_promises(tmp_path) -> None:
     result = analyse(head_phantom(), tmp_path)
     maps = result.maps

@@ -7,15 +7,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from medsym.calibration.brain_coordinates import REFERENCE_SHAPE
+from medsym.calibration.normative import spread_from_moments
+from medsym.calibration.reference import DeviationReference, load_reference, save_reference
 from medsym.errors import ModelError
-from medsym.inference.deviation import (
-    REFERENCE_SHAPE,
-    DeviationReference,
-    build_reference,
-    load_reference,
-    save_reference,
-    spread_from_moments,
-)
+from medsym.inference.deviation import build_reference
 from medsym.models.structures import mirror_permutation
 from tests.builders_case import FakeNetwork, flat_reference
 

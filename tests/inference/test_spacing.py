@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from medsym.calibration.reference import DeviationReference
 from medsym.inference.brain import brain_from_anatomy
 from medsym.inference.case import CaseResult, analyse_scan, grid_of
-from medsym.inference.deviation import DeviationReference, build_reference
+from medsym.inference.deviation import build_reference
 from medsym.inference.gate import MIN_STRUCTURE_ML, gate_values
 from medsym.inference.maps import regional
 from medsym.models.structures import STRUCTURES, index_of, mirror_permutation

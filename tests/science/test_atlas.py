@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from medsym.inference.brain_coordinates import REFERENCE_SHAPE
-from medsym.inference.deviation import FLOOR_NATS
+from medsym.calibration.brain_coordinates import REFERENCE_SHAPE
+from medsym.calibration.normative import FLOOR_NATS
 from medsym.science.atlas import ASYMMETRY, TOLERANCE, TORQUE, Atlas, AtlasCollector, brain_place
 from tests.science.builders import PLACE, SHAPE, axes, blob, seen
 

@@ -12,13 +12,13 @@ import pytest
 import torch
 
 from medsym import RESEARCH_USE_ONLY
+from medsym.calibration.brain_coordinates import REFERENCE_SHAPE
 from medsym.cli import build_parser, main
 from medsym.commands import learned
 from medsym.commands.console import EXIT_OK, EXIT_REFUSED, EXIT_USAGE
 from medsym.errors import ConfigError, OutputError
 from medsym.evaluation import methods
 from medsym.evaluation.methods import Candidate
-from medsym.inference.brain_coordinates import REFERENCE_SHAPE
 from medsym.science import page, run
 from medsym.science.run import Findings, Study, run_study
 from medsym.science.subjects import Drawing

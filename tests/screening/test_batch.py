@@ -37,7 +37,8 @@ def test_files_of_a_case_are_complete_and_verify(tmp_path: Path, folder: Path) -
     stem = "sub-01/anat/sub-01_T1w"
     expected = {f"{stem}_desc-pathology_probseg", f"{stem}_desc-anatomy_dseg"}
     expected |= {f"{stem}_desc-findings_dseg"}
-    expected |= {f"{stem}_desc-{kind}_statmap" for kind in ("asymmetry", "deviation", "bound")}
+    kinds = ("asymmetry", "deviation", "bound", "pvalue")
+    expected |= {f"{stem}_desc-{kind}_statmap" for kind in kinds}
     names = {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()}
     assert names == {
         *(f"{name}{ending}" for name in expected for ending in (".nii.gz", ".json")),
@@ -68,6 +69,26 @@ def test_maps_lie_on_the_scans_own_voxels(tmp_path: Path, folder: Path) -> None:
         for kind in ("asymmetry", "bound")
     )
     assert (np.abs(asymmetry) > limit).any()
+
+
+def test_p_values_on_disk_are_those_of_the_record(tmp_path: Path, folder: Path) -> None:
+    out, outcome = screened(tmp_path, folder)
+    (record,) = outcome.records
+    assert record["calibration"]["kind"] == "synthetic"
+    assert record["calibration"]["name"].startswith("synthetic healthy reference")
+    assert record["calibration"]["n"] == 40
+    assert record["summary"]["p_value"] == record["findings"][0]["p_value"] == round(1 / 41, 6)
+    values = nibabel.load(out / record["files"]["pvalue"]["path"]).get_fdata()
+    deviation = nibabel.load(out / record["files"]["deviation"]["path"]).get_fdata()
+    assert values.max() == 1.0  # beyond the brain nothing is claimed
+    assert (values[deviation == 0] == 1.0).all()
+    assert values.min() == pytest.approx(1 / 41, abs=1e-6)
+    assert np.abs(deviation[values < 0.05]).min() > 3.0
+    header, row = (line.split("\t") for line in (out / "screening.tsv").read_text().splitlines())
+    cells = dict(zip(header, row, strict=True))
+    assert cells["p_value"] == cells["q_value"] == "0.02439"
+    assert cells["calibration"] == "synthetic healthy reference of fake"
+    assert cells["group"] == "n/a"
 
 
 def test_labels_on_disk_have_left_on_the_left(tmp_path: Path, folder: Path) -> None:

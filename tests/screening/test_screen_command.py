@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from medsym.calibration.reference import REFERENCE_FILE, save_reference
 from medsym.cli import main
 from medsym.commands.console import ProgressLine, complain, say
-from medsym.inference.deviation import REFERENCE_FILE, save_reference
 from medsym.screening import runner
 from medsym.screening.lock import LOCK_FILE
 from medsym.screening.runner import Progress

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from medsym.screening.records import plain
-from medsym.screening.table import COLUMNS, cell, read_failures, tsv, write_tables
+from medsym.screening.table import COLUMNS, cell, read_failures, tsv, with_q_values, write_tables
 
 CASE = {
     "case": "sub-1_T1w",
@@ -14,6 +14,7 @@ CASE = {
     "reasons": [],
     "midplane": {"score": 0.71},
     "findings": [{}, {}],
+    "calibration": {"name": "people of this site", "group": None},
     "summary": {"deviation_max": 5.25, "deviation_side": "left", "bound_max": -1e-9},
 }
 
@@ -50,6 +51,14 @@ def test_tables_of_a_folder(tmp_path) -> None:
     described = json.loads((tmp_path / "dataset_description.json").read_text())
     assert described["DatasetType"] == "derivative"
     assert "Research use only" in described["ResearchUseOnly"]
+
+
+def test_every_case_with_a_p_value_has_the_q_value_of_its_cohort() -> None:
+    p = {"a": 0.01, "b": 0.02, "c": None, "d": 0.9}
+    rows = with_q_values([{"case": case, "p_value": value} for case, value in p.items()])
+    found = [row["q_value"] for row in rows]
+    assert found[2] is None
+    assert [found[0], found[1], found[3]] == pytest.approx([0.03, 0.03, 0.9])
 
 
 def test_a_table_that_someone_edited_is_read_by_its_header(tmp_path) -> None:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
-from medsym.inference.maps import BoolMap
+BoolMap = NDArray[np.bool_]
+
 
 #: Shape of the reference grid; about 5 mm a voxel for an adult brain. Even in x.
 REFERENCE_SHAPE = (32, 40, 32)

@@ -1,0 +1,106 @@
+"""What one scan is compared with, in numbers and in words."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from medsym.calibration.conformal import fewest_cases
+from medsym.calibration.reference import DeviationReference
+
+Kind = Literal["synthetic", "healthy scans"]
+
+#: What has to stand wherever the shipped reference is named: synthetic heads are not a site's own.
+SYNTHETIC_NAME = "synthetic healthy reference"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Exchangeability:
+    """Does a scan look like the scans of the calibration, in what decides their quality?
+
+    Attributes:
+        p_value: conformal p-value of the scan's features, in (0, 1].
+        false_alarm_rate: share of scans like those of the calibration that get the warning.
+        warning: sentence if the scan is unlike them; None if nothing speaks against it.
+    """
+
+    p_value: float
+    false_alarm_rate: float
+    warning: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CalibrationUse:
+    """Which calibration a case was judged by, and how far it goes.
+
+    Attributes:
+        name: as it is shown.
+        kind: "synthetic" (drawn heads) or "healthy scans" (of people).
+        n: number of units behind a p-value: people, or drawings of the synthetic reference.
+        group: people it is compared with, such as "site=A, age=60-80"; None for all.
+        sha256: of the calibration or reference; "" if it has no file.
+        minus_mean: True if the healthy mean asymmetry is taken off before the comparison; then a
+            mirrored scan no longer gets the mirrored result.
+        adjusted_for: covariates that the scale of the deviation is adjusted for.
+        reason: sentence that says why no p-value is given; None if one is.
+        exchangeability: None where that cannot be tested.
+        features: what the test of exchangeability looks at.
+    """
+
+    name: str
+    kind: Kind
+    n: int
+    group: str | None = None
+    sha256: str = ""
+    minus_mean: bool = False
+    adjusted_for: tuple[str, ...] = ()
+    reason: str | None = None
+    exchangeability: Exchangeability | None = None
+    features: Mapping[str, float] | None = None
+
+    @property
+    def warning(self) -> str | None:
+        """Why the p-value may not be trusted; None if nothing is known."""
+        return self.exchangeability.warning if self.exchangeability else None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for case.json."""
+        return {**asdict(self), "warning": self.warning}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Comparison:
+    """What one scan is compared with.
+
+    Attributes:
+        reference: spread, mean and maxima that hold for this scan.
+        use: the same in words.
+    """
+
+    reference: DeviationReference
+    use: CalibrationUse
+
+    @classmethod
+    def with_reference(
+        cls, reference: DeviationReference, *, alpha: float, name: str, sha256: str = ""
+    ) -> "Comparison":
+        """Compare with the reference that is kept beside a model's weights.
+
+        Args:
+            reference: of the model.
+            alpha: false-alarm rate that is asked for.
+            name: of the model.
+            sha256: of the reference's file.
+        """
+        n = int(reference.maxima.size)
+        use = CalibrationUse(
+            name=f"{SYNTHETIC_NAME} of {name}", kind="synthetic", n=n, sha256=sha256
+        )
+        return cls(reference=reference, use=replace(use, reason=too_few(n, alpha=alpha)))
+
+
+def too_few(n: int, *, alpha: float, whom: str = "the healthy reference") -> str | None:
+    """Sentence if n units cannot keep a false-alarm rate; None if they can."""
+    needed = fewest_cases(alpha)
+    if n >= needed:
+        return None
+    return f"{whom} holds {n} of the {needed} that a false-alarm rate of {alpha:g} needs"

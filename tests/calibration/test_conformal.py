@@ -1,0 +1,101 @@
+"""Conformal p-values: exact in finite samples, proved by simulation (gate G12)."""
+
+import numpy as np
+import pytest
+from scipy.stats import beta, kstest
+
+from medsym.calibration.conformal import (
+    benjamini_hochberg,
+    conformal_threshold,
+    coverage_law,
+    fewest_cases,
+    p_values,
+)
+
+TRIALS = 2000
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.1])
+@pytest.mark.parametrize("n", [50, 200, 1000])
+def test_coverage_lies_within_its_finite_sample_limits(n: int, alpha: float) -> None:
+    """Hazards 6.4: mean coverage in [1 - alpha, 1 - alpha + 1 / (n + 1)] up to 3 s.e."""
+    rng = np.random.default_rng(n)
+    maxima = np.sort(rng.standard_normal((TRIALS, n)), axis=1)
+    thresholds = np.array([conformal_threshold(row, alpha) for row in maxima])
+    kept = (rng.standard_normal((TRIALS, 200)) < thresholds[:, None]).mean(axis=1)
+    error = 3.0 * kept.std() / np.sqrt(TRIALS)
+    assert 1 - alpha - error <= kept.mean() <= 1 - alpha + 1 / (n + 1) + error
+
+
+@pytest.mark.parametrize(("n", "alpha"), [(19, 0.05), (50, 0.1), (200, 0.05)])
+def test_coverage_of_one_calibration_follows_its_beta_law(n: int, alpha: float) -> None:
+    rng = np.random.default_rng(1)
+    maxima = np.sort(rng.random((TRIALS, n)), axis=1)
+    # of uniform scores the share below a threshold is the threshold itself
+    covered = [conformal_threshold(row, alpha) for row in maxima]
+    assert kstest(covered, beta(*coverage_law(n, alpha)).cdf).pvalue > 1e-3
+    # and the test would notice one rank more or less
+    low, high = coverage_law(n, alpha)
+    assert kstest(covered, beta(low + 1, max(high - 1, 0.5)).cdf).pvalue < 1e-6
+
+
+@pytest.mark.parametrize("n", [5, 19, 100])
+def test_p_values_of_exchangeable_cases_are_uniform_on_their_ranks(n: int) -> None:
+    rng = np.random.default_rng(2)
+    scores = rng.gumbel(size=(4000, n + 1))
+    found = np.array([p_values(np.sort(row[:-1]), row[-1:])[0] for row in scores])
+    ranks = np.round(found * (n + 1)).astype(int)
+    assert np.allclose(ranks / (n + 1), found)
+    counts = np.bincount(ranks, minlength=n + 2)[1:]
+    expected = 4000 / (n + 1)
+    assert counts.size == n + 1
+    assert ((counts - expected) ** 2 / expected).sum() < n + 6.0 * np.sqrt(2 * n)
+
+
+def test_ties_are_never_in_favour_of_an_alarm() -> None:
+    rng = np.random.default_rng(3)
+    scores = rng.integers(0, 4, size=(4000, 25))
+    found = np.array([p_values(np.sort(row[:-1]), row[-1:])[0] for row in scores])
+    for alpha in (0.04, 0.1, 0.3):
+        assert (found <= alpha).mean() <= alpha + 3 * np.sqrt(alpha / 4000)
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.1, 0.2, 0.01])
+def test_too_few_cases_give_no_threshold(alpha: float) -> None:
+    needed = fewest_cases(alpha)
+    assert needed == pytest.approx(1 / alpha - 1)
+    assert conformal_threshold(np.arange(needed - 1.0), alpha) is None
+    assert conformal_threshold(np.arange(float(needed)), alpha) > needed - 1
+    assert p_values(np.arange(float(needed)), np.array([1e9]))[0] <= alpha
+
+
+def test_a_score_reaches_the_threshold_exactly_if_its_p_value_is_at_most_alpha() -> None:
+    rng = np.random.default_rng(4)
+    for n in (19, 20, 39, 57, 100):
+        maxima = np.sort(rng.integers(0, 30, n)).astype(np.float32)
+        scores = np.arange(-1, 32, 0.5, dtype=np.float32)
+        for alpha in (0.05, 0.1, 0.37):
+            threshold = conformal_threshold(maxima, alpha)
+            assert threshold is not None
+            assert np.array_equal(scores >= threshold, p_values(maxima, scores) <= alpha)
+
+
+def test_the_cohort_keeps_its_false_discovery_rate_with_one_shared_calibration() -> None:
+    rng = np.random.default_rng(5)
+    level, shares = 0.2, []
+    for _ in range(1500):
+        maxima = np.sort(rng.standard_normal(200))
+        scores = np.concatenate([rng.standard_normal(40), rng.standard_normal(10) + 4.0])
+        called = benjamini_hochberg(p_values(maxima, scores)) <= level
+        shares.append(called[:40].sum() / max(called.sum(), 1))
+    error = 3.0 * np.std(shares) / np.sqrt(len(shares))
+    assert np.mean(shares) <= 0.8 * level + error
+    assert np.mean(shares) > 0.05  # and it does call
+
+
+def test_q_values_follow_the_step_up_rule() -> None:
+    p = np.array([0.04, 0.01, 0.03, 0.8])
+    q = benjamini_hochberg(p)
+    assert q == pytest.approx([0.16 / 3, 0.04, 0.16 / 3, 0.8])
+    assert benjamini_hochberg(np.array([])).size == 0
+    assert (q >= p).all()
