@@ -21,6 +21,7 @@ from medsym.commands import (
     learned,
     measuring,
     research,
+    scoring,
     screening,
     viewing,
 )
@@ -29,6 +30,8 @@ from medsym.commands.arguments import (
     add_json,
     add_model,
     add_science,
+    add_score_apply,
+    add_score_fit,
     add_screening_options,
     count,
 )
@@ -67,6 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
     menu = _Menu(parser)
     _add_screening(menu)
     _add_viewing(menu)
+    _add_scoring(menu)
     _add_research(menu)
     _add_measuring(menu)
     _add_exporting(menu)
@@ -93,6 +97,12 @@ def _add_viewing(menu: _Menu) -> None:
     view = menu.add("view", viewing.view, "open a result folder in the viewer (this machine only)")
     view.add_argument("folder", type=Path, metavar="DIR")
     view.add_argument("--port", type=int, default=8501)
+
+
+def _add_scoring(menu: _Menu) -> None:
+    score = _Menu(menu.add("score", scoring.fit, "one number per person from screened scans"))
+    add_score_fit(score.add("fit", scoring.fit, "fit a score on a cohort with a table"))
+    add_score_apply(score.add("apply", scoring.apply, "score the cases of a result folder"))
 
 
 def _add_research(menu: _Menu) -> None:

@@ -115,3 +115,51 @@ def add_science(science: argparse.ArgumentParser) -> None:
     )
     add_json(science)
     add_model(science)
+
+
+def add_score_fit(fit: argparse.ArgumentParser) -> None:
+    """Arguments of score fit."""
+    fit.add_argument("results", type=Path, metavar="RESULTS", help="folder of medsym screen")
+    fit.add_argument(
+        "--labels",
+        type=Path,
+        required=True,
+        metavar="TABLE",
+        help="one line per case: case, file or participant_id; person if that is another; answers",
+    )
+    fit.add_argument("--out", type=Path, required=True, metavar="DIR", help="for the score")
+    fit.add_argument(
+        "--column", default="diagnosis", metavar="NAME", help="with the answers (default diagnosis)"
+    )
+    asked = fit.add_mutually_exclusive_group()
+    asked.add_argument("--positive", metavar="WORD", help="of the disease; all others have it not")
+    asked.add_argument(
+        "--side",
+        action="store_true",
+        help="the column says left or right; other words are left out",
+    )
+    fit.add_argument(
+        "--healthy",
+        nargs="+",
+        default=[],
+        metavar="WORD",
+        help="of healthy people (default: all who are not --positive)",
+    )
+    fit.add_argument(
+        "--nuisance",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="columns that must not decide, such as age sex scanner:category",
+    )
+    add_json(fit)
+
+
+def add_score_apply(apply: argparse.ArgumentParser) -> None:
+    """Arguments of score apply."""
+    apply.add_argument("score", type=Path, metavar="SCORE", help="folder of medsym score fit")
+    apply.add_argument("results", type=Path, metavar="RESULTS", help="folder of medsym screen")
+    apply.add_argument(
+        "--labels", type=Path, metavar="TABLE", help="table with the columns that must not decide"
+    )
+    add_json(apply)

@@ -19,6 +19,11 @@ FROZEN = {
         "--model",
     },
     "view": {"folder", "--port"},
+    "score fit": {
+        *("results", "--labels", "--out", "--column", "--positive", "--side", "--healthy"),
+        *("--nuisance", "--json"),
+    },
+    "score apply": {"score", "results", "--labels", "--json"},
     "train": {"config", "--out", "--resume"},
     "pretrain": {"config", "--out", "--resume"},
     "samples": {"--out"},
@@ -40,10 +45,20 @@ EVERYWHERE = {"--debug", "--help"}
 
 
 def subcommands() -> dict[str, argparse.ArgumentParser]:
-    for action in build_parser()._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            return dict(action.choices)
-    raise AssertionError("no subcommands")
+    found = subcommands_of(build_parser())
+    if not found:
+        raise AssertionError("no subcommands")
+    return found
+
+
+def subcommands_of(parser: argparse.ArgumentParser, before: str = "") -> dict:
+    """Commands that run something, by their words."""
+    menus = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
+    found = {}
+    for name, command in [item for menu in menus for item in menu.choices.items()]:
+        words = f"{before}{name}"
+        found.update(subcommands_of(command, f"{words} ") or {words: command})
+    return found
 
 
 def names_of(parser: argparse.ArgumentParser) -> set[str]:

@@ -28,7 +28,8 @@ HOMES = {
     "onnx": ("medsym/export/onnx_file.py",),  # optional: the command says so if they are missing
     "onnxruntime": ("medsym/export/onnx_file.py",),
     "optuna": ("medsym/benchmarks/search.py", "medsym/benchmarks/search_space.py"),
-    "sklearn": ("medsym/training/", "medsym/evaluation/"),
+    # scores of methods, probes, and the subject score (regression, folds, covariance)
+    "sklearn": ("medsym/training/", "medsym/evaluation/", "medsym/scores/"),
     "nilearn": ("medsym/synthesis/template.py",),
     "streamlit": ("app/",),
 }

@@ -1,0 +1,56 @@
+"""What the numbers of a case mean, in plain words; no number is ever turned into "normal"."""
+
+from medsym.scores.one_class import LEVEL
+from medsym.scores.score import BASE, CaseScore, SubjectScore
+
+_SHOWN_REGIONS = 3
+#: Parts of the logit smaller than this are not worth a word.
+_SMALLEST_PART = 0.005
+
+
+def words_of(found: CaseScore, score: SubjectScore) -> str:
+    """One or more sentences for a row of the table."""
+    if found.not_assessable:
+        return f"Not assessable: {'; '.join(found.not_assessable)}."
+    said = [_probability(found, score), *_unusual(found)]
+    if found.bilateral_p is None:
+        said.append("Disease that is equal on both sides was not looked for.")
+    if found.in_fit:
+        said.append("This scan was used in the fit, its numbers flatter: see unseen.tsv.")
+    said += [f"Care: {remark}." for remark in found.remarks]
+    return " ".join(text for text in said if text)
+
+
+def _probability(found: CaseScore, score: SubjectScore) -> str:
+    target, one, other = score.target, found.probability, found.other_probability
+    if target is None or one is None or other is None:
+        return ""
+    if target.is_side:
+        return f"Left {one:.0%}, right {other:.0%}, if it is one of the two."
+    return f"{target.yes} {one:.0%}, where it is as common as in the fit."
+
+
+def _unusual(found: CaseScore) -> list[str]:
+    meanings = (
+        (found.asymmetry_p, "one place differs from its mirror place"),
+        (found.laterality_p, "the sides differ more than in healthy people"),
+        (
+            found.bilateral_p,
+            "both sides together are unlike healthy people, which no comparison of sides can see",
+        ),
+    )
+    known = [(p, text) for p, text in meanings if p is not None]
+    unusual = [f"{text} (p {p:.2g})" for p, text in known if p <= LEVEL]
+    if unusual:
+        return [f"Unusual: {'; '.join(unusual)}."]
+    return ["Nothing unusual was measured, which does not mean normal."] if known else []
+
+
+def top_regions(found: CaseScore) -> str:
+    """Regions that moved the logit most, with how far."""
+    parts = [
+        f"{region} {part:+.2f}"
+        for region, part in found.regions.items()
+        if region != BASE and abs(part) >= _SMALLEST_PART
+    ]
+    return "; ".join(parts[:_SHOWN_REGIONS])
