@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from medsym.calibration.reference import DeviationReference
 from medsym.evaluation.baselines import mirror_difference, robust_z
 from medsym.evaluation.healthy_images import HealthyImages
-from medsym.inference.case import prior_logit_of, reference_of
-from medsym.inference.evidence import evidence
+from medsym.inference.case import reference_of
+from medsym.inference.evidence import evidence, prior_logit_of
 from medsym.inference.findings import beyond_bound
 from medsym.inference.maps import CaseMaps, MapRequest, compute_maps
 from medsym.inference.passes import NetworkParts

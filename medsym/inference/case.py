@@ -1,6 +1,5 @@
 """One scan through the whole pipeline: prepare, find the brain, refine, compare, judge."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -12,12 +11,14 @@ from medsym.calibration.reference import (
     load_reference,
 )
 from medsym.errors import ConfigError
-from medsym.inference.brain import BrainMask, find_brain
+from medsym.inference.brain import BrainMask
 from medsym.inference.clock import StageClock, one_thread
+from medsym.inference.evidence import prior_logit_of
 from medsym.inference.features import scan_features
 from medsym.inference.findings import DEFAULT_PEAK_SD, Finding, find_findings
 from medsym.inference.gate import GateValues, gate_values, reasons_not_assessable
 from medsym.inference.maps import CaseMaps, MapRequest, check_bound, compute_maps
+from medsym.inference.stated_masks import MaskUse, StatedMasks
 from medsym.inference.structures import StructurePair, structure_table
 from medsym.inference.summary import Summary, summarise
 from medsym.models.store import LoadedModel
@@ -72,6 +73,7 @@ class CaseResult:
             calibration holds too few of them to say.
         calibration: which healthy cases it was judged by.
         notes: remarks of the reader, the alignment and the analysis.
+        masks: masks that the user stated and that were used.
         seconds: time per stage.
     """
 
@@ -86,6 +88,7 @@ class CaseResult:
     false_alarm_rate: float | None
     calibration: CalibrationUse
     notes: tuple[str, ...]
+    masks: tuple[MaskUse, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -121,12 +124,6 @@ def comparison_of(
     )
 
 
-def prior_logit_of(model: LoadedModel) -> float:
-    """Log odds of pathology before looking, as the model was trained with."""
-    prior = model.network.settings.pathology_prior
-    return math.log(prior / (1.0 - prior))
-
-
 def grid_of(model: LoadedModel) -> SymmetricGrid:
     """The symmetric grid that a model was trained on and asks for."""
     return SymmetricGrid.spanning(model.network.settings.spacing_mm)
@@ -139,6 +136,8 @@ def analyse_scan(
     options: Options | None = None,
     reference: DeviationReference | None = None,
     progress: Callable[[str], None] | None = None,
+    brain_mask: Volume | None = None,
+    exclusion: Volume | None = None,
 ) -> CaseResult:
     """Analyse one scan.
 
@@ -148,48 +147,61 @@ def analyse_scan(
         options: see ``Options``.
         reference: healthy reference; by default the one shipped with the model.
         progress: told the name of each stage as it begins.
+        brain_mask: used instead of finding the brain; positive inside, any lattice in the world.
+        exclusion: what is left out of the comparison together with its mirror places.
 
     Returns:
         The case. Whether its numbers may be shown is ``is_assessable``.
 
     Raises:
-        ScanError: the scan cannot be used.
+        ScanError: the scan or a mask cannot be used.
         ModelError: MS-306 if the measured defect exceeds the bound (never on sound hardware).
     """
     options = options or Options()
     clock = StageClock(progress)
+    stated = StatedMasks(brain=brain_mask, exclusion=exclusion)
     healthy = comparison_of(model, reference=reference, options=options)
     clock.enter("prepare")
     with one_thread():
         whole_head = prepare_scan(scan, grid=grid_of(model))
     clock.enter("anatomy")
-    brain = find_brain(whole_head, model=model)
+    brain = stated.brain_of(whole_head, model=model)
     clock.enter("refine")
     with one_thread():
-        prepared = refine(whole_head, brain.voxels) if brain.voxels.any() else whole_head
+        prepared = refine(whole_head, stated.finest(brain)) if brain.voxels.any() else whole_head
     clock.enter("compare")
-    request = MapRequest(
+    request = _request(prepared, model=model, options=options, stated=stated)
+    maps, parts = compute_maps(
+        model.network, prepared.brain_image, request=request, reference=healthy.reference
+    )
+    check_bound(maps, subject=scan_name(scan))
+    clock.enter("judge")
+    result = _judge(
+        prepared,
+        maps=maps,
+        brain=brain,
+        healthy=healthy,
+        options=options,
+        rounding=parts.rounding,
+        masks=stated.used(request),
+    )
+    clock.enter("")
+    result.seconds.update(clock.seconds)
+    return result
+
+
+def _request(
+    prepared: PreparedScan, *, model: LoadedModel, options: Options, stated: StatedMasks
+) -> MapRequest:
+    return MapRequest(
         spacing_mm=prepared.grid.spacing_mm,
         brain=prepared.brain,
         coverage=prepared.coverage,
         mirror_classes=mirror_permutation(),
         prior_logit=prior_logit_of(model),
         mirrored=options.measure_defect,
+        excluded=stated.excluded_on(prepared),
     )
-    maps, parts = compute_maps(
-        model.network,
-        prepared.brain_image,
-        request=request,
-        reference=healthy.reference,
-    )
-    check_bound(maps, subject=scan_name(scan))
-    clock.enter("judge")
-    result = _judge(
-        prepared, maps=maps, brain=brain, healthy=healthy, options=options, rounding=parts.rounding
-    )
-    clock.enter("")
-    result.seconds.update(clock.seconds)
-    return result
 
 
 def _judge(
@@ -200,6 +212,7 @@ def _judge(
     healthy: Comparison,
     options: Options,
     rounding: float,
+    masks: tuple[MaskUse, ...],
 ) -> CaseResult:
     voxel_ml = prepared.grid.spacing_mm**3 / 1000.0
     gate = gate_values(maps, prepared=prepared, brain_dice=brain.dice)
@@ -212,7 +225,7 @@ def _judge(
     findings = find_findings(
         maps, plane=prepared.plane, grid_to_world=prepared.grid_to_world, peak_sd=peak_sd
     )
-    notes = [*prepared.scan.notes, *prepared.notes]
+    notes = [*prepared.scan.notes, *prepared.notes, *(mask.sentence for mask in masks)]
     if use.reason:
         notes.append(f"no p-value: {use.reason}")
     if not options.measure_defect:
@@ -231,4 +244,5 @@ def _judge(
         false_alarm_rate=None if threshold is None else options.false_alarm_rate,
         calibration=replace(use, features=scan_features(maps, prepared=prepared, gate=gate)),
         notes=tuple(dict.fromkeys(notes)),
+        masks=masks,
     )

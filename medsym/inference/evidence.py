@@ -20,6 +20,7 @@ import math
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from medsym.models.store import LoadedModel
 from medsym.symmetry.mirror import flip
 
 #: Log odds of a voxel to be pathological before looking: 1 in 100 brain voxels. Origin: stroke
@@ -32,6 +33,12 @@ STORAGE_SLACK = 2.0**-23
 
 #: Absolute widening (nats) for the same reason where the bound is nearly zero.
 STORAGE_SLACK_NATS = 1e-9
+
+
+def prior_logit_of(model: LoadedModel) -> float:
+    """Log odds of pathology before looking, as the model was trained with."""
+    prior = model.network.settings.pathology_prior
+    return math.log(prior / (1.0 - prior))
 
 
 def evidence(logit: Tensor, *, prior_logit: float = DEFAULT_PRIOR_LOGIT) -> Tensor:

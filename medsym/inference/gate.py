@@ -65,6 +65,7 @@ class GateValues:
         explained: share of the intensity variance that the structures explain, in [0, 1].
         contrast: range of the brain's intensities over their height above the background.
         length_over_width: extent of the brain from back to front over that from side to side.
+        excluded: share of the brain that an exclusion mask leaves out, mirror places included.
     """
 
     brain_ml: float
@@ -76,6 +77,7 @@ class GateValues:
     explained: float
     contrast: float
     length_over_width: float
+    excluded: float = 0.0
 
 
 def length_over_width(brain: BoolMap) -> float:
@@ -134,6 +136,7 @@ def gate_values(maps: CaseMaps, *, prepared: PreparedScan, brain_dice: float) ->
         prepared: the scan on the symmetric grid.
         brain_dice: overlap of the two brain masks.
     """
+    seen = maps.brain & prepared.coverage & prepared.coverage[::-1]
     voxel_ml = prepared.grid.spacing_mm**3 / 1000.0
     counts = np.bincount(maps.anatomy.ravel(), minlength=len(STRUCTURES))
     named = [s.index for s in STRUCTURES if s.side != "none"]
@@ -146,7 +149,7 @@ def gate_values(maps: CaseMaps, *, prepared: PreparedScan, brain_dice: float) ->
     ]
     return GateValues(
         brain_ml=num_brain * voxel_ml,
-        coverage=float((maps.brain & maps.domain).sum()) / num_brain if num_brain else 0.0,
+        coverage=float(seen.sum()) / num_brain if num_brain else 0.0,
         brain_dice=brain_dice,
         hemisphere_ratio=max(sides) / min(sides) if min(sides) else float("inf"),
         structures_found=found / len(named),
@@ -156,6 +159,7 @@ def gate_values(maps: CaseMaps, *, prepared: PreparedScan, brain_dice: float) ->
         ),
         contrast=relative_contrast(image, brain=maps.brain),
         length_over_width=length_over_width(maps.brain),
+        excluded=float((seen & ~maps.domain).sum()) / num_brain if num_brain else 0.0,
     )
 
 
@@ -167,10 +171,7 @@ def reasons_not_assessable(values: GateValues) -> tuple[str, ...]:
         reasons.append(
             f"the brain measures {values.brain_ml:.0f} ml, outside {low:.0f} to {high:.0f} ml"
         )
-    if values.coverage < MIN_COVERAGE:
-        reasons.append(
-            f"only {values.coverage:.0%} of the brain has its mirror place in the field of view"
-        )
+    reasons += _not_compared(values)
     if values.brain_dice < MIN_BRAIN_DICE:
         reasons.append(
             f"two ways of finding the brain overlap by only {values.brain_dice:.2f} (Dice)"
@@ -193,3 +194,15 @@ def reasons_not_assessable(values: GateValues) -> tuple[str, ...]:
             f"(length / width {values.length_over_width:.2f}): are the axes of the file right?"
         )
     return tuple(reasons)
+
+
+def _not_compared(values: GateValues) -> list[str]:
+    """Reasons from the share of the brain that can be compared."""
+    reasons = []
+    if values.coverage < MIN_COVERAGE:
+        reasons.append(
+            f"only {values.coverage:.0%} of the brain has its mirror place in the field of view"
+        )
+    if values.excluded > 1.0 - MIN_COVERAGE:
+        reasons.append(f"the exclusion mask leaves out {values.excluded:.0%} of the brain")
+    return reasons

@@ -27,7 +27,7 @@ class CaseMaps:
     """Maps on the symmetric grid, each (x, y, z), x growing to the patient's right.
 
     Attributes:
-        pathology: probability of pathology in [0, 1], 0 outside the brain.
+        pathology: probability of pathology in [0, 1], 0 outside the brain and where left out.
         asymmetry: evidence here minus evidence at the mirror voxel, nats, antisymmetric.
         deviation: asymmetry averaged over its neighbourhood (``regional``), over the healthy spread
             of the same average, in standard deviations, antisymmetric.
@@ -36,7 +36,8 @@ class CaseMaps:
         defect: measured ``F(Sx) - S F(x)`` of the network as executed, nats; zeros if not measured.
         anatomy: structure index per voxel.
         brain: brain mask.
-        domain: voxels where the comparison is assessable: brain on either side, both sides seen.
+        domain: voxels where the comparison is assessable: brain on either side, both sides seen,
+            neither of them left out.
         even_pathology: probability shared by a voxel and its mirror, the smaller of the two.
         pvalue: probability that a healthy scan deviates anywhere as far as this place does, in
             (0, 1], the same at a voxel and its mirror, 1 outside the domain; None without a
@@ -67,6 +68,7 @@ class MapRequest:
         mirror_classes: mirror partner of each anatomy class.
         prior_logit: log odds before looking.
         mirrored: also run the mirrored pass.
+        excluded: (x, y, z) bool, places that the user leaves out, the same on both sides; or None.
     """
 
     spacing_mm: float
@@ -75,12 +77,19 @@ class MapRequest:
     mirror_classes: Sequence[int]
     prior_logit: float = DEFAULT_PRIOR_LOGIT
     mirrored: bool = True
+    excluded: BoolMap | None = None
 
     @property
     def domain(self) -> BoolMap:
         """Mirror-symmetric mask of the voxels whose comparison means something."""
         either_side = self.brain | self.brain[::-1]
-        return either_side & self.coverage & self.coverage[::-1]
+        domain = either_side & self.coverage & self.coverage[::-1]
+        return domain if self.excluded is None else domain & ~self.excluded
+
+    @property
+    def judged(self) -> BoolMap:
+        """Brain without what the user leaves out."""
+        return self.brain if self.excluded is None else self.brain & ~self.excluded
 
 
 def compute_maps(
@@ -112,10 +121,11 @@ def compute_maps(
     limit = bound(parts.even_low, parts.even_high, tolerance=parts.tolerance, prior_logit=prior)
     probability = torch.sigmoid(parts.even + parts.odd).cpu()
     brain = torch.from_numpy(np.ascontiguousarray(request.brain))
+    judged = torch.from_numpy(np.ascontiguousarray(request.judged))
     averaged = regional(difference.numpy(), domain=request.domain, spacing_mm=request.spacing_mm)
     deviation = deviation_of(averaged, request=request, reference=reference)
     maps = CaseMaps(
-        pathology=_as_float(probability * brain),
+        pathology=_as_float(probability * judged),
         asymmetry=_as_float(difference),
         deviation=deviation,
         bound=_as_float(limit.cpu() * domain),

@@ -51,7 +51,7 @@ KINDS = (
         key="pathology",
         suffix="probseg",
         units="probability",
-        meaning="Probability of pathology; 0 outside the brain.",
+        meaning="Probability of pathology; 0 outside the brain and where left out.",
     ),
     MapKind(
         key="asymmetry",

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import platform
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ def build_record(
         "scan": _scan(result, name=name),
         "assessable": shown,
         "reasons": list(result.reasons),
+        "masks": [asdict(mask) for mask in result.masks],
         "midplane": _midplane(result),
         "grid": {
             "shape": list(result.prepared.grid.shape),

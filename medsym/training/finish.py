@@ -12,8 +12,8 @@ from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import Dataset
 
 from medsym.calibration.reference import REFERENCE_FILE, REFERENCE_HASH, save_reference
-from medsym.inference.case import prior_logit_of
 from medsym.inference.deviation import build_reference
+from medsym.inference.evidence import prior_logit_of
 from medsym.inference.maps import BoolMap, FloatMap
 from medsym.models.asymmetry_net import AsymmetryNet
 from medsym.models.store import amend_manifest, load_model, save_model

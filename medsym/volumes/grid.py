@@ -65,7 +65,7 @@ def prepare_scan(
     return refine(first, first.brain)
 
 
-def refine(prepared: PreparedScan, brain_on_grid: NDArray[np.bool_]) -> PreparedScan:
+def refine(prepared: PreparedScan, brain: NDArray[np.bool_] | Volume) -> PreparedScan:
     """Repeat the alignment with a better brain mask, for instance the network's.
 
     The plane is improved with the brain's voxels as the only voters, the grid is centred on the
@@ -73,13 +73,16 @@ def refine(prepared: PreparedScan, brain_on_grid: NDArray[np.bool_]) -> Prepared
 
     Args:
         prepared: result of prepare_scan.
-        brain_on_grid: bool mask on the grid of prepared; it becomes the result's brain.
+        brain: bool mask on the grid of prepared, or float32 mask on any lattice in the same world;
+            it becomes the result's brain.
     """
-    weights = Volume(
-        voxels=np.asarray(brain_on_grid, dtype=np.float32), affine=prepared.grid_to_world
+    weights = (
+        brain
+        if isinstance(brain, Volume)
+        else Volume(voxels=np.asarray(brain, dtype=np.float32), affine=prepared.grid_to_world)
     )
     plane = refine_midplane(prepared.scan, start=prepared.plane, weights=weights)
-    centre = mask_centre(np.asarray(brain_on_grid), affine=prepared.grid_to_world)
+    centre = mask_centre(weights.voxels > 0.5, affine=weights.affine)
     return assemble(
         prepared.scan,
         grid=prepared.grid,
