@@ -2,17 +2,19 @@
 
 Legend: b batch, c channels, A structures, (x, y, z) the symmetric grid, x to the patient's right.
 All hidden features are of regular type: channels come in pairs that the mirror swaps, so
-pointwise non-linearities commute with it. Blocks are MONAI ``Convolution`` units (convolution,
-instance norm, LeakyReLU: all mirror-safe at stride 1) that carry the mirror as a parametrisation;
+pointwise non-linearities commute with it. Blocks are MONAI's ``Convolution`` units (convolution,
+instance norm, LeakyReLU: all mirror-safe at stride 1) that carry the mirror as a parametrisation,
+put together here under MONAI's names: importing MONAI takes longer than analysing half a scan, and
+nothing else that screening runs needs it;
 resolution changes are kernel 2 stride 2, the only common choice that keeps even sizes symmetric.
 """
 
 import math
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from monai.networks.blocks.convolutions import Convolution
 from torch import Tensor, nn
 
 from medsym.models.settings import ModelSettings
@@ -47,17 +49,12 @@ class NetworkOutput:
 
 
 def _unit(action_in: ChannelAction, action_out: ChannelAction, softness: Softness) -> nn.Module:
-    """MONAI convolution unit (conv 3, instance norm, LeakyReLU) that carries the mirror."""
-    unit = Convolution(
-        spatial_dims=3,
-        in_channels=action_in.channels,
-        out_channels=action_out.channels,
-        kernel_size=3,
-        adn_ordering="NA",
-        act=("LEAKYRELU", {"negative_slope": 0.01}),
-        norm=("INSTANCE", {"affine": True}),
-        bias=False,
+    """Convolution unit (conv 3, instance norm, LeakyReLU) that carries the mirror."""
+    adn = OrderedDict(
+        N=nn.InstanceNorm3d(action_out.channels, affine=True), A=nn.LeakyReLU(negative_slope=0.01)
     )
+    conv = nn.Conv3d(action_in.channels, action_out.channels, kernel_size=3, padding=1, bias=False)
+    unit = nn.Sequential(OrderedDict(conv=conv, adn=nn.Sequential(adn)))
     return soften_layer(unit, action_in=action_in, action_out=action_out, softness=softness)
 
 

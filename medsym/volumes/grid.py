@@ -7,13 +7,21 @@ any map made there back to the scan's own voxels.
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from medsym.volumes.frame import SymmetricGrid, frame_to_world
-from medsym.volumes.midplane import MidPlane, estimate_midplane, refine_midplane
-from medsym.volumes.plane_space import head_centre
+from medsym.volumes.intensity import see
+from medsym.volumes.midplane import MidPlane, estimate_midplane
+from medsym.volumes.plane_search import polish_plane, search_plane
+from medsym.volumes.plane_space import build_space, head_centre
 from medsym.volumes.prepared import PreparedScan, assemble, mask_centre
-from medsym.volumes.resampling import inside_view, resample
+from medsym.volumes.resampling import (
+    Box,
+    inside_view,
+    reached_box,
+    resample,
+    sample_lattice,
+    translation,
+)
 from medsym.volumes.volume import Volume
 
 __all__ = [
@@ -51,17 +59,18 @@ def prepare_scan(
     Raises:
         ScanError: MS-121 when the scan is constant.
     """
-    lattice = grid or SymmetricGrid()
+    lattice, seen = grid or SymmetricGrid(), see(scan)
     if brain_mask is not None:
         found = plane or estimate_midplane(scan, weights=brain_mask)
         centre = mask_centre(brain_mask.voxels > 0.5, affine=brain_mask.affine)
-        return assemble(scan, grid=lattice, plane=found, centre_mm=centre, brain=brain_mask)
-    found = plane or estimate_midplane(scan)
-    first = assemble(scan, grid=lattice, plane=found, centre_mm=head_centre(scan))
+        return assemble(seen, grid=lattice, plane=found, centre_mm=centre, brain=brain_mask)
+    centre = head_centre(seen)
+    found = plane or search_plane(build_space(seen, centre_mm=centre))
+    first = assemble(seen, grid=lattice, plane=found, centre_mm=centre)
     if plane is not None:
         centre = mask_centre(first.brain, affine=first.grid_to_world)
         brain = Volume(voxels=first.brain.astype(np.float32), affine=first.grid_to_world)
-        return assemble(scan, grid=lattice, plane=plane, centre_mm=centre, brain=brain)
+        return assemble(seen, grid=lattice, plane=plane, centre_mm=centre, brain=brain)
     return refine(first, first.brain)
 
 
@@ -81,10 +90,11 @@ def refine(prepared: PreparedScan, brain: NDArray[np.bool_] | Volume) -> Prepare
         if isinstance(brain, Volume)
         else Volume(voxels=np.asarray(brain, dtype=np.float32), affine=prepared.grid_to_world)
     )
-    plane = refine_midplane(prepared.scan, start=prepared.plane, weights=weights)
+    space = build_space(prepared.seen, weights=weights)
+    plane = polish_plane(space, start=prepared.plane)
     centre = mask_centre(weights.voxels > 0.5, affine=weights.affine)
     return assemble(
-        prepared.scan,
+        prepared.seen,
         grid=prepared.grid,
         plane=plane,
         centre_mm=centre,
@@ -115,16 +125,28 @@ def to_scan_grid(
         values = values.astype(np.float32)
     elif values.dtype == np.bool_:
         values = values.astype(np.uint8)
-    to_grid = np.linalg.inv(prepared.grid_to_world) @ prepared.scan.affine
-    shape = prepared.scan.shape
-    found = ndimage.affine_transform(
-        values, to_grid[:3, :3], to_grid[:3, 3], shape, order=order, mode="nearest"
+    box = _reach(prepared, values != fill)
+    start = [side.start for side in box]
+    shape = tuple(side.stop - side.start for side in box)
+    affine = prepared.scan.affine @ translation(start)
+    found = sample_lattice(
+        values, affine=prepared.grid_to_world, shape=shape, target_affine=affine, order=order
     )
     inside = inside_view(
-        values.shape,
-        affine=prepared.grid_to_world,
-        shape=shape,
-        target_affine=prepared.scan.affine,
+        values.shape, affine=prepared.grid_to_world, shape=shape, target_affine=affine
     )
     found[~inside] = fill
-    return found.astype(np.bool_) if np.asarray(values_on_grid).dtype == np.bool_ else found
+    # In the order of the bytes of a NIfTI file, so that it is written without another copy.
+    whole = np.full(prepared.scan.shape, fill, dtype=values.dtype, order="F")
+    whole[box] = found
+    return whole.astype(np.bool_) if np.asarray(values_on_grid).dtype == np.bool_ else whole
+
+
+def _reach(prepared: PreparedScan, marked: NDArray[np.bool_]) -> Box:
+    """Box of the scan whose voxels an interpolation of the marked voxels of the grid can reach."""
+    sides = [np.flatnonzero(marked.any(axis=other)) for other in ((1, 2), (0, 2), (0, 1))]
+    if not sides[0].size:
+        return (slice(0, 1),) * 3
+    ends = np.array([[float(side[0]) - 1.0, float(side[-1]) + 1.0] for side in sides])
+    to_scan = np.linalg.inv(prepared.scan.affine) @ prepared.grid_to_world
+    return reached_box(ends, to_source=to_scan, shape=prepared.scan.shape)

@@ -6,7 +6,7 @@ scans often carry another number there. In CT it may be two things, air and what
 where it did not measure.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +61,31 @@ def unpadded(volume: Volume) -> Volume:
     """The scan as its background and its head are judged; its own voxels are not changed."""
     voxels = without_padding(volume.voxels)
     return volume if voxels is volume.voxels else replace(volume, voxels=voxels)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SeenScan:
+    """A scan as its head is judged, worked out once: every stage of the preparation needs it.
+
+    Attributes:
+        scan: the scan as read.
+        volume: the same without the padding of a CT; the same object for other scans.
+        level: intensity of the surroundings, see ``background_level``.
+    """
+
+    scan: Volume
+    volume: Volume
+    level: float
+
+
+def see(scan: Volume) -> SeenScan:
+    """Judge the surroundings of a scan.
+
+    Raises:
+        ScanError: MS-121 when the scan is constant.
+    """
+    volume = unpadded(scan)
+    return SeenScan(scan=scan, volume=volume, level=background_level(volume.voxels)[0])
 
 
 def background_level(image: NDArray[np.floating]) -> tuple[float, bool]:

@@ -73,10 +73,11 @@ def estimate_midplane(
     Raises:
         ScanError: MS-121 when the scan is constant.
     """
+    from medsym.volumes.intensity import see
     from medsym.volumes.plane_search import search_plane
     from medsym.volumes.plane_space import build_space
 
-    return search_plane(build_space(volume, weights=_votes(volume, weights=weights)))
+    return search_plane(build_space(see(volume), weights=_votes(volume, weights=weights)))
 
 
 def refine_midplane(
@@ -89,10 +90,12 @@ def refine_midplane(
         start: plane within a few degrees and mm of the truth.
         weights: votes as in estimate_midplane.
     """
+    from medsym.volumes.intensity import see
     from medsym.volumes.plane_search import polish_plane
     from medsym.volumes.plane_space import build_space
 
-    return polish_plane(build_space(volume, weights=_votes(volume, weights=weights)), start=start)
+    space = build_space(see(volume), weights=_votes(volume, weights=weights))
+    return polish_plane(space, start=start)
 
 
 def _votes(

@@ -49,6 +49,7 @@ class _Pace:
     betas: tuple[float, float]
 
 
+ADAM_EPSILON = 1e-8  # of the paper; keeps a flat score from dividing by 0
 CLIMB = _Pace(steps=30, rate=0.5, betas=(0.9, 0.999))
 FINISH = _Pace(steps=16, rate=0.2, betas=(0.7, 0.99))
 
@@ -146,14 +147,23 @@ def _survey(level: _Level) -> torch.Tensor:
 
 @torch.enable_grad()
 def _ascend(level: _Level, *, start: torch.Tensor, pace: _Pace, prior: float) -> torch.Tensor:
-    """Adam on each of several planes, its rate falling to 0; (p, 3) to (p, 3)."""
+    """Adam on each of several planes, its rate falling to 0; (p, 3) to (p, 3).
+
+    Written out, with the arithmetic of torch's: making an optimiser of torch's loads its compiler,
+    a second of every start. D. P. Kingma, J. Ba, Adam, ICLR 2015, algorithm 1.
+    """
     parameters = start.clone().requires_grad_(True)
-    optimiser = torch.optim.Adam([parameters], lr=pace.rate, betas=pace.betas)
+    first, second = torch.zeros_like(start), torch.zeros_like(start)
+    slow, slower = pace.betas
     for step in range(pace.steps):
-        optimiser.param_groups[0]["lr"] = pace.rate * (1.0 - step / pace.steps)
-        optimiser.zero_grad()
-        (-_objective(level, parameters=parameters, prior=prior).sum()).backward()
-        optimiser.step()
+        total = -_objective(level, parameters=parameters, prior=prior).sum()
+        (gradient,) = torch.autograd.grad(total, parameters)
+        first.lerp_(gradient, 1.0 - slow)
+        second.mul_(slower).addcmul_(gradient, gradient, value=1.0 - slower)
+        spread = (second.sqrt() / (1.0 - slower ** (step + 1)) ** 0.5).add_(ADAM_EPSILON)
+        rate = pace.rate * (1.0 - step / pace.steps)
+        with torch.no_grad():
+            parameters.addcdiv_(first, spread, value=-rate / (1.0 - slow ** (step + 1)))
     return parameters.detach()
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from medsym.volumes.intensity import background_level, foreground_mask, unpadded
+from medsym.volumes.intensity import SeenScan, foreground_mask
 from medsym.volumes.resampling import inside_view, resample
 from medsym.volumes.volume import Volume
 
@@ -47,20 +47,19 @@ def _centred_affine(
     return affine
 
 
-def head_centre(volume: Volume) -> NDArray[np.float64]:
+def head_centre(seen: SeenScan) -> NDArray[np.float64]:
     """World position near the brain centre, (3,) mm: centroid of the upper 140 mm of the head.
 
     Counting from the top of the head makes it independent of how much neck the scan shows.
     """
-    volume = unpadded(volume)
+    volume = seen.volume
     corners = np.array(np.meshgrid(*[[-0.5, n - 0.5] for n in volume.shape])).reshape(3, -1)
     world = volume.affine[:3, :3] @ corners + volume.affine[:3, 3:]
     low, high = world.min(axis=1), world.max(axis=1)
     half = np.ceil((high - low) / (2 * SURVEY_SPACING_MM) - 1e-6).astype(int)
     shape = (2 * int(half[0]), 2 * int(half[1]), 2 * int(half[2]))
     survey = _centred_affine(0.5 * (low + high), shape=shape, spacing_mm=SURVEY_SPACING_MM)
-    level, _ = background_level(volume.voxels)
-    head = foreground_mask(resample(volume, to_shape=shape, affine_to=survey, fill=level))
+    head = foreground_mask(resample(volume, to_shape=shape, affine_to=survey, fill=seen.level))
     area = head.sum(axis=(0, 1)) * SURVEY_SPACING_MM**2
     top = int(np.flatnonzero(area >= min(2000.0, 0.25 * float(area.max()))).max())
     head[:, :, : max(top + 1 - round(BRAIN_HEIGHT_MM / SURVEY_SPACING_MM), 0)] = False
@@ -78,21 +77,25 @@ def _weighted_centre(
     return affine[:3, :3] @ np.array(index) + affine[:3, 3]
 
 
-def build_space(volume: Volume, *, weights: Volume | None = None) -> PlaneSpace:
+def build_space(
+    seen: SeenScan,
+    *,
+    weights: Volume | None = None,
+    centre_mm: NDArray[np.float64] | None = None,
+) -> PlaneSpace:
     """Resample a scan once, anti-aliased, to the 2 mm lattice on which planes are compared.
 
     Args:
-        volume: the scan.
+        seen: the scan.
         weights: optional votes on any lattice in the same world space; else the upper head votes.
+        centre_mm: the scan's ``head_centre`` where it is known; not used with weights.
     """
-    volume = unpadded(volume)
-    centre = (
-        head_centre(volume)
-        if weights is None
-        else _weighted_centre(weights.voxels, affine=weights.affine)
-    )
+    volume, level = seen.volume, seen.level
+    if weights is not None:
+        centre = _weighted_centre(weights.voxels, affine=weights.affine)
+    else:
+        centre = head_centre(seen) if centre_mm is None else centre_mm
     target = _centred_affine(centre, shape=SHAPE, spacing_mm=SPACING_MM)
-    level, _ = background_level(volume.voxels)
     values = resample(volume, to_shape=SHAPE, affine_to=target, fill=level)
     image = values - level
     view = inside_view(volume.shape, affine=volume.affine, shape=SHAPE, target_affine=target)

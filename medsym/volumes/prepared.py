@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from medsym.volumes.brain_mask import estimate_brain_mask, is_stripped, volume_ml
 from medsym.volumes.frame import SymmetricGrid, frame_to_world
-from medsym.volumes.intensity import background_level, foreground_mask, normalise, unpadded
+from medsym.volumes.intensity import SeenScan, foreground_mask, normalise
 from medsym.volumes.midplane import MidPlane
 from medsym.volumes.resampling import inside_view, resample
 from medsym.volumes.volume import Volume
@@ -23,7 +23,7 @@ class PreparedScan:
     """A scan on the symmetric grid. All arrays are (x, y, z) with x to the patient's right.
 
     Attributes:
-        scan: the scan as read.
+        seen: the scan as read, and as its head is judged.
         image: float32, the whole head scaled to about [0, 1], 0 outside the head.
         raw: float32, the scan's own intensities on the grid; the background level outside the view,
             and air where a CT is padded.
@@ -39,7 +39,7 @@ class PreparedScan:
             or 1).
     """
 
-    scan: Volume
+    seen: SeenScan
     image: NDArray[np.float32]
     raw: NDArray[np.float32]
     foreground: NDArray[np.bool_]
@@ -50,6 +50,11 @@ class PreparedScan:
     grid_to_world: NDArray[np.float64]
     notes: tuple[str, ...] = ()
     quality: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def scan(self) -> Volume:
+        """The scan as read."""
+        return self.seen.scan
 
     @property
     def brain_image(self) -> NDArray[np.float32]:
@@ -64,7 +69,7 @@ def mask_centre(mask: NDArray[np.bool_], *, affine: NDArray[np.float64]) -> NDAr
 
 
 def assemble(
-    scan: Volume,
+    seen: SeenScan,
     *,
     grid: SymmetricGrid,
     plane: MidPlane,
@@ -74,19 +79,18 @@ def assemble(
     """Resample a scan to the grid that a plane and a centre define, and describe it.
 
     Args:
-        scan: the scan.
+        seen: the scan.
         grid: the lattice.
         plane: mid-sagittal plane.
         centre_mm: (3,) world point; its projection on the plane becomes the centre of the grid.
         brain: mask on any lattice in the same world space; estimated when absent.
     """
     rigid = frame_to_world(plane, centre_mm=centre_mm)
-    seen = unpadded(scan)
-    level, _ = background_level(seen.voxels)
-    here = _sample(seen, grid=grid, rigid=rigid, fill=level)
+    scan = seen.scan
+    here = _sample(seen, grid=grid, rigid=rigid)
     coarse = SymmetricGrid.spanning(MASK_SPACING_MM)
     fine = grid.spacing_mm < MASK_SPACING_MM
-    judged = _sample(seen, grid=coarse, rigid=rigid, fill=level) if fine else here
+    judged = _sample(seen, grid=coarse, rigid=rigid) if fine else here
     head, stripped, own_brain = _head(judged, wants_brain=brain is None)
     found = own_brain if brain is None else brain
     assert found is not None
@@ -95,7 +99,7 @@ def assemble(
     coverage = here.view & here.view[::-1]
     quality = _quality(scan, plane=plane, brain=mask, coverage=coverage, grid=grid)
     return PreparedScan(
-        scan=scan,
+        seen=seen,
         image=normalise(here.raw, foreground, subject=scan_name(scan)),
         raw=here.raw,
         foreground=foreground,
@@ -140,14 +144,12 @@ def _head(judged: _Sampled, *, wants_brain: bool) -> tuple[NDArray[np.bool_], bo
     return whole & view, stripped, Volume(voxels=brain.astype(np.float32), affine=judged.to_world)
 
 
-def _sample(
-    scan: Volume, *, grid: SymmetricGrid, rigid: NDArray[np.float64], fill: float
-) -> _Sampled:
-    affine = rigid @ grid.frame_affine
+def _sample(seen: SeenScan, *, grid: SymmetricGrid, rigid: NDArray[np.float64]) -> _Sampled:
+    affine, scan = rigid @ grid.frame_affine, seen.volume
     return _Sampled(
         grid=grid,
         to_world=affine,
-        raw=resample(scan, to_shape=grid.shape, affine_to=affine, fill=fill),
+        raw=resample(scan, to_shape=grid.shape, affine_to=affine, fill=seen.level),
         view=inside_view(scan.shape, affine=scan.affine, shape=grid.shape, target_affine=affine),
     )
 

@@ -8,6 +8,8 @@ without it a fine pattern on one side and a half-voxel shift of it on the other 
 asymmetry.
 """
 
+import math
+from collections.abc import Sequence
 from itertools import permutations
 from typing import Any
 
@@ -18,7 +20,11 @@ from scipy import ndimage
 from medsym.volumes.volume import Volume
 
 FWHM_PER_SIGMA = 2.0 * float(np.sqrt(2.0 * np.log(2.0)))
+REACH_SIGMAS = 3.0  # the smoothing's Gaussian ends here
 EDGE_VOXELS = 0.5  # a voxel reaches half its size beyond its centre
+
+
+Box = tuple[slice, slice, slice]
 
 
 def storage_canonical(
@@ -64,6 +70,16 @@ def lattice_steps(
     return np.linalg.norm(directions.T @ target_affine[:3, :3], axis=1)
 
 
+def _sigmas(
+    affine: NDArray[np.float64], *, target_affine: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Standard deviation of the smoothing along each axis of a source, voxels; (3,)."""
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    steps = lattice_steps(affine, target_affine=target_affine)
+    fwhm = np.sqrt(np.clip(steps**2 - spacing**2, 0.0, None))
+    return np.asarray(fwhm / FWHM_PER_SIGMA / spacing)
+
+
 def antialias(
     voxels: NDArray[np.float32],
     *,
@@ -75,13 +91,12 @@ def antialias(
     Per source axis with spacing s and target step t > s, the Gaussian has FWHM sqrt(t^2 - s^2) mm.
     An axis that is already as coarse as the target is left alone.
     """
-    spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    steps = lattice_steps(affine, target_affine=target_affine)
-    fwhm = np.sqrt(np.clip(steps**2 - spacing**2, 0.0, None))
     smooth = voxels
-    for axis, sigma in enumerate(fwhm / FWHM_PER_SIGMA / spacing):
+    for axis, sigma in enumerate(_sigmas(affine, target_affine=target_affine)):
         if sigma > 0.1:  # narrower than this changes no value by more than 1e-10
-            smooth = ndimage.gaussian_filter1d(smooth, sigma, axis=axis, mode="nearest", truncate=3)
+            smooth = ndimage.gaussian_filter1d(
+                smooth, sigma, axis=axis, mode="nearest", truncate=REACH_SIGMAS
+            )
     return smooth
 
 
@@ -132,6 +147,37 @@ def inside_view(
     return inside
 
 
+def translation(start: Sequence[int]) -> NDArray[np.float64]:
+    """(4, 4) matrix from voxels of a box that begins at ``start`` to voxels of the whole."""
+    moved = np.eye(4)
+    moved[:3, 3] = start
+    return moved
+
+
+def reached_box(
+    ends: NDArray[np.float64],
+    *,
+    to_source: NDArray[np.float64],
+    shape: tuple[int, int, int],
+    margin: Sequence[int] = (0, 0, 0),
+) -> Box:
+    """Voxels of a source that a box of another lattice covers, never none.
+
+    Args:
+        ends: (3, 2) first and last coordinate of the box along each of its axes.
+        to_source: (4, 4) its coordinates to voxels of the source.
+        shape: of the source.
+        margin: further voxels on both sides along each axis of the source.
+    """
+    corners = np.stack(np.meshgrid(*ends, indexing="ij")).reshape(3, -1)
+    there = to_source[:3, :3] @ corners + to_source[:3, 3:]
+    sides = []
+    for low, high, size, more in zip(there.min(1), there.max(1), shape, margin, strict=True):
+        start = min(max(math.floor(low) - more, 0), size - 1)
+        sides.append(slice(start, max(min(math.ceil(high) + more + 1, size), start + 1)))
+    return sides[0], sides[1], sides[2]
+
+
 def resample(
     volume: Volume,
     *,
@@ -153,11 +199,35 @@ def resample(
         Array of shape to_shape.
     """
     voxels, affine = storage_canonical(volume.voxels, affine=volume.affine)
+    seen = inside_view(voxels.shape, affine=affine, shape=to_shape, target_affine=affine_to)
+    box = _needed(voxels.shape, affine=affine, shape=to_shape, target_affine=affine_to)
+    voxels, affine = voxels[box], affine @ translation([side.start for side in box])
     if order:
-        voxels = antialias(voxels.astype(np.float32), affine=affine, target_affine=affine_to)
+        smooth = voxels.astype(np.float32, copy=False)
+        voxels = antialias(smooth, affine=affine, target_affine=affine_to)
     values = sample_lattice(
         voxels, affine=affine, shape=to_shape, target_affine=affine_to, order=order
     )
-    seen = inside_view(voxels.shape, affine=affine, shape=to_shape, target_affine=affine_to)
     values[~seen] = fill
     return values
+
+
+def _needed(
+    shape_from: tuple[int, int, int],
+    *,
+    affine: NDArray[np.float64],
+    shape: tuple[int, int, int],
+    target_affine: NDArray[np.float64],
+) -> Box:
+    """Voxels of a source that decide any value of a target, smoothing and interpolation included.
+
+    Its border is either the source's own or beyond the reach of every target voxel, so that values
+    are those of the whole source.
+    """
+    reach = REACH_SIGMAS * _sigmas(affine, target_affine=target_affine)
+    return reached_box(
+        np.array([[0.0, n - 1.0] for n in shape]),
+        to_source=np.linalg.inv(affine) @ target_affine,
+        shape=shape_from,
+        margin=[math.ceil(r) + 2 for r in reach],
+    )

@@ -5,7 +5,10 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "monai", "escnn", "nibabel", "sklearn", "nilearn", "streamlit", "scipy", "pandas")
+HEAVY = (
+    *("torch", "monai", "escnn", "nibabel", "sklearn", "nilearn", "streamlit", "scipy", "pandas"),
+    *("matplotlib", "torch._dynamo"),
+)
 
 
 def loaded_after(statement: str) -> set[str]:
@@ -34,6 +37,14 @@ def test_symmetry_needs_torch_alone() -> None:
 def test_reading_scans_needs_neither_networks_nor_learning() -> None:
     loaded = loaded_after("import medsym.volumes.nifti")
     assert not loaded & {"monai", "escnn", "sklearn", "nilearn", "streamlit"}
+
+
+def test_screening_starts_without_monai_and_without_a_compiler() -> None:
+    loaded = loaded_after(
+        "from medsym.models.store import load_model; import medsym.screening.batch; load_model()"
+    )
+    assert "torch" in loaded
+    assert not loaded & {"monai", "nilearn", "streamlit", "torch._dynamo", "matplotlib"}
 
 
 @pytest.mark.parametrize("name", ["MedsymError", "RESEARCH_USE_ONLY", "__version__"])
