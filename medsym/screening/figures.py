@@ -1,25 +1,23 @@
-"""Pictures of a case: slices of the aligned, brain-masked scan with the deviation over it.
+"""What is drawn of a case: slices of the aligned, brain-masked scan with the deviation over it.
 
 Only the brain is drawn, so no face can be recognised. Slices come from the aligned frame (x to the
 patient's right), in which the mid-line is vertical. Radiological pictures show the patient's right
-on the left-hand side; every axial and coronal slice carries the letters R and L.
+on the left-hand side.
 """
 
 import base64
-import io
 import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 from scipy.ndimage import zoom
 
-from medsym import RESEARCH_USE_ONLY
 from medsym.inference.case import CaseResult
 from medsym.inference.findings import EXTENT_SHARE, pair_bound
 from medsym.volumes.grid import resample
-from medsym.volumes.slices import PLANES, side_letters, slice_picture
+from medsym.volumes.slices import slice_picture
 
 RGB = NDArray[np.uint8]
 #: A voxel of the picture is a whole fraction of a voxel of the symmetric grid, near this size: half
@@ -32,10 +30,11 @@ MORE = (230, 97, 1)
 INK, PAPER = (235, 235, 235), (12, 12, 16)
 #: Opacity of a place beyond the bound, from just beyond it up to the full scale.
 OPACITY = (0.25, 0.85)
-LETTER_SIZE = 16
 #: Space around the brain, room for the letters, mm.
 MARGIN_MM = 18.0
-NOTICE_SIZE = 12
+#: Distance and width of the lines over places within the bound, screen pixels.
+HATCH = (7, 2)
+HATCH_INK = (205, 205, 205)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,7 +46,10 @@ class Picture:
         deviation: SD, positive where there is more evidence than at the mirror place.
         visible: places that are coloured: deviation from the extent of a finding on, asymmetry
             beyond the bound.
+        within: places of the same deviation whose asymmetry the bound covers; hatched.
         full_scale: deviation drawn with full colour, SD.
+        extent: deviation from which places are coloured or hatched, SD.
+        voxel_mm: edge of a voxel of the picture.
         refinement: voxels of the picture per voxel of the symmetric grid, along each axis.
         pixels: screen pixels per voxel of the picture, along each axis.
         origin: voxel of the refined symmetric grid at which the arrays begin; the mid-plane stays
@@ -57,10 +59,23 @@ class Picture:
     scan: NDArray[np.float32]
     deviation: NDArray[np.float32]
     visible: NDArray[np.bool_]
+    within: NDArray[np.bool_]
     full_scale: float
+    extent: float
+    voxel_mm: float
     refinement: int = 2
     pixels: int = 2
     origin: tuple[int, int, int] = (0, 0, 0)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Voxels along x, y and z."""
+        x, y, z = self.scan.shape
+        return x, y, z
+
+    def mirror_of(self, at: tuple[int, int, int]) -> tuple[int, int, int]:
+        """The mirror place of a voxel: the mid-plane lies between the two middle columns."""
+        return self.scan.shape[0] - 1 - at[0], at[1], at[2]
 
     def index_of(self, grid_index: NDArray[np.floating]) -> tuple[int, int, int]:
         """Nearest voxel of the picture to a (fractional) voxel of the symmetric grid."""
@@ -89,11 +104,16 @@ def picture_of(result: CaseResult) -> Picture:
     excess = _refined(maps.asymmetry - pair_bound(maps), refinement)
     deviation = _refined(maps.deviation, refinement)
     box = _brain_box(brain, margin=round(MARGIN_MM / voxel_mm))
+    extent = EXTENT_SHARE * result.peak_sd
+    reached = (deviation >= extent) & brain
     return Picture(
         scan=np.where(brain, scaled, 0.0).astype(np.float32)[box],
         deviation=deviation[box],
-        visible=((deviation >= EXTENT_SHARE * result.peak_sd) & (excess > 0) & brain)[box],
+        visible=(reached & (excess > 0))[box],
+        within=(reached & (excess <= 0))[box],
         full_scale=max(result.peak_sd, result.summary.deviation_max, 1e-6),
+        extent=extent,
+        voxel_mm=voxel_mm,
         refinement=refinement,
         pixels=math.ceil(voxel_mm / PIXEL_MM),
         origin=(box[0].start, box[1].start, box[2].start),
@@ -119,71 +139,46 @@ def _refined(values: NDArray[np.float32], refinement: int) -> NDArray[np.float32
 
 
 def colour_slice(
-    picture: Picture, *, plane: str, index: int, radiological: bool = True, overlay: bool = True
+    picture: Picture,
+    *,
+    plane: str,
+    index: int,
+    radiological: bool = True,
+    overlay: bool = True,
+    scale: int = 1,
 ) -> RGB:
-    """One slice as (row, column, 3) colours, without letters."""
+    """One slice as (row, column, 3) colours, without letters.
 
-    def cut(values: NDArray[np.generic]) -> NDArray[np.generic]:
-        return slice_picture(values, plane=plane, index=index, radiological=radiological)
+    Args:
+        picture: what is drawn.
+        plane: "axial", "coronal" or "sagittal".
+        index: of the slice.
+        radiological: the patient's right on the left-hand side.
+        overlay: with the deviation in colour and, hatched, the places within the bound.
+        scale: screen pixels per voxel of the picture; values between voxels are interpolated.
+    """
 
-    grey = np.asarray(cut(picture.scan), dtype=np.float64)[..., None]
+    def cut(values: NDArray[np.generic], how: Image.Resampling) -> NDArray[np.float64]:
+        flat = slice_picture(values, plane=plane, index=index, radiological=radiological)
+        image = Image.fromarray(np.ascontiguousarray(flat, dtype=np.float32))
+        size = (image.width * scale, image.height * scale)
+        return np.asarray(image.resize(size, how), dtype=np.float64)[..., None]
+
+    smooth, linear = Image.Resampling.BICUBIC, Image.Resampling.BILINEAR
+    grey = np.clip(cut(picture.scan, smooth), 0.0, 1.0)
     base = np.array(PAPER) + grey * (255.0 - np.array(PAPER))
     if overlay:
-        strength = np.asarray(cut(picture.deviation), dtype=np.float64)[..., None]
-        share = np.clip(strength / picture.full_scale, 0.0, 1.0)
+        share = np.clip(cut(picture.deviation, linear) / picture.full_scale, 0.0, 1.0)
         opacity = OPACITY[0] + (OPACITY[1] - OPACITY[0]) * share
-        shown = np.asarray(cut(picture.visible))[..., None]
+        shown = cut(picture.visible, linear) > 0.5
         base = np.where(shown, base * (1.0 - opacity) + np.array(MORE) * opacity, base)
+        row, column = np.indices(base.shape[:2])
+        line = np.asarray((row + column) % HATCH[0] < HATCH[1])[..., None]
+        hatched = (cut(picture.within, linear) > 0.5) & ~shown & line
+        base = np.where(hatched, np.array(HATCH_INK), base)
     return np.clip(np.rint(base), 0, 255).astype(np.uint8)
 
 
-def letter_image(letter: str) -> Image.Image:
-    """A letter as drawn into the pictures."""
-    image = Image.new("RGB", (LETTER_SIZE, LETTER_SIZE + 4), PAPER)
-    font = ImageFont.load_default(LETTER_SIZE)
-    ImageDraw.Draw(image).text((2, 0), letter, fill=INK, font=font)
-    return image
-
-
-def labelled_slice(
-    picture: Picture, *, plane: str, index: int, radiological: bool = True, overlay: bool = True
-) -> Image.Image:
-    """One enlarged slice with its side letters."""
-    colours = colour_slice(
-        picture, plane=plane, index=index, radiological=radiological, overlay=overlay
-    )
-    image = Image.fromarray(colours.repeat(picture.pixels, axis=0).repeat(picture.pixels, axis=1))
-    first, second = side_letters(plane, radiological=radiological)
-    top = (image.height - LETTER_SIZE) // 2
-    image.paste(letter_image(first), (2, top))
-    image.paste(letter_image(second), (image.width - LETTER_SIZE - 2, top))
-    return image
-
-
-def three_planes(
-    picture: Picture, *, at: tuple[int, int, int], radiological: bool = True, overlay: bool = True
-) -> Image.Image:
-    """Axial, coronal and sagittal slice through a voxel, side by side over the notice."""
-    cuts = [
-        labelled_slice(
-            picture, plane=plane, index=at[axis], radiological=radiological, overlay=overlay
-        )
-        for plane, axis in zip(PLANES, (2, 1, 0), strict=True)
-    ]
-    height = max(c.height for c in cuts)
-    sheet = Image.new("RGB", (sum(c.width for c in cuts), height + NOTICE_SIZE + 6), PAPER)
-    font = ImageFont.load_default(NOTICE_SIZE)
-    notice = f"{RESEARCH_USE_ONLY} R, L: the patient's right and left."
-    ImageDraw.Draw(sheet).text((6, height), notice, fill=INK, font=font)
-    left = 0
-    for cut in cuts:
-        sheet.paste(cut, (left, (height - cut.height) // 2))
-        left += cut.width
-    return sheet
-
-
-def data_uri(image: Image.Image) -> str:
-    """PNG as a data URI, so that a page needs no other file."""
-    buffer = io.BytesIO()
-    image.save(buffer, format="PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+def data_uri(jpeg: bytes) -> str:
+    """JPEG as a data URI, so that a page needs no other file."""
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")

@@ -14,11 +14,13 @@ from medsym.inference.findings import finding_labels
 from medsym.inference.maps import REGION_MM
 from medsym.models.store import LoadedModel
 from medsym.models.structures import STRUCTURES
+from medsym.screening.case_pictures import case_pictures
 from medsym.screening.naming import CaseName
 from medsym.screening.records import build_record, model_identity, read_record, sealed, software
 from medsym.screening.report import report_name, write_report
 from medsym.screening.table import tsv
 from medsym.volumes.grid import to_scan_grid
+from medsym.volumes.output_file import write_atomically
 from medsym.volumes.writer import safe_out, write_json, write_map, write_text
 
 _NOT_COMPARED = (
@@ -137,6 +139,11 @@ class CaseWriter:
         """Path of the label table of the anatomy map."""
         return self.path(f"desc-{ANATOMY.key}_{ANATOMY.suffix}.tsv")
 
+    @property
+    def thumbnail_path(self) -> Path:
+        """Path of the small picture for lists."""
+        return self.path("desc-leading_thumbnail.jpg")
+
     def map_path(self, kind: MapKind) -> Path:
         """Path of a map."""
         return self.path(f"desc-{kind.key}_{kind.suffix}.nii.gz")
@@ -156,11 +163,15 @@ class CaseWriter:
         """
         self.record_path.parent.mkdir(parents=True, exist_ok=True)
         self._remove_earlier()
+        pictures = case_pictures(result) if result.is_assessable else None
         files = self._write_maps(result) if result.is_assessable else {}
+        if pictures:
+            sha256 = write_atomically(self.thumbnail_path, pictures.thumbnail)
+            files["thumbnail"] = self.entry(self.thumbnail_path, sha256)
         record = build_record(
             result, name=self.name, model=self.model, options=options, files=files
         )
-        sha256 = write_report(self.out, record=record, result=result)
+        sha256 = write_report(self.out, record=record, pictures=pictures)
         record["files"]["report"] = self.entry(self.page_path, sha256)
         record = sealed(record)
         write_json(self.record_path, record)
@@ -177,7 +188,7 @@ class CaseWriter:
         for kind in (*KINDS, ANATOMY, FINDINGS):
             own |= {self.map_path(kind), self.sidecar_path(kind)}
         self.record_path.unlink(missing_ok=True)
-        for path in (*own, self.label_path, self.page_path):
+        for path in (*own, self.label_path, self.thumbnail_path, self.page_path):
             path.unlink(missing_ok=True)
 
     def _write_maps(self, result: CaseResult) -> dict[str, dict[str, str]]:

@@ -23,6 +23,21 @@ def slice_picture(
     return upright[:, ::-1] if radiological else upright
 
 
+def picture_place(
+    at: tuple[int, int, int],
+    *,
+    shape: tuple[int, int, int],
+    plane: str,
+    radiological: bool = True,
+) -> tuple[int, int]:
+    """Row and column at which `slice_picture` shows a voxel of an array of this shape."""
+    (x, y, z), (width, length, height) = at, shape
+    if plane == "sagittal":
+        return height - 1 - z, length - 1 - y
+    row = length - 1 - y if plane == "axial" else height - 1 - z
+    return row, width - 1 - x if radiological else x
+
+
 def add_side_letters(
     axes: Any, plane: str, *, size: float, inset: float = 0.02, top: bool = False, pad: float = 1.0
 ) -> None:

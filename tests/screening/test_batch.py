@@ -43,6 +43,7 @@ def test_files_of_a_case_are_complete_and_verify(tmp_path: Path, folder: Path) -
     assert names == {
         *(f"{name}{ending}" for name in expected for ending in (".nii.gz", ".json")),
         *(f"{stem}_desc-anatomy_dseg.tsv", f"{stem}_case.json"),
+        f"{stem}_desc-leading_thumbnail.jpg",
         *("screening.tsv", "screening.json", "failures.tsv", "dataset_description.json"),
         *("sub-01_T1w.html", "index.html", "logs/sources.json", "logs/journal.jsonl"),
     }

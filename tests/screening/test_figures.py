@@ -5,17 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from medsym.screening.figures import (
-    LETTER_SIZE,
-    NOTICE_SIZE,
-    Picture,
-    colour_slice,
+from medsym.screening.figure_marks import LETTER_SIZE, LINE, letter_image
+from medsym.screening.figure_sheets import (
+    OVERVIEW,
+    jpeg,
     labelled_slice,
-    letter_image,
-    picture_of,
-    side_letters,
+    overview,
     three_planes,
+    thumbnail,
 )
+from medsym.screening.figures import Picture, colour_slice, picture_of
+from medsym.volumes.slices import PLANES, picture_place, side_letters, slice_picture
 from tests.builders_case import fake_model, flat_reference, head_phantom
 
 SHAPE = (128, 160, 128)  # 1.5 mm, the origin in the centre
@@ -41,7 +41,10 @@ def marked() -> Picture:
         scan=np.where(brain, 0.4, 0.0).astype(np.float32),
         deviation=deviation,
         visible=deviation > 0,
+        within=np.zeros(SHAPE, dtype=bool),
         full_scale=8.0,
+        extent=4.0,
+        voxel_mm=1.5,
     )
 
 
@@ -95,12 +98,7 @@ def test_upright_and_nose_left(plane: str, index: int) -> None:
 
 def test_places_within_the_bound_stay_uncoloured() -> None:
     picture = marked()
-    hidden = Picture(
-        scan=picture.scan,
-        deviation=picture.deviation,
-        visible=np.zeros(SHAPE, dtype=bool),
-        full_scale=8.0,
-    )
+    hidden = replace(picture, visible=np.zeros(SHAPE, dtype=bool))
     plain = colour_slice(picture, plane="axial", index=70, overlay=False)
     assert np.array_equal(colour_slice(hidden, plane="axial", index=70), plain)
     assert not np.array_equal(colour_slice(picture, plane="axial", index=70), plain)
@@ -131,11 +129,8 @@ def test_only_the_brain_is_drawn(tmp_path, spacing: float) -> None:
     x, y, z = picture.scan.shape
     pixels = picture.pixels
     sheet = three_planes(picture, at=index)
-    assert sheet.size == (
-        pixels * (x + x + y),
-        pixels * max(y, z) + NOTICE_SIZE + 6,
-    )
-    assert np.asarray(sheet)[-NOTICE_SIZE:].max() > 150  # the notice is part of the picture
+    assert sheet.size == (pixels * (x + x + y), pixels * max(y, z) + 2 * LINE)
+    assert np.asarray(sheet)[-LINE:].max() > 150  # the notice is part of the picture
 
 
 @pytest.mark.usefixtures("known_plane")
@@ -169,3 +164,60 @@ def test_pictures_show_the_same_millimetres_on_a_finer_grid(tmp_path) -> None:
     np.testing.assert_allclose(sizes[1], sizes[0], atol=6.0)
     np.testing.assert_allclose(peaks[1], peaks[0], atol=3.0)
     assert peaks[1][0] < -30.0  # the patient's left
+
+
+def test_the_rings_are_on_the_peak_and_at_its_mirror_place() -> None:
+    picture = marked()
+    sheet = np.asarray(three_planes(picture, at=MARKER)).astype(int)
+    width, height = (2 * n for n in SHAPE[:2])
+    axial = sheet[:height, :width]
+    blue = np.argwhere(axial[..., 2] - axial[..., 0] > 100)  # the diamond
+    orange = np.argwhere(axial[..., 0] - axial[..., 2] > 100)
+    middle = (width - 1) / 2
+    assert (
+        orange[:, 1].mean() < middle < blue[:, 1].mean()
+    )  # radiological: the right is at the left
+    assert blue[:, 1].mean() - middle == pytest.approx(middle - orange[:, 1].mean(), abs=1.5)
+    assert blue[:, 0].mean() == pytest.approx(orange[:, 0].mean(), abs=1.5)
+
+
+def test_places_within_the_bound_are_hatched_and_never_orange() -> None:
+    picture = marked()
+    doubtful = replace(picture, visible=picture.within, within=picture.visible)
+    drawn = colour_slice(doubtful, plane="axial", index=70, scale=2).astype(int)
+    plain = colour_slice(doubtful, plane="axial", index=70, scale=2, overlay=False).astype(int)
+    changed = (drawn != plain).any(axis=-1)
+    share = changed.sum() / (4 * picture.visible[:, :, 70].sum())
+    assert 0.15 < share < 0.45
+    assert np.abs(drawn[..., 0] - drawn[..., 2]).max() <= 4  # grey
+
+
+def test_a_small_picture_has_the_marker_on_the_side_of_its_letter_and_is_small() -> None:
+    image = thumbnail(marked(), at=MARKER)
+    colours = np.asarray(image).astype(int)
+    column = np.argwhere(colours[..., 0] - colours[..., 2] > 60)[:, 1].mean()
+    assert column < (image.width - 1) / 2
+    assert len(jpeg(image)) < 8000
+    assert jpeg(image) == jpeg(image)
+
+
+def test_the_overview_shows_every_level_of_the_brain_and_the_finding_on_its_side() -> None:
+    sheet = np.asarray(overview(marked())).astype(int)
+    tile = sheet.shape[1] // OVERVIEW[1]
+    orange = np.argwhere(sheet[..., 0] - sheet[..., 2] > 60)
+    bars = sheet.shape[0] - 2 * LINE
+    inside = orange[orange[:, 0] < bars]
+    assert len(inside) > 0
+    assert np.all(inside[:, 1] % tile < tile / 2)  # the patient's right is at the left of a tile
+
+
+@pytest.mark.parametrize("plane", PLANES)
+@pytest.mark.parametrize("radiological", [True, False])
+def test_a_voxel_is_drawn_at_its_picture_place(plane: str, radiological: bool) -> None:
+    shape, at = (4, 5, 6), (1, 3, 2)
+    values = np.zeros(shape)
+    values[at] = 1.0
+    index = at[{"axial": 2, "coronal": 1, "sagittal": 0}[plane]]
+    flat = slice_picture(values, plane=plane, index=index, radiological=radiological)
+    place = picture_place(at, shape=shape, plane=plane, radiological=radiological)
+    assert [tuple(p) for p in np.argwhere(flat)] == [place]

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from medsym.models.structures import STRUCTURES
+from medsym.screening.case_pictures import CasePictures
 from medsym.screening.records import read_record
 from medsym.screening.report import place_text, write_index, write_report
 from tests.screening.quick_run import run, store
@@ -81,28 +82,57 @@ def test_volumes_of_structures_are_left_then_right_and_absent_where_not_found(ou
         {"name": "ventral-diencephalon", **sizes, **deviations},
         {"name": "accumbens", **absent},
     ]
-    write_report(out, record=record | {"case": "sub-02_T1w"}, result=WithoutPictures())
+    write_report(out, record=record | {"case": "sub-02_T1w"}, pictures=NO_PICTURES)
     rows = structure_rows((out / "sub-02_T1w.html").read_text(encoding="utf-8"))
     assert rows["ventral diencephalon"] == ["1.5", "2.5", "-0.250", "0.10", "-0.10"]
     assert rows["accumbens"] == ["-"] * 5
 
 
-class WithoutPictures:
-    """A result of which the page needs nothing but its record."""
+#: A page of which nothing but the record matters.
+NO_PICTURES = CasePictures(
+    sheets=(), overview="data:,", thumbnail=b"", defects=(None,) * 9, radiological=True
+)
 
-    is_assessable = False
+
+def hostile(value: object) -> object:
+    """Every text of a record with markup in it; keys stay."""
+    if isinstance(value, dict):
+        return {key: hostile(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [hostile(item) for item in value]
+    return value + "<i onclick=x>" if isinstance(value, str) else value
 
 
-def test_names_are_escaped(tmp_path: Path) -> None:
-    failure = {
-        "file": "<img src=x onerror=alert(1)>.nii",
-        "case": "sub-x",
-        "code": "MS-101",
-        "cause": "![](x)",
-        "fix": "<b>",
-    }
-    write_index(tmp_path, records=[], failures=[failure])
-    page = (tmp_path / "index.html").read_text(encoding="utf-8")
-    assert "<img src=x" not in page
-    assert "&lt;img src=x" in page
-    assert "<b>" not in page
+def test_markup_in_any_text_of_a_record_is_escaped(out: Path, tmp_path: Path) -> None:
+    record = hostile(read_record(next(out.glob("sub-01/anat/*_case.json"))))
+    record |= {"case": "sub-01_T1w"}
+    write_report(tmp_path, record=record, pictures=NO_PICTURES)
+    failure = dict.fromkeys(("file", "case", "code", "cause", "fix"), "<i>.nii")
+    withheld = record | {"assessable": False, "reasons": ["<i>"], "case": "sub-02"}
+    write_report(tmp_path, record=withheld, pictures=None)
+    write_index(tmp_path, records=[record, withheld], failures=[failure])
+    for path in sorted(tmp_path.glob("*.html")):
+        page = path.read_text(encoding="utf-8")
+        assert "<i" not in page.replace("<img", "").replace("<input", "")
+        assert "&lt;i" in page
+
+
+def test_the_notice_is_on_every_printed_page(page: str) -> None:
+    head = page[page.index("<thead>") : page.index("</thead>")]
+    assert "Research use only" in head
+    printed = page[page.index("@media print") :]
+    assert ".sheet > thead { display: table-header-group" in printed
+    assert "break-inside: avoid" in printed
+
+
+def test_the_result_is_said_in_words_with_the_right_side(page: str) -> None:
+    assert "<b>LEFT higher than RIGHT</b>" in page
+    assert "RIGHT higher than LEFT" not in page
+
+
+def test_no_finding_is_never_called_normal(out: Path, tmp_path: Path) -> None:
+    record = read_record(next(out.glob("sub-01/anat/*_case.json"))) | {"findings": []}
+    write_report(tmp_path, record=record, pictures=NO_PICTURES)
+    page = (tmp_path / "sub-01_T1w.html").read_text(encoding="utf-8")
+    assert "No finding above the threshold. This does not mean normal." in page
+    assert "higher than" not in page
