@@ -1,18 +1,23 @@
 """The ablation end to end in its processes: equal steps, going on, ending in time, and refusals."""
 
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any, cast
 
 import nibabel
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from medsym.benchmarks.ablation.benchmark import run_ablation
+from medsym.benchmarks.ablation.clock import SharedClock
 from medsym.benchmarks.ablation.processes import begin, process_context
 from medsym.benchmarks.ablation.results import FILE_NAME
-from medsym.benchmarks.ablation.settings import AblationSettings, Resources
+from medsym.benchmarks.ablation.settings import ARMS, AblationSettings, RateSearch, Resources
 from medsym.benchmarks.ablation.subjects import SubjectFiles
+from medsym.benchmarks.ablation.training import Training, train
 from medsym.errors import ConfigError
 from medsym.synthesis.settings import LesionConfig, SourceConfig, SynthesisConfig
 from tests.benchmarks.ablation_problem import SETTINGS, made_subject, on_grid
@@ -42,8 +47,9 @@ def with_subjects(folder: Path, settings: AblationSettings = SETTINGS) -> Subjec
     files.folder.mkdir(parents=True)
     for index in range(settings.subjects):
         files.write("train", index, on_grid(made_subject(seed=index)))
-    for index in range(settings.test_subjects):
-        files.write("test", index, on_grid(made_subject(seed=100 + index, sick=index > 0)))
+    for split, first in (("test", 100), ("reference", 200)):
+        for index in range(settings.counts().get(split, 0)):
+            files.write(split, index, on_grid(made_subject(seed=first + index, sick=index > 0)))
     return files
 
 
@@ -96,6 +102,29 @@ def test_with_a_time_limit_all_trainings_do_equally_many_steps(tmp_path: Path) -
     assert steps == {numbers["steps"]}
     assert 10 < numbers["steps"] < 100_000
     assert 10 < numbers["seconds"] < 60
+
+
+def test_every_network_gets_the_rate_that_was_best_on_subjects_of_their_own(tmp_path: Path) -> None:
+    search = RateSearch(rates=(1e-9, 0.02), steps=30, subjects=2)
+    settings = SETTINGS.model_copy(update={"search": search})
+    files = with_subjects(tmp_path, settings)
+    numbers = run_ablation(settings, resources(tmp_path))
+    lines = [json.loads(t) for t in (tmp_path / FILE_NAME).read_text("utf-8").splitlines()]
+    assert len(lines) == 2 * len(settings.arms) + len(settings.arms)
+    assert {len(row["per_subject"]["dice"]) for row in lines} == {2, settings.test_subjects}
+    for arm in numbers["arms"]:
+        tried = {r["rate"]: r["auprc"] for r in numbers["search"] if r["arm"] == arm["name"]}
+        assert tried[arm["rate"]] == max(tried.values())
+        assert tried[1e-9] != tried[0.02]
+        with_rate = Training(arm=ARMS[arm["name"]], seed=0, rate=arm["rate"], mixed_precision=False)
+        clock = SharedClock.start(process_context("cpu"), runs=1, total=4, deadline=math.inf)
+        trained = train(with_rate, files, clock)
+        assert trained is not None
+        kept = load_file(tmp_path / "networks" / f"{arm['name']}-0.safetensors")
+        for name, tensor in trained[0].state_dict().items():
+            assert torch.allclose(kept[name], tensor, atol=1e-6), name
+    with pytest.raises(ConfigError, match="MS-398"):
+        run_ablation(settings, resources(tmp_path, minutes=1.0))
 
 
 def test_too_little_time_for_any_training_is_refused_and_keeps_the_subjects(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def row(arm: str, seed: int, *, gain: float) -> dict[str, Any]:
     generator = torch.Generator().manual_seed(seed)
     logits = [torch.randn(s.lesion.shape, generator=generator) + gain * s.lesion for s in SUBJECTS]
     numbers = scored(Oracle(logits))
-    costs = {"parameters": 10, "last_loss": 1.0, "train_cpu_seconds": 2.0, "steps": 5}
+    costs = {"parameters": 10, "rate": 0.002, "last_loss": 1.0, "train_cpu_seconds": 2.0, "steps": 5}
     return {"run": f"{arm}/{seed}", "arm": arm, "seed": seed, **costs, **numbers}
 
 

@@ -218,7 +218,7 @@ def stored(folder: Path) -> SubjectFiles:
 
 def test_same_training_gives_the_same_network_and_does_its_steps(tmp_path: Path) -> None:
     files = stored(tmp_path)
-    training = Training(arm=ARMS["head-exchange"], seed=1, place=0, mixed_precision=False)
+    training = Training(arm=ARMS["head-exchange"], seed=1, rate=0.002, mixed_precision=False)
     states = []
     for _ in range(2):
         clock = clock_with(done=[0], started=[0.0], total=4)
@@ -232,5 +232,5 @@ def test_same_training_gives_the_same_network_and_does_its_steps(tmp_path: Path)
 def test_training_gives_up_at_the_deadline(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     clock = SharedClock.start(context, runs=1, total=4, deadline=0.0)
-    training = Training(arm=ARMS["free-alone"], seed=0, place=0, mixed_precision=False)
+    training = Training(arm=ARMS["free-alone"], seed=0, rate=0.002, mixed_precision=False)
     assert train(training, stored(tmp_path), clock) is None

@@ -2,8 +2,9 @@
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from multiprocessing.context import BaseContext
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from medsym.benchmarks.machine import machine
 from medsym.errors import ConfigError
 
 Report = Callable[[str], None]
+SEARCH_SEED = 1_000_003  # of the trainings that choose a rate; no other training has it
 LAST_SECONDS = 6.0  # for the summary, after the last training
 
 
@@ -40,62 +42,131 @@ def run_ablation(
 
     Returns:
         ``settings``, ``machine``, ``steps``, ``mixed_precision``, ``seconds``, ``unfinished``
-        (names of trainings that the time did not allow) and what
-        :func:`medsym.benchmarks.ablation.summary.summarise` returns.
+        (names of trainings that the time did not allow), ``search`` (rows of the trainings that
+        chose the rates) and what :func:`medsym.benchmarks.ablation.summary.summarise` returns.
 
     Raises:
         ConfigError: MS-395 an unknown arm, MS-396 a training failed, MS-397 not one training
-            finished in time.
+            finished in time, MS-398 a time limit together with a search of rates.
     """
     start, measured_on = time.time(), machine()
     settings.chosen()  # refuses a wrong name before anything is drawn
+    if settings.search is not None and resources.minutes is not None:
+        raise ConfigError(
+            code="MS-398",
+            subject="--minutes",
+            cause="a comparison that searches learning rates needs a given number of steps",
+            fix="leave it out, or leave out search in the settings",
+        )
     resources.out.mkdir(parents=True, exist_ok=True)
-    device = torch.device(resources.device)
-    files = SubjectFiles(resources.out, settings, keep=device.type != "cpu")
     context = process_context(resources.device)
+    files = SubjectFiles(resources.out, settings, keep=resources.device != "cpu")
     draw_missing(files, context=context, processes=resources.processes, report=report)
-    steps = settings.optimiser.steps if resources.minutes is None else None
-    results = Results(resources.out, settings, steps=steps)
-    mixed = _mixed(settings, files, results, device)
-    trainings = _trainings(settings, mixed=mixed, device=device)
-    waiting = _still_to_do(trainings, results)
-    report(f"{len(trainings)} trainings, {len(trainings) - len(waiting)} done")
-    clock = SharedClock.start(
-        context,
-        runs=max(len(waiting), 1),
-        total=steps or results.shared("steps") or 0,
-        deadline=_deadline(resources, start),
-    )
-
-    def keep(row: Row) -> None:
-        results.add(row)
-        report(f"{len(results.rows)}/{len(trainings)} {_line(row)}")
-
-    run_trainings(
-        waiting,
-        files=files,
-        context=context,
-        clock=clock,
-        processes=resources.processes,
-        keep=keep,
-        report=report,
-    )
-    numbers = _summary(trainings, results, settings, resources)
+    run = _Run(files=files, resources=resources, context=context, report=report, start=start)
+    searched = run.search()
+    numbers = run.compare(searched)
     return {**numbers, "machine": measured_on, "seconds": time.time() - start}
 
 
-def _trainings(settings: AblationSettings, *, mixed: bool, device: torch.device) -> list[Training]:
-    """All of them, whole seeds first."""
-    return [
-        Training(arm=arm, seed=seed, place=0, mixed_precision=mixed, device=device)
-        for seed in range(settings.seeds)
-        for arm in settings.chosen()
-    ]
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Run:
+    """The two parts of an ablation on drawn subjects: the search of rates, the comparison."""
+
+    files: SubjectFiles
+    resources: Resources
+    context: BaseContext
+    report: Report
+    start: float
+
+    @property
+    def settings(self) -> AblationSettings:
+        return self.files.settings
+
+    @property
+    def device(self) -> torch.device:
+        return torch.device(self.resources.device)
+
+    def search(self) -> list[Row]:
+        """Rows of the short trainings; none without a search."""
+        search = self.settings.search
+        if search is None:
+            return []
+        results = Results(self.resources.out, self.settings, steps=search.steps)
+        mixed = _mixed(self.settings, self.files, results, self.device)
+        trainings = [
+            Training(
+                arm=arm,
+                seed=SEARCH_SEED,
+                rate=rate,
+                searching=True,
+                mixed_precision=mixed,
+                device=self.device,
+            )
+            for rate in search.rates
+            for arm in self.settings.chosen()
+        ]
+        self._train(trainings, results, total=search.steps)
+        return [results.rows[training.name] for training in trainings]
+
+    def compare(self, searched: Sequence[Row]) -> dict[str, Any]:
+        """Train every network with every seed, whole seeds first, and compare them."""
+        settings, minutes = self.settings, self.resources.minutes
+        steps = settings.optimiser.steps if minutes is None else None
+        results = Results(self.resources.out, settings, steps=steps)
+        mixed = _mixed(settings, self.files, results, self.device)
+        rates = best_rates(searched)
+        trainings = [
+            Training(
+                arm=arm,
+                seed=seed,
+                rate=rates.get(arm.name, settings.optimiser.learning_rate),
+                mixed_precision=mixed,
+                device=self.device,
+            )
+            for seed in range(settings.seeds)
+            for arm in settings.chosen()
+        ]
+        self._train(trainings, results, total=steps or results.shared("steps") or 0)
+        kept = ("arm", "rate", "steps", "auprc", "subject_auprc")
+        return {
+            **_summary(trainings, results, settings, self.resources),
+            "search": [{name: row[name] for name in kept} for row in searched],
+        }
+
+    def _train(self, trainings: Sequence[Training], results: Results, *, total: int) -> None:
+        """Do those that are not done, and keep each as soon as it is."""
+        missing = [training for training in trainings if training.name not in results.rows]
+        waiting = [replace(training, place=place) for place, training in enumerate(missing)]
+        self.report(f"{len(trainings)} trainings, {len(trainings) - len(waiting)} done")
+        clock = SharedClock.start(
+            self.context,
+            runs=max(len(waiting), 1),
+            total=total,
+            deadline=_deadline(self.resources, self.start),
+        )
+
+        def keep(row: Row) -> None:
+            results.add(row)
+            done = sum(training.name in results.rows for training in trainings)
+            self.report(f"{done}/{len(trainings)} {_line(row)}")
+
+        run_trainings(
+            waiting,
+            files=self.files,
+            context=self.context,
+            clock=clock,
+            processes=self.resources.processes,
+            keep=keep,
+            report=self.report,
+        )
 
 
-def _still_to_do(trainings: list[Training], results: Results) -> list[Training]:
-    missing = [training for training in trainings if training.name not in results.rows]
-    return [replace(training, place=place) for place, training in enumerate(missing)]
+def best_rates(searched: Sequence[Row]) -> dict[str, float]:
+    """Of every network the rate with the largest area on the subjects of the search."""
+    best = {}
+    for row in sorted(searched, key=lambda row: float(row["auprc"])):
+        best[str(row["arm"])] = float(row["rate"])
+    return best
 
 
 def _mixed(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from medsym.benchmarks.ablation.processes import begin
 from medsym.benchmarks.ablation.settings import AblationSettings
-from medsym.benchmarks.ablation.subjects import SPLITS, SubjectFiles
+from medsym.benchmarks.ablation.subjects import SubjectFiles
 from medsym.synthesis.dataset import load_sources
 from medsym.synthesis.settings import SynthesisConfig
 from medsym.training.data import SyntheticSubjects, collate
@@ -52,12 +52,12 @@ def shares_of(files: SubjectFiles) -> list[tuple[SynthesisConfig, str]]:
 
     Every lesion folder is opened with one of them, and no two parts open the same file.
     """
-    config = kept_sources(files, SPLITS[0])
+    config, splits = kept_sources(files, "train"), files.settings.counts()
     maps = [
-        (split, name) for split in SPLITS for name in getattr(config.source, f"{split}_subjects")
+        (split, name) for split in splits for name in getattr(config.source, f"{split}_subjects")
     ]
     if config.source.label_maps is None:
-        return [(config, SPLITS[0])]
+        return [(config, "train")]
     shares = []
     for place, (split, name) in enumerate(maps):
         folders = config.source.lesion_folders[place :: len(maps)]
@@ -71,7 +71,7 @@ def _open_sources(config: SynthesisConfig, split: str) -> None:
     load_sources(config, split=split)
 
 
-@lru_cache(maxsize=len(SPLITS))
+@lru_cache(maxsize=3)
 def _subjects(folder: str, settings_json: str, split: str) -> SyntheticSubjects:
     """The dataset of a split, kept by the process that draws from it."""
     settings = AblationSettings.model_validate_json(settings_json)

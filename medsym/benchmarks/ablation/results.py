@@ -4,10 +4,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+from safetensors.torch import save
+from torch import nn
+
 from medsym.benchmarks.ablation.settings import AblationSettings
 from medsym.strict_json import finite
+from medsym.volumes.output_file import write_atomically
 
 FILE_NAME = "ablation.jsonl"
+NETWORKS = "networks"
 Row = dict[str, Any]
 
 
@@ -46,3 +51,11 @@ class Results:
     def shared(self, name: str) -> Any:
         """What all trainings have in common, such as ``steps``; None without any."""
         return next((row[name] for row in self.rows.values()), None)
+
+
+def keep_network(folder: Path, training: str, network: nn.Module) -> None:
+    """Keep the averaged weights of a training, for a closer look: networks/ARM-SEED.safetensors."""
+    place = folder / NETWORKS
+    place.mkdir(exist_ok=True)
+    tensors = {k: v.detach().cpu().clone().contiguous() for k, v in network.state_dict().items()}
+    write_atomically(place / f"{training.replace('/', '-')}.safetensors", save(tensors))

@@ -76,6 +76,16 @@ def _subtle() -> SynthesisConfig:
     return SynthesisConfig(lesions=lesions, degradation=DegradationConfig(stripped=1.0))
 
 
+class RateSearch(BaseModel):
+    """Short trainings that find every network's learning rate, on subjects of their own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rates: tuple[float, ...] = Field(min_length=2, description="learning rates to try")
+    steps: int = Field(ge=1, description="of each of these trainings")
+    subjects: int = Field(default=60, ge=2, description="of the reference anatomies, to choose by")
+
+
 class AblationSettings(BaseModel):
     """An ablation; ``medsym bench ablation --config FILE`` reads it from YAML."""
 
@@ -101,9 +111,13 @@ class AblationSettings(BaseModel):
     optimiser: OptimiserSettings = OptimiserSettings(
         steps=1000, warmup=50, cooldown=0.5, average=0.99
     )
+    search: RateSearch | None = Field(
+        default=None,
+        description="choose the learning rate of every network; null takes one for all",
+    )
     synthesis: SynthesisConfig = _subtle()
     test_lesions: LesionConfig | None = Field(
-        default=None, description="lesions of the test subjects; null draws them as in training"
+        default=None, description="lesions of those scored on; null draws them as in training"
     )
 
     def chosen(self) -> tuple[Arm, ...]:
@@ -131,10 +145,15 @@ class AblationSettings(BaseModel):
             given["optimiser"] = {**self.optimiser.model_dump(), "steps": steps}
         return type(self).model_validate({**self.model_dump(), **given})
 
+    def counts(self) -> dict[str, int]:
+        """Subjects of every split: trained on, searched on (reference) and tested on."""
+        searched = {} if self.search is None else {"reference": self.search.subjects}
+        return {"train": self.subjects, **searched, "test": self.test_subjects}
+
     def synthesis_of(self, split: str) -> SynthesisConfig:
         """What the subjects of a split are drawn with; truths that training needs not left out."""
         changes: dict[str, Any] = {"truths": False}
-        if split == "test" and self.test_lesions is not None:
+        if split != "train" and self.test_lesions is not None:
             changes["lesions"] = self.test_lesions
         return self.synthesis.model_copy(update=changes)
 

@@ -18,8 +18,6 @@ from medsym.training.losses import Batch
 from medsym.volumes.frame import SymmetricGrid
 from medsym.volumes.output_file import write_atomically
 
-SPLITS = ("train", "test")
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoredSubject:
@@ -67,7 +65,7 @@ class SubjectFiles:
 
     def missing(self) -> list[tuple[str, int]]:
         """Subjects that are not drawn yet."""
-        wanted = zip(SPLITS, (self.settings.subjects, self.settings.test_subjects), strict=True)
+        wanted = self.settings.counts().items()
         every = [(split, index) for split, count in wanted for index in range(count)]
         return [(split, index) for split, index in every if not self.path(split, index).is_file()]
 

@@ -149,7 +149,8 @@ def _arm(
 ) -> dict[str, Any]:
     arm = ARMS[name]
     row: dict[str, Any] = {"name": name, "title": TITLES[arm.softness], "exchange": arm.exchange}
-    row |= {"seeds": len(found), "parameters": next(iter(found.values()))["parameters"]}
+    first = next(iter(found.values()))
+    row |= {"seeds": len(found), "parameters": first["parameters"], "rate": first["rate"]}
     for number in (*NUMBERS, "last_loss", "train_cpu_seconds"):
         values = [r[number] for r in found.values() if r[number] is not None]
         row[number] = _mean(values)

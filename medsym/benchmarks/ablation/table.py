@@ -30,6 +30,9 @@ def format_ablation(result: Mapping[str, Any]) -> str:
         "",
         markdown(result["differences"], _DIFFERENCE_COLUMNS),
     ]
+    if result["search"]:
+        lines += ["", "### Learning rates tried on subjects of their own", ""]
+        lines += [markdown(result["search"], _SEARCH_COLUMNS)]
     if result["unfinished"]:
         lines += ["", f"not finished in time: {', '.join(result['unfinished'])}"]
     return "\n".join(lines)
@@ -55,6 +58,7 @@ _ARM_COLUMNS: tuple[Column, ...] = (
     ("network", lambda row: row["title"]),
     ("exchange", lambda row: "yes" if row["exchange"] else "no"),
     ("seeds", lambda row: str(row["seeds"])),
+    ("rate", lambda row: f"{row['rate']:g}"),
     ("AUPRC pooled", with_interval("auprc")),
     ("per subject", with_interval("subject_auprc")),
     *((f"{size} lesions", _size(size)) for size in SIZES),
@@ -63,6 +67,14 @@ _ARM_COLUMNS: tuple[Column, ...] = (
     ("healthy maximum", lambda row: _number(row["healthy_maximum"], ".2f")),
     ("last loss", lambda row: f"{row['last_loss']:.3f}"),
     ("training, CPU s", lambda row: f"{row['train_cpu_seconds']:.0f}"),
+)
+
+_SEARCH_COLUMNS: tuple[Column, ...] = (
+    ("network", lambda row: row["arm"]),
+    ("rate", lambda row: f"{row['rate']:g}"),
+    ("AUPRC pooled", lambda row: f"{row['auprc']:.3f}"),
+    ("per subject", lambda row: f"{row['subject_auprc']:.3f}"),
+    ("steps", lambda row: str(row["steps"])),
 )
 
 _DIFFERENCE_COLUMNS: tuple[Column, ...] = (

@@ -24,18 +24,35 @@ _TIMED_STEPS = 4  # of each precision; the first is left out
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Training:
-    """An arm and a seed; ``place`` is its entry in the shared clock."""
+    """An arm and a seed.
+
+    Attributes:
+        arm: Which network.
+        seed: Of the first weights and of the order of the subjects.
+        rate: Learning rate.
+        searching: Whether it only helps to choose the rate.
+        place: Its entry in the shared clock.
+        mixed_precision: Whether its passes run in bfloat16.
+        device: Where it runs.
+    """
 
     arm: Arm
     seed: int
-    place: int
+    rate: float
+    searching: bool = False
+    place: int = 0
     mixed_precision: bool
     device: torch.device = CPU
 
     @property
     def name(self) -> str:
-        """Arm and seed, unique in an ablation."""
-        return f"{self.arm.name}/{self.seed}"
+        """Unique in an ablation."""
+        return f"{self.arm.name}/{f'rate {self.rate:g}' if self.searching else self.seed}"
+
+    @property
+    def split(self) -> str:
+        """Subjects that it is scored on."""
+        return "reference" if self.searching else "test"
 
 
 class Learner:
@@ -45,6 +62,7 @@ class Learner:
         arm: Which network.
         seed: Of the first weights and of the flips.
         settings: Of the ablation.
+        rate: Learning rate; None takes the one of the settings.
         mixed_precision: Run the passes in bfloat16.
         device: Of the network.
     """
@@ -55,6 +73,7 @@ class Learner:
         *,
         seed: int,
         settings: AblationSettings,
+        rate: float | None = None,
         mixed_precision: bool,
         device: torch.device = CPU,
     ) -> None:
@@ -67,7 +86,7 @@ class Learner:
         self.optimiser = torch.optim.AdamW(
             parameter_groups(
                 self.network,
-                learning_rate=self.how.learning_rate,
+                learning_rate=rate or self.how.learning_rate,
                 softness_rate=self.how.softness_rate,
                 weight_decay=self.how.weight_decay,
             )
@@ -107,6 +126,7 @@ def train(
         training.arm,
         seed=training.seed,
         settings=settings,
+        rate=training.rate,
         mixed_precision=training.mixed_precision,
         device=training.device,
     )

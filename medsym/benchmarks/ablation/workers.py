@@ -10,7 +10,7 @@ from typing import Any, cast
 from medsym.benchmarks.ablation.clock import DECIDE_AT, SharedClock, affordable_steps, is_final
 from medsym.benchmarks.ablation.drawing import Report
 from medsym.benchmarks.ablation.processes import begin
-from medsym.benchmarks.ablation.results import Row
+from medsym.benchmarks.ablation.results import Row, keep_network
 from medsym.benchmarks.ablation.scores import score
 from medsym.benchmarks.ablation.subjects import SubjectFiles
 from medsym.benchmarks.ablation.training import CPU, Training, train
@@ -75,7 +75,12 @@ def _begin(context: BaseContext, *arguments: Any) -> BaseProcess:
 def _work(training: Training, files: SubjectFiles, clock: SharedClock, rows: Any) -> None:
     """One training in its own process; its scores, or what went wrong, go into the queue."""
     begin(training.device.type)
-    row: Row = {"run": training.name, "arm": training.arm.name, "seed": training.seed}
+    row: Row = {
+        "run": training.name,
+        "arm": training.arm.name,
+        "seed": training.seed,
+        "rate": training.rate,
+    }
     start = time.process_time()
     try:
         found = train(training, files, clock)
@@ -85,8 +90,11 @@ def _work(training: Training, files: SubjectFiles, clock: SharedClock, rows: Any
         network, loss = found
         settings = files.settings
         seconds = time.process_time() - start
+        if not training.searching:
+            keep_network(files.folder.parent, training.name, network)
         subjects = [
-            files.batch("test", [index], device=CPU) for index in range(settings.test_subjects)
+            files.batch(training.split, [index], device=CPU)
+            for index in range(settings.counts()[training.split])
         ]
         scores = score(
             network,
