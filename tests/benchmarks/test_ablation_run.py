@@ -123,8 +123,10 @@ def test_every_network_gets_the_rate_that_was_best_on_subjects_of_their_own(tmp_
         kept = load_file(tmp_path / "networks" / f"{arm['name']}-0.safetensors")
         for name, tensor in trained[0].state_dict().items():
             assert torch.allclose(kept[name], tensor, atol=1e-6), name
+    longer = settings.with_changes({"seed": 4})
+    with_subjects(tmp_path, longer)
     with pytest.raises(ConfigError, match="MS-398"):
-        run_ablation(settings, resources(tmp_path, minutes=1.0))
+        run_ablation(longer, resources(tmp_path, minutes=0.001))
 
 
 def test_too_little_time_for_any_training_is_refused_and_keeps_the_subjects(tmp_path: Path) -> None:

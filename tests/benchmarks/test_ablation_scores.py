@@ -82,7 +82,13 @@ def row(arm: str, seed: int, *, gain: float) -> dict[str, Any]:
     generator = torch.Generator().manual_seed(seed)
     logits = [torch.randn(s.lesion.shape, generator=generator) + gain * s.lesion for s in SUBJECTS]
     numbers = scored(Oracle(logits))
-    costs = {"parameters": 10, "rate": 0.002, "last_loss": 1.0, "train_cpu_seconds": 2.0, "steps": 5}
+    costs = {
+        "parameters": 10,
+        "rate": 0.002,
+        "last_loss": 1.0,
+        "train_cpu_seconds": 2.0,
+        "steps": 5,
+    }
     return {"run": f"{arm}/{seed}", "arm": arm, "seed": seed, **costs, **numbers}
 
 
@@ -135,7 +141,7 @@ def test_means_run_over_the_seeds_and_sizes_over_the_subjects_of_a_size() -> Non
 def test_table_shows_every_arm_with_its_numbers_and_what_was_not_finished() -> None:
     summary = summary_of({"strict-exchange": 6.0, "free-alone": 1.0}, seeds=1)
     facts = {"steps": 5, "mixed_precision": True, "settings": {"subjects": 3}}
-    result = {**facts, "unfinished": ["head-alone/1"], **summary}
+    result = {**facts, "unfinished": ["head-alone/1"], "search": [], **summary}
     text = format_ablation(result)
     assert "| soft head |" not in text
     assert f"| {summary['arms'][0]['auprc']:.3f} [" in text

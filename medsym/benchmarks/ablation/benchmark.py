@@ -47,17 +47,10 @@ def run_ablation(
 
     Raises:
         ConfigError: MS-395 an unknown arm, MS-396 a training failed, MS-397 not one training
-            finished in time, MS-398 a time limit together with a search of rates.
+            finished in time, MS-398 the time did not allow the search of rates.
     """
     start, measured_on = time.time(), machine()
     settings.chosen()  # refuses a wrong name before anything is drawn
-    if settings.search is not None and resources.minutes is not None:
-        raise ConfigError(
-            code="MS-398",
-            subject="--minutes",
-            cause="a comparison that searches learning rates needs a given number of steps",
-            fix="leave it out, or leave out search in the settings",
-        )
     resources.out.mkdir(parents=True, exist_ok=True)
     context = process_context(resources.device)
     files = SubjectFiles(resources.out, settings, keep=resources.device != "cpu")
@@ -91,7 +84,7 @@ class _Run:
         search = self.settings.search
         if search is None:
             return []
-        results = Results(self.resources.out, self.settings, steps=search.steps)
+        results = Results(self.resources.out, self.settings, steps=search.steps, searching=True)
         mixed = _mixed(self.settings, self.files, results, self.device)
         trainings = [
             Training(
@@ -106,6 +99,13 @@ class _Run:
             for arm in self.settings.chosen()
         ]
         self._train(trainings, results, total=search.steps)
+        if any(training.name not in results.rows for training in trainings):
+            raise ConfigError(
+                code="MS-398",
+                subject="--minutes",
+                cause=f"{self.resources.minutes} minutes were not enough to choose the rates",
+                fix="give more minutes or processes, or fewer steps of the search",
+            )
         return [results.rows[training.name] for training in trainings]
 
     def compare(self, searched: Sequence[Row]) -> dict[str, Any]:

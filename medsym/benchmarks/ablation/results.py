@@ -23,11 +23,21 @@ class Results:
         folder: An existing folder.
         settings: Whose trainings count.
         steps: Of trainings that count; None takes those with most steps.
+        searching: The trainings that choose a rate count, not those that are compared.
     """
 
-    def __init__(self, folder: Path, settings: AblationSettings, *, steps: int | None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: AblationSettings,
+        *,
+        steps: int | None,
+        searching: bool = False,
+    ) -> None:
         self.path, self.key = folder / FILE_NAME, settings.run_key()
-        rows = [row for row in self._lines() if row["key"] == self.key]
+        rows = [
+            row for row in self._lines() if (row["key"], row["searching"]) == (self.key, searching)
+        ]
         wanted = max((row["steps"] for row in rows), default=0) if steps is None else steps
         self.rows: dict[str, Row] = {row["run"]: row for row in rows if row["steps"] == wanted}
 

@@ -80,6 +80,7 @@ def _work(training: Training, files: SubjectFiles, clock: SharedClock, rows: Any
         "arm": training.arm.name,
         "seed": training.seed,
         "rate": training.rate,
+        "searching": training.searching,
     }
     start = time.process_time()
     try:
