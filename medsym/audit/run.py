@@ -12,10 +12,10 @@ from medsym.audit.inputs import scan_volume, synthetic_volume
 from medsym.audit.network_audit import TOLERANCE, NetworkAudit, combine
 from medsym.audit.subject import Subject, load_subject
 from medsym.audit.volume_audit import VolumeAudit, audit_volume, silent
-from medsym.errors import MedsymError, ModelError, OutputError, ScanError
+from medsym.errors import MedsymError, ModelError, ScanError
 from medsym.inference.clock import one_thread
 from medsym.volumes.nifti import read_scan
-from medsym.volumes.output_file import is_safe_name, write_atomically
+from medsym.volumes.output_file import is_safe_name, writable_folder, write_atomically
 
 SYNTHETIC = "synthetic volume"
 
@@ -51,7 +51,7 @@ def run_audit(
     say = report or silent
     subject = load_subject(model)
     if out is not None:
-        _make_folder(out)  # before minutes of measuring
+        writable_folder(out)  # before minutes of measuring
     failures: list[dict[str, str]] = []
     audits: list[VolumeAudit] = []
     timed: Tensor | None = None
@@ -114,18 +114,6 @@ def _draw(audit: NetworkAudit, out: Path, say: Callable[[str], None]) -> list[st
         say(f"picture: {out / name}")
         names.append(name)
     return names
-
-
-def _make_folder(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            code="MS-140",
-            subject=str(out),
-            cause=f"the output folder cannot be made ({error.strerror})",
-            fix="give a folder that can be written, not a file",
-        ) from error
 
 
 def _plain(name: str) -> str:

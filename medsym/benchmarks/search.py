@@ -29,6 +29,7 @@ from medsym.benchmarks.search_space import (
 )
 from medsym.errors import ConfigError
 from medsym.evaluation.metrics import auprc
+from medsym.volumes.output_file import writable_folder
 
 VALIDATION_SEED_STEP = 2  # after the training and the test subjects of the comparison
 Report = Callable[[str], None]
@@ -135,7 +136,7 @@ def _study(settings: SearchSettings, out: Path | None) -> optuna.Study:
     """A new study, or the one in the folder."""
     storage: optuna.storages.BaseStorage = optuna.storages.InMemoryStorage()
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
+        writable_folder(out)
         backend = JournalFileBackend(str(out / "search.jsonl"))
         storage = optuna.storages.JournalStorage(backend)
     study = optuna.create_study(

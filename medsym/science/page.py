@@ -8,12 +8,11 @@ import numpy as np
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from medsym import RESEARCH_USE_ONLY, __version__
-from medsym.errors import OutputError
 from medsym.science import words
 from medsym.science.drawing.figures import Drawn, alarm_groups, draw_figures
 from medsym.science.run import Findings
 from medsym.strict_json import to_json
-from medsym.volumes.output_file import write_atomically
+from medsym.volumes.output_file import writable_folder, write_atomically
 
 PAGE, NUMBERS, ATLAS = "science.html", "science.json", "atlas.safetensors"
 FIGURES = "figures"
@@ -27,18 +26,9 @@ def write_study(out: Path, findings: Findings) -> Path:
         findings: what was measured.
 
     Raises:
-        OutputError: MS-401 the folder cannot be made; MS-141 a file cannot be written.
+        OutputError: MS-140 the folder cannot be made; MS-141 a file cannot be written.
     """
-    folder = out / FIGURES
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            code="MS-401",
-            subject=str(out),
-            cause=f"cannot be made ({error.strerror})",
-            fix="give a folder that can be written",
-        ) from None
+    folder = writable_folder(out / FIGURES)
     figures = list(draw_figures(findings))
     for figure in figures:
         write_atomically(folder / f"{figure.name}.png", figure.png)

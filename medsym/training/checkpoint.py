@@ -6,16 +6,18 @@ the one before it is kept: if the newest cannot be read, a run goes on from ther
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 import torch
+from pydantic import BaseModel
 
 from medsym.errors import ModelError
 from medsym.training.settings import TrainSettings
 from medsym.training.state import TrainingState
+from medsym.volumes.output_file import writable_folder
 
 FILE_NAME = "checkpoint.pt"
 PREVIOUS_NAME = "checkpoint.previous.pt"
@@ -43,7 +45,7 @@ def save_checkpoint(
     """
     content = {
         "step": step,
-        "settings": None if settings is None else json.dumps(_fixed(settings)),
+        "settings": None if settings is None else fixed_settings(settings),
         "network": state.network.state_dict(),
         "average": state.average.state_dict(),
         "optimiser": state.optimiser.state_dict(),
@@ -78,19 +80,31 @@ def written_whole(path: Path, *, keep_as: str | None = None) -> Iterator[IO[byte
     temporary.replace(path)
 
 
-def refuse_to_overwrite(folder: Path) -> None:
-    """A run that starts anew would lose, checkpoint by checkpoint, what another has learned.
+def claim_folder(
+    folder: Path, *, resume: bool, names: Sequence[str] = (FILE_NAME, PREVIOUS_NAME)
+) -> None:
+    """Make the folder of a new run, and find out now whether a checkpoint can be written to it.
+
+    A run that starts anew would lose, checkpoint by checkpoint, what another has learned.
+
+    Args:
+        folder: Of the run.
+        resume: Whether a run goes on; that there is none is said when its checkpoint is read.
+        names: Of its checkpoints.
 
     Raises:
-        ModelError: MS-324, the folder holds a checkpoint.
+        ModelError: MS-324, the folder of a new run holds a checkpoint.
+        OutputError: MS-140, no file can be written to it.
     """
-    if any((folder / name).exists() for name in (FILE_NAME, PREVIOUS_NAME)):
+    if not resume and any((folder / name).exists() for name in names):
         raise ModelError(
             code="MS-324",
             subject=str(folder),
             cause="the folder holds the checkpoint of a run, which a new run would overwrite",
             fix="add --resume to go on with it, or start in another --out folder",
         )
+    if not resume or folder.is_dir():
+        writable_folder(folder)
 
 
 def load_checkpoint(
@@ -113,9 +127,8 @@ def load_checkpoint(
             nothing in the folder can be read.
     """
     path, content = _read_newest(folder, say or (lambda _line: None))
-    stored = content.get("settings")
-    if settings is not None and stored is not None:
-        _refuse_other_settings(path, json.loads(stored), settings)
+    if settings is not None:
+        refuse_other_settings(path, content.get("settings"), settings)
     try:
         state.network.load_state_dict(content["network"])
         state.average.load_state_dict(content["average"])
@@ -158,8 +171,13 @@ def _read_newest(folder: Path, say: Callable[[str], None]) -> tuple[Path, dict[s
     )
 
 
-def _fixed(settings: TrainSettings) -> dict[str, Any]:
-    """The settings that a run keeps from its first step to its last, by dotted name."""
+def fixed_settings(settings: BaseModel) -> str:
+    """The settings that a run keeps from its first step to its last, as JSON for a checkpoint."""
+    return json.dumps(_fixed(settings))
+
+
+def _fixed(settings: BaseModel) -> dict[str, Any]:
+    """By dotted name."""
     flat: dict[str, Any] = {}
 
     def collect(value: Any, name: str) -> None:
@@ -173,16 +191,23 @@ def _fixed(settings: TrainSettings) -> dict[str, Any]:
     return flat
 
 
-def _refuse_other_settings(path: Path, stored: dict[str, Any], settings: TrainSettings) -> None:
+def refuse_other_settings(path: Path, text: str | None, settings: BaseModel) -> None:
     """Results of two configurations in one run would be stated as those of the second.
 
     A setting that the checkpoint does not know is newer than it, and had its default.
 
+    Args:
+        path: Of the checkpoint.
+        text: What :func:`fixed_settings` returned when it was written; None if it is older.
+        settings: Of the run that goes on.
+
     Raises:
         ModelError: MS-321, naming the first setting that differs.
     """
-    current = _fixed(settings)
-    held = {**_fixed(TrainSettings(name="defaults")), **stored}
+    if text is None:
+        return
+    stored, current = json.loads(text), _fixed(settings)
+    held = {**_fixed(type(settings).model_validate({"name": "defaults"})), **stored}
     for name in [*current, *(name for name in stored if name not in current)]:
         then, now = (json.dumps(values.get(name)) for values in (held, current))
         if then != now:

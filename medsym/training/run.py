@@ -1,7 +1,6 @@
 """One training run: subjects in, a model folder out."""
 
 import logging
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,8 +8,7 @@ from pathlib import Path
 import torch
 
 from medsym.config import read_config
-from medsym.errors import OutputError
-from medsym.training.checkpoint import load_checkpoint, refuse_to_overwrite
+from medsym.training.checkpoint import claim_folder, load_checkpoint
 from medsym.training.distributed import Ranks, launched_ranks
 from medsym.training.finish import write_model
 from medsym.training.loader import synthesis_device, training_device
@@ -102,7 +100,7 @@ def _begin(
     stop: Callable[[], str],
 ) -> Run:
     """Build or restore the state, and say what will happen."""
-    _claim(out, resume=resume)
+    claim_folder(out, resume=resume)
     device = training_device(settings, ranks)
     if device.type == "cuda":
         torch.cuda.set_device(device)
@@ -125,29 +123,6 @@ def _begin(
         done=done,
         stop=stop,
     )
-
-
-def _claim(out: Path, *, resume: bool) -> None:
-    """Make the folder of a new run, and find out now whether a checkpoint can be written to it.
-
-    Raises:
-        ModelError: MS-324, the folder of a new run holds a checkpoint.
-        OutputError: MS-140.
-    """
-    try:
-        if not resume:
-            refuse_to_overwrite(out)
-            out.mkdir(parents=True, exist_ok=True)
-        if out.is_dir():  # that there is none to resume from is said when it is read
-            with tempfile.TemporaryFile(dir=out):
-                pass
-    except OSError as error:
-        raise OutputError(
-            code="MS-140",
-            subject=str(out),
-            cause=f"cannot be the folder of a run ({error.strerror or error})",
-            fix="check free space and write access, or give another --out folder",
-        ) from None
 
 
 def _silent(_line: str) -> None:

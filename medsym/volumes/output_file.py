@@ -3,6 +3,7 @@
 import hashlib
 import os
 import secrets
+import tempfile
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,29 @@ def is_safe_name(name: str) -> bool:
         and name.partition(".")[0].lower() not in _DEVICE_NAMES
         and len(os.fsencode(name)) <= MAX_NAME_BYTES
     )
+
+
+def writable_folder(folder: Path) -> Path:
+    """Make a folder if it is missing, and find out now whether files can be written to it.
+
+    Returns:
+        The folder.
+
+    Raises:
+        OutputError: MS-140.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OutputError(
+            code="MS-140",
+            subject=str(folder),
+            cause=f"cannot be a folder that files are written to ({error.strerror or error})",
+            fix="check free space and write access, or give another folder",
+        ) from None
+    return folder
 
 
 def write_atomically(

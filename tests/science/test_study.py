@@ -158,7 +158,7 @@ def test_too_few_subjects_and_a_file_in_the_way_are_refused(tmp_path: Path) -> N
     with pytest.raises(ConfigError, match="MS-400"):
         run_study(study(number=1), report=lambda _line: None)
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="MS-401"):
+    with pytest.raises(OutputError, match="MS-140"):
         page.write_study(tmp_path / "file", None)  # type: ignore[arg-type] # not looked at
 
 

@@ -11,7 +11,7 @@ import yaml
 from torch import Tensor
 
 from medsym.config import read_config
-from medsym.errors import ConfigError, ModelError
+from medsym.errors import ConfigError, ModelError, OutputError
 from medsym.inference.case import reference_of
 from medsym.models.asymmetry_net import AsymmetryNet
 from medsym.models.store import load_model
@@ -197,6 +197,21 @@ def test_a_damaged_or_foreign_checkpoint_is_refused(tmp_path: Path) -> None:
     (tmp_path / CHECKPOINT).write_bytes(b"no archive")
     with pytest.raises(ModelError, match=r"MS-377 .*does not fit this pre-training"):
         pretrain(configuration(tmp_path), out=tmp_path, resume=True)
+
+
+def test_a_run_cannot_overwrite_another_or_go_on_with_other_settings(tmp_path: Path) -> None:
+    config, run = configuration(tmp_path), tmp_path / "run"
+    assert pretrain(config, out=run, stop=after(1)) is None
+    kept = (run / CHECKPOINT).read_bytes()
+    with pytest.raises(ModelError, match=r"MS-324 .*--resume"):
+        pretrain(config, out=run)
+    other = tmp_path / "other.yaml"
+    other.write_text(config.read_text("utf-8") + "projection: 4\n", encoding="utf-8")
+    with pytest.raises(ModelError, match=r"MS-321 .*began with projection 16, .* says 4"):
+        pretrain(other, out=run, resume=True)
+    assert (run / CHECKPOINT).read_bytes() == kept
+    with pytest.raises(OutputError, match="MS-140"):
+        pretrain(config, out=config / "below")
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,9 @@ def test_a_place_that_cannot_be_the_folder_of_a_run_is_refused(tmp_path: Path) -
     file = tmp_path / "file"
     file.write_text("kept")
     for out in (file, file / "below"):
-        with pytest.raises(OutputError, match=r"MS-140 .*cannot be the folder of a run \("):
+        with pytest.raises(
+            OutputError, match=r"MS-140 .*cannot be a folder that files are written to \("
+        ):
             train(TINY, out=out)
     assert file.read_text() == "kept"
 

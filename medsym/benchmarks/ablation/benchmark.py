@@ -20,6 +20,7 @@ from medsym.benchmarks.ablation.training import Training, bfloat16_is_faster
 from medsym.benchmarks.ablation.workers import run_trainings
 from medsym.benchmarks.machine import machine
 from medsym.errors import ConfigError
+from medsym.volumes.output_file import writable_folder
 
 Report = Callable[[str], None]
 SEARCH_SEED = 1_000_003  # of the trainings that choose a rate; no other training has it
@@ -51,7 +52,7 @@ def run_ablation(
     """
     start, measured_on = time.time(), machine()
     settings.chosen()  # refuses a wrong name before anything is drawn
-    resources.out.mkdir(parents=True, exist_ok=True)
+    writable_folder(resources.out)
     context = process_context(resources.device)
     files = SubjectFiles(resources.out, settings, keep=resources.device != "cpu")
     draw_missing(files, context=context, processes=resources.processes, report=report)

@@ -20,6 +20,7 @@ from medsym.benchmarks.methods.scores import Scores, score
 from medsym.benchmarks.methods.settings import MethodBenchmarkSettings
 from medsym.benchmarks.methods.summary import summarise
 from medsym.benchmarks.methods.training import Population, draw_population, train
+from medsym.volumes.output_file import writable_folder
 
 Report = Callable[[str], None]
 Unit = dict[str, Any]
@@ -53,7 +54,7 @@ def run_method_benchmark(
     wanted = MethodBenchmarkSettings() if settings is None else settings
     kinds = chosen(wanted.methods)
     if cache is not None:
-        cache.mkdir(parents=True, exist_ok=True)
+        writable_folder(cache)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -17,7 +17,7 @@ from medsym.benchmarks.pretraining.summary import summarise
 from medsym.models.asymmetry_net import AsymmetryNet
 from medsym.models.store import load_model
 from medsym.strict_json import to_json
-from medsym.volumes.output_file import write_atomically
+from medsym.volumes.output_file import writable_folder, write_atomically
 
 Report = Callable[[str], None]
 Unit = dict[str, Any]
@@ -86,7 +86,7 @@ class _Keeper:
     ) -> None:
         self.folder, self.settings = folder, settings
         self.population, self.report = population, report
-        folder.mkdir(parents=True, exist_ok=True)
+        writable_folder(folder)
 
     def pretrained(self, kind: str, seed: int) -> Unit:
         """A pre-training; its model lies in a folder of its name."""

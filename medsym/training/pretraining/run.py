@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from medsym.config import read_config
 from medsym.models.asymmetry_net import AsymmetryNet
 from medsym.models.store import save_model
+from medsym.training.checkpoint import claim_folder
 from medsym.training.finish import portable
 from medsym.training.loader import device_named, load
 from medsym.training.pretraining.corruption import Views
@@ -22,6 +23,7 @@ from medsym.training.pretraining.data import to_device as views_to
 from medsym.training.pretraining.objective import pretraining_loss
 from medsym.training.pretraining.settings import PretrainSettings
 from medsym.training.pretraining.state import (
+    CHECKPOINT,
     PretrainState,
     build_pretraining,
     load_pretraining,
@@ -60,15 +62,17 @@ def pretrain(
 
     Raises:
         ConfigError: The configuration is wrong.
-        ModelError: MS-376, MS-377: ``resume`` without a fitting checkpoint.
+        ModelError: MS-321, MS-376, MS-377: ``resume`` without a fitting checkpoint; MS-324: a
+            checkpoint without ``resume``.
+        OutputError: MS-140, ``out`` is no folder that can be written to.
     """
     settings = read_config(config, PretrainSettings)
-    out.mkdir(parents=True, exist_ok=True)
+    claim_folder(out, resume=resume, names=(CHECKPOINT,))
     if settings.threads:
         torch.set_num_threads(settings.threads)
     device = device_named(settings.device)
     state = build_pretraining(settings, device)
-    done = load_pretraining(out, state) if resume else 0
+    done = load_pretraining(out, state, settings=settings) if resume else 0
     report(
         f"pre-training {settings.name} on {device}: {settings.optimiser.steps} steps, {done} done"
     )
@@ -145,7 +149,7 @@ def run_steps(
         reason = stop()
         if step % settings.checkpoint_every == 0 or step == total or reason:
             if out is not None:
-                save_pretraining(out, state, step=step)
+                save_pretraining(out, state, step=step, settings=settings)
             means = ", ".join(f"{name} {v / (step - since):.4f}" for name, v in sums.items())
             report(f"step {step}/{total}: {means}")
             sums, since = {}, step

@@ -9,7 +9,7 @@ import torch
 
 from medsym.errors import ModelError
 from medsym.models.asymmetry_net import AsymmetryNet
-from medsym.training.checkpoint import written_whole
+from medsym.training.checkpoint import fixed_settings, refuse_other_settings, written_whole
 from medsym.training.pretraining.objective import PretrainingNet
 from medsym.training.pretraining.settings import PretrainSettings
 from medsym.training.rate import rate_share
@@ -43,10 +43,13 @@ def build_pretraining(settings: PretrainSettings, device: torch.device) -> Pretr
     return PretrainState(reader=reader, optimiser=optimiser, schedule=schedule)
 
 
-def save_pretraining(folder: Path, state: PretrainState, *, step: int) -> None:
-    """Write the state after ``step`` steps, atomically; tensors and numbers only."""
+def save_pretraining(
+    folder: Path, state: PretrainState, *, step: int, settings: PretrainSettings
+) -> None:
+    """Write the state after ``step`` steps, atomically; tensors, numbers and text only."""
     content = {
         "step": step,
+        "settings": fixed_settings(settings),
         "reader": state.reader.state_dict(),
         "optimiser": state.optimiser.state_dict(),
         "schedule": state.schedule.state_dict(),
@@ -55,15 +58,17 @@ def save_pretraining(folder: Path, state: PretrainState, *, step: int) -> None:
         torch.save(content, stream)
 
 
-def load_pretraining(folder: Path, state: PretrainState) -> int:
+def load_pretraining(folder: Path, state: PretrainState, *, settings: PretrainSettings) -> int:
     """Restore the state in place; returns the number of steps already done.
 
     Raises:
-        ModelError: MS-376 there is no checkpoint, MS-377 it is damaged or of another run.
+        ModelError: MS-376 there is no checkpoint, MS-321 it is of other settings, MS-377 it is
+            damaged.
     """
     path = folder / CHECKPOINT
     try:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        refuse_other_settings(path, content.get("settings"), settings)
         state.reader.load_state_dict(content["reader"])
         state.optimiser.load_state_dict(content["optimiser"])
         state.schedule.load_state_dict(content["schedule"])
@@ -75,6 +80,8 @@ def load_pretraining(folder: Path, state: PretrainState) -> int:
             cause="there is no checkpoint of a pre-training to resume from",
             fix="start without --resume",
         ) from None
+    except ModelError:
+        raise
     except Exception as error:
         raise ModelError(
             code="MS-377",
