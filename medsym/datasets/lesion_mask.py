@@ -22,6 +22,10 @@ from medsym.volumes.volume import Volume
 SHIFT_VOXELS = 0.5  # a mask with its scan's number of voxels lies this close to it, or is refused
 HALF = 0.5  # of a voxel inside the lesion makes it lesion, as in the synthetic labels
 SMALLEST_INSIDE = 0.5  # share of a lesion that must lie in the head
+FIX_ORDER = (
+    "Look at both together; store the mask in the order of its scan, or set data.masks_restored: "
+    "true when every mask was rightly stored anew"
+)
 LARGEST_SHARE = 0.8  # of the brain: more is a brain mask, not a lesion
 
 
@@ -40,7 +44,9 @@ def read_mask(path: Path, *, labels: tuple[int, ...]) -> Volume:
     return replace(mask, voxels=inside.astype(np.float32))
 
 
-def check_same_place(mask: Volume, *, scan: Volume, restored: bool = False) -> None:
+def check_same_place(
+    mask: Volume, *, scan: Volume, restored: bool = False, fix_order: str = FIX_ORDER
+) -> None:
     """Refuse a mask that has its scan's numbers of voxels and lies elsewhere in the world.
 
     Such a mask was drawn on this scan and lost its header. Which of the two is meant cannot be
@@ -51,6 +57,7 @@ def check_same_place(mask: Volume, *, scan: Volume, restored: bool = False) -> N
         mask: of any shape; one of another shape than the scan's is not judged.
         scan: the scan.
         restored: the user states that masks were rightly stored in another order than scans.
+        fix_order: what to do about a mask in another order.
 
     Raises:
         ScanError: MS-351.
@@ -73,8 +80,7 @@ def check_same_place(mask: Volume, *, scan: Volume, restored: bool = False) -> N
             subject=str(mask.path),
             cause=f"has the voxels of its scan in another order ({mask.axcodes} against "
             f"{scan.axcodes}); a header that mirrors the lesion looks the same",
-            fix="Look at both together; store the mask in the order of its scan, or set "
-            "data.masks_restored: true when every mask was rightly stored anew",
+            fix=fix_order,
         )
 
 

@@ -21,11 +21,12 @@ from medsym.screening.records import (
     damaged_files,
     model_identity,
     read_record,
-    scan_sha256,
     software,
 )
+from medsym.screening.sources import read_source, source_hashes
 from medsym.screening.table import FAILURE_COLUMNS
 from medsym.volumes.nifti import read_scan
+from medsym.volumes.volume import Volume
 
 log = logging.getLogger(__name__)
 
@@ -159,28 +160,33 @@ class ScanRunner:
         if entry.refusal is not None:
             raise entry.refusal
         writer = CaseWriter(out=self.out, name=entry.name, model=self.model)
-        if self._is_done(entry.path, writer):
+        if self._is_done(entry, writer):
             return "resumed"
         clock.enter("read")
-        scan = read_scan(
-            entry.path,
-            max_gib=self.options.max_gib,
-            assume_orientation=self.options.assume_orientation,
-            volume_index=self.options.volume_index,
-            allow_shear=self.options.allow_shear,
-        )
+        source = read_source(entry, read=self._read)
         result = analyse_scan(
-            scan,
+            source.scan,
             self.model,
             options=self.options.analysis,
             reference=self.reference,
             progress=clock.enter,
+            brain_mask=source.brain_mask,
+            exclusion=source.exclusion,
         )
         clock.enter("write")
         writer.write_case(result, options=self.options.fingerprint())
         return "done" if result.is_assessable else "not assessable"
 
-    def _is_done(self, path: Path, writer: CaseWriter) -> bool:
+    def _read(self, path: Path) -> Volume:
+        return read_scan(
+            path,
+            max_gib=self.options.max_gib,
+            assume_orientation=self.options.assume_orientation,
+            volume_index=self.options.volume_index,
+            allow_shear=self.options.allow_shear,
+        )
+
+    def _is_done(self, entry: ScanEntry, writer: CaseWriter) -> bool:
         """True if the case can be kept.
 
         Raises:
@@ -194,8 +200,10 @@ class ScanRunner:
             return False
         if damaged_files(record, out=self.out):
             return False
+        scan, masks = source_hashes(entry)
         same = (
-            record["scan"]["sha256"] == scan_sha256(path)
+            record["scan"]["sha256"] == scan
+            and {mask["kind"]: mask["sha256"] for mask in record["masks"]} == masks
             and record["model"] == model_identity(self.model)
             and record["options"] == self.options.fingerprint()
             and record["software"]["medsym"] == software()["medsym"]
@@ -203,8 +211,8 @@ class ScanRunner:
         if not same and self.options.replace == "never":
             raise OutputError(
                 code=KEPT_CODE,
-                subject=path.name,
-                cause="results of another scan, model, version or option set have this name",
+                subject=entry.path.name,
+                cause="results of another scan, mask, model, version or option set have this name",
                 fix="choose another folder, or replace them with --overwrite",
             )
         return same
