@@ -36,6 +36,7 @@ from medsym.commands.arguments import (
     count,
 )
 from medsym.commands.console import EXIT_LOCKED, EXIT_USAGE, complain
+from medsym.commands.scaling import add_scaling
 from medsym.errors import MedsymError
 
 Command = Callable[[argparse.Namespace], int]
@@ -86,6 +87,7 @@ def _add_screening(menu: _Menu) -> None:
     screen = menu.add("screen", screening.screen, "screen scans into a folder")
     screen.add_argument("scans", nargs="+", type=Path, metavar="SCAN", help="NIfTI file or folder")
     screen.add_argument("--out", type=Path, required=True, metavar="DIR")
+    add_scaling(screen)
     add_screening_options(screen)
     verify = menu.add(
         "verify", screening.verify, "hash the files of a result or model folder again"

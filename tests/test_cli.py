@@ -17,7 +17,7 @@ from medsym.commands import viewing
 from medsym.commands.console import ProgressLine
 from medsym.errors import ScanError
 from medsym.screening.lock import output_lock
-from medsym.screening.runner import Progress
+from medsym.screening.progress import Progress
 from tests.builders_case import FakeNetwork, fake_model, flat_reference
 from tests.screening.quick_run import patch_known_plane, store
 
@@ -56,7 +56,9 @@ def test_a_refused_scan_gives_one_line_and_exit_code_1(tmp_path, capsys) -> None
     good = store(tmp_path / "sub-01_T1w.nii.gz")
     bad = tmp_path / "sub-02_T1w.nii.gz"
     bad.write_text("<html>")
-    assert main(["screen", str(bad), str(good), "--out", str(tmp_path / "out")]) == 1
+    assert (
+        main(["screen", str(bad), str(good), "--out", str(tmp_path / "out"), "--workers", "0"]) == 1
+    )
     shown = capsys.readouterr()
     assert shown.err.count("\n") == 1
     assert "sub-02_T1w.nii.gz" in shown.err

@@ -12,7 +12,7 @@ def count(text: str) -> int:
     return int(text)
 
 
-def _count_or_none(text: str) -> int:
+def count_or_none(text: str) -> int:
     """A number of things; 0 is none."""
     return 0 if text == "0" else count(text)
 
@@ -66,7 +66,7 @@ def add_evaluation(evaluate: argparse.ArgumentParser) -> None:
     )
     evaluate.add_argument(
         "--robustness",
-        type=_count_or_none,
+        type=count_or_none,
         metavar="N",
         help="subjects of every condition (tilt, noise, ...); default a quarter of --number",
     )

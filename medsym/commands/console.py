@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 from medsym.errors import MedsymError, one_line
 
 if TYPE_CHECKING:
-    from medsym.screening.runner import Progress
+    from medsym.screening.progress import Progress
 
 EXIT_OK, EXIT_REFUSED, EXIT_USAGE, EXIT_LOCKED = 0, 1, 2, 75
 EXIT_UNFINISHED = EXIT_LOCKED  # sysexits.h: a temporary failure, try again later

@@ -14,11 +14,17 @@ from medsym.commands.console import (
     say,
     stoppable,
 )
+from medsym.commands.scaling import fleet_of, shard_option
 from medsym.commands.viewing import show
 from medsym.errors import ConfigError, OutputError, ScanError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from medsym.screening.conclusion import ScreenOutcome
+    from medsym.screening.manifest import ScanEntry
     from medsym.screening.runner import ScreenOptions
+    from medsym.screening.shards import Shard
 
 SAMPLES = Path(medsym.__file__).resolve().parents[1] / "data_samples"
 
@@ -26,7 +32,9 @@ SAMPLES = Path(medsym.__file__).resolve().parents[1] / "data_samples"
 def screen(arguments: argparse.Namespace) -> int:
     """Screen scans into a folder."""
     options = screen_options(arguments)
-    return _run(arguments.scans, arguments.out, model=arguments.model, options=options)
+    return run(
+        arguments.scans, arguments.out, model=arguments.model, options=options, scaling=arguments
+    )
 
 
 def screen_options(arguments: argparse.Namespace) -> "ScreenOptions":
@@ -83,18 +91,34 @@ def demo(arguments: argparse.Namespace) -> int:
         say("making the synthetic samples")
         scans = list(write_samples(arguments.out / "logs" / "samples"))
     options = ScreenOptions(replace="outdated")
-    code = _run(scans, arguments.out, model=arguments.model, options=options)
+    code = run(scans, arguments.out, model=arguments.model, options=options)
     if code == EXIT_OK and not arguments.no_view:
         return show(arguments.out, port=arguments.port)
     return code
 
 
-def _run(inputs: list[Path], out: Path, *, model: Path | None, options: "ScreenOptions") -> int:
+def run(
+    inputs: "Sequence[Path | ScanEntry]",
+    out: Path,
+    *,
+    model: Path | None,
+    options: "ScreenOptions",
+    scaling: argparse.Namespace | None = None,
+) -> int:
+    """Screen entries, or what files, folders and tables hold; returns the exit code.
+
+    Args:
+        inputs: see ``entries_of_any``.
+        out: output folder.
+        model: model folder; by default the shipped one.
+        options: what the user chose.
+        scaling: with the options of ``add_scaling``; by default this process does it all.
+    """
     from medsym.models.store import load_model
     from medsym.screening.batch import screen as screen_scans
-    from medsym.screening.manifest import entries_of
+    from medsym.screening.manifest import entries_of_any
 
-    entries = entries_of(inputs)
+    entries = entries_of_any(inputs)
     if not entries:
         raise ScanError(
             code="MS-100",
@@ -102,16 +126,39 @@ def _run(inputs: list[Path], out: Path, *, model: Path | None, options: "ScreenO
             cause="no scan was found there",
             fix="name scan files, a folder that holds *.nii or *.nii.gz, or a table",
         )
+    shard = shard_option(scaling)
+    mine = sum(1 for entry in entries if shard is None or shard.has(entry.name.case))
     say(RESEARCH_USE_ONLY)
-    with stoppable():
+    progress = ProgressLine()
+    with stoppable(), fleet_of(scaling, num_scans=mine, progress=progress) as fleet:
         outcome = screen_scans(
-            entries, out, model=load_model(model), options=options, progress=ProgressLine()
+            entries,
+            out,
+            model=load_model(model),
+            options=options,
+            progress=progress,
+            fleet=fleet,
+            shard=shard,
         )
-    withheld = sum(1 for record in outcome.records if not record["assessable"])
-    say(
-        f"{len(outcome.records)} cases in {out} ({outcome.resumed} kept from before, {withheld} "
-        f"not assessable), {len(outcome.failures)} scans refused; open {out / 'index.html'}"
-    )
+    return _say_how_it_went(outcome, out, shard=shard, tried=mine)
+
+
+def _say_how_it_went(
+    outcome: "ScreenOutcome", out: Path, *, shard: "Shard | None", tried: int
+) -> int:
+    refused = f"{len(outcome.failures)} scans refused"
+    if outcome.missing:
+        others = ", ".join(map(str, outcome.missing[:10])) + ", ..." * (len(outcome.missing) > 10)
+        say(
+            f"shard {shard}: {tried} scans ({outcome.resumed} kept from before), {refused}; the "
+            f"tables will be written when all shards are done (missing: {others})"
+        )
+    else:
+        withheld = sum(1 for record in outcome.records if not record["assessable"])
+        say(
+            f"{len(outcome.records)} cases in {out} ({outcome.resumed} kept from before, "
+            f"{withheld} not assessable), {refused}; open {out / 'index.html'}"
+        )
     for error in outcome.damaged:
         complain(str(error))
     if outcome.twins:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from medsym.errors import OutputError
+from medsym.screening.lock import CASE_LOCKS
 from medsym.screening.records import find_records
 from medsym.screening.table import DESCRIPTION, TOP_FILES
 from medsym.volumes.output_file import TEMPORARY
@@ -58,23 +59,22 @@ def _names_medsym(path: Path) -> bool:
     )
 
 
-def remember_sources(out: Path, places: Mapping[str, Path]) -> None:
+def remember_sources(out: Path, places: Mapping[str, str]) -> None:
     """Where scans lie, for the viewer on this site; never part of case.json.
 
     Args:
         out: output folder.
-        places: case -> scan file.
+        places: case -> absolute path of its scan file.
     """
     sources = out / "logs" / "sources.json"
     known = _read_object(sources)
-    added = {case: str(path.absolute()) for case, path in places.items()}
-    if added.items() - known.items():
-        write_json(sources, {**known, **added})
+    if any(known.get(case) != place for case, place in places.items()):
+        write_json(sources, {**known, **places})
 
 
 def remove_leftovers(out: Path) -> None:
     """Remove the passing files of writers that died; nobody else may be writing."""
-    for path in out.rglob(TEMPORARY):
+    for path in (*out.rglob(TEMPORARY), *(out / "logs" / CASE_LOCKS).glob("*")):
         path.unlink(missing_ok=True)
 
 

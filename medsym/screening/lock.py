@@ -1,4 +1,4 @@
-"""One run per output folder: a lock file with process, host, a random token and a heartbeat.
+"""One run per output folder, one worker per case: files with process, host, token and heartbeat.
 
 Where there is flock, the kernel knows whether the run that wrote a lock file is alive. Elsewhere
 whoever creates the file holds it, and a file left by a dead run is known by its process or, if it
@@ -20,12 +20,18 @@ from typing import Any
 from medsym.errors import OutputError
 
 LOCK_FILE = ".medsym.lock"
+CASE_LOCKS = "locks"
 LOCKED_CODE = "MS-151"
 #: A lock of another machine (or where processes cannot be asked after) without a heartbeat for this
 #: long belongs to a run that died. A scan takes seconds, and the heartbeat is renewed with each.
 STALE_SECONDS = 3600.0
 #: A lock file may vanish while it is opened; more often than this it does not.
 _ATTEMPTS = 5
+#: A stage of a scan takes seconds, and the heartbeat of its case is renewed with each.
+_STALE_CASE_SECONDS = 900.0
+#: How long a worker waits for another that screens the same case: until it is done, or known dead.
+_WAIT_FOR_CASE_SECONDS = _STALE_CASE_SECONDS + 60.0
+_POLL_SECONDS = 1.0
 #: Tells this process from a dead one with the same number: containers always start with 1.
 _PROCESS = secrets.token_hex(16)
 
@@ -40,22 +46,73 @@ def output_lock(out: Path) -> Iterator[Callable[[], None]]:
     Raises:
         OutputError: MS-151 if another run holds it.
     """
-    path, token = out / LOCK_FILE, secrets.token_hex(16)
-    descriptor = _acquire(path, token)
-    if descriptor is None:
-        raise OutputError(
-            code=LOCKED_CODE,
-            subject=str(out),
-            cause="another run is writing into this folder",
-            fix=f"wait for it, or delete {LOCK_FILE}* in it if you are sure that none is",
-        )
+    with hold(out / LOCK_FILE, error=locked_error(out)) as beat:
+        yield beat
+
+
+def locked_error(out: Path) -> OutputError:
+    """Another run is writing into a folder."""
+    return OutputError(
+        code=LOCKED_CODE,
+        subject=str(out),
+        cause="another run is writing into this folder",
+        fix="wait for it, or delete .medsym*.lock* in it if you are sure that none is",
+    )
+
+
+@contextmanager
+def case_lock(out: Path, case: str) -> Iterator[Callable[[], None]]:
+    """Hold one case of an output folder; waits for another worker that is writing it.
+
+    Two workers can meet at one case when a cluster takes a machine for lost that goes on working.
+
+    Yields:
+        The heartbeat, to be called from time to time.
+
+    Raises:
+        OutputError: MS-561 if another worker is still at it after 16 minutes.
+    """
+    locks = out / "logs" / CASE_LOCKS
+    locks.mkdir(parents=True, exist_ok=True)
+    error = OutputError(
+        code="MS-561",
+        subject=case,
+        cause="another worker is writing this case",
+        fix="run the same command again when it is done",
+    )
+    path = locks / f"{case}.lock"
+    stale, patience = _STALE_CASE_SECONDS, _WAIT_FOR_CASE_SECONDS
+    with hold(path, error=error, stale_s=stale, wait_s=patience) as beat:
+        yield beat
+
+
+@contextmanager
+def hold(
+    path: Path, *, error: OutputError, stale_s: float = STALE_SECONDS, wait_s: float = 0.0
+) -> Iterator[Callable[[], None]]:
+    """Hold a lock file; one left by a dead process is taken over.
+
+    Args:
+        path: lock file; its folder exists.
+        error: raised if another process holds it.
+        stale_s: age in seconds at which a lock that nobody can be asked about counts as left.
+        wait_s: seconds to wait for another holder.
+
+    Yields:
+        The heartbeat, to be called from time to time.
+    """
+    token, end = secrets.token_hex(16), time.monotonic() + wait_s
+    while (descriptor := _acquire(path, token, stale_s=stale_s)) is None:
+        if time.monotonic() >= end:
+            raise error
+        time.sleep(_POLL_SECONDS)
     try:
         yield partial(_beat, path)
     finally:
         _release(path, descriptor, token)
 
 
-def _acquire(path: Path, token: str) -> int | None:
+def _acquire(path: Path, token: str, *, stale_s: float) -> int | None:
     """Open file that holds the lock, or None if another run does."""
     for _ in range(_ATTEMPTS):
         try:
@@ -66,13 +123,13 @@ def _acquire(path: Path, token: str) -> int | None:
             return None
         flocked = _flock(descriptor)
         is_ours = is_new if flocked is None else flocked
-        if is_ours and (is_new or _is_left_over(path, is_flocked=True)):
+        if is_ours and (is_new or _is_left_over(path, is_flocked=True, stale_s=stale_s)):
             _write(descriptor, token)
             if _read(path).get("token") == token:  # else the file was removed before flock
                 return descriptor
         os.close(descriptor)
         if flocked is None and not is_new:
-            _remove_left_over(path)
+            _remove_left_over(path, stale_s=stale_s)
         elif not is_ours:
             return None
     return None
@@ -130,16 +187,17 @@ def _read(path: Path) -> dict[str, Any]:
     return holder if isinstance(holder, dict) else {}
 
 
-def _is_left_over(path: Path, *, is_flocked: bool) -> bool:
+def _is_left_over(path: Path, *, is_flocked: bool, stale_s: float) -> bool:
     """Whether the run that wrote a lock file is dead.
 
     Args:
         path: lock file.
         is_flocked: this process has its flock, so no run of this machine has it.
+        stale_s: age in seconds at which it is left if nothing else is known.
     """
     holder = _read(path)
     try:
-        is_old = time.time() - path.stat().st_mtime > STALE_SECONDS
+        is_old = time.time() - path.stat().st_mtime > stale_s
     except FileNotFoundError:
         return is_flocked
     host, pid = holder.get("host"), holder.get("pid")
@@ -162,7 +220,7 @@ def _is_running(pid: int) -> bool:
     return True
 
 
-def _remove_left_over(path: Path) -> None:
+def _remove_left_over(path: Path, *, stale_s: float) -> None:
     """Remove the lock file of a dead run; one process at a time, so that no live one goes."""
     guard = path.with_name(f"{path.name}.takeover")
     try:
@@ -170,7 +228,7 @@ def _remove_left_over(path: Path) -> None:
     except OSError:
         return
     try:
-        if _is_left_over(path, is_flocked=False):
+        if _is_left_over(path, is_flocked=False, stale_s=stale_s):
             path.unlink(missing_ok=True)
     finally:
         guard.unlink(missing_ok=True)

@@ -11,12 +11,13 @@ from typing import Any, Literal
 from medsym.calibration.reference import DeviationReference
 from medsym.errors import MedsymError, OutputError
 from medsym.inference.case import Options, analyse_scan
-from medsym.inference.clock import StageClock
+from medsym.inference.clock import StageClock, one_thread
 from medsym.models.store import LoadedModel
 from medsym.screening.journal import process_cost
+from medsym.screening.lock import case_lock
 from medsym.screening.manifest import ScanEntry
-from medsym.screening.naming import CaseName
 from medsym.screening.outputs import CaseWriter
+from medsym.screening.progress import Progress, ScanReport
 from medsym.screening.records import (
     damaged_files,
     model_identity,
@@ -24,7 +25,6 @@ from medsym.screening.records import (
     software,
 )
 from medsym.screening.sources import read_source, source_hashes
-from medsym.screening.table import FAILURE_COLUMNS
 from medsym.volumes.nifti import read_scan
 from medsym.volumes.volume import Volume
 
@@ -66,52 +66,6 @@ class ScreenOptions:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Progress:
-    """Where a run is.
-
-    Attributes:
-        number: 1-based number of the scan.
-        total: number of scans.
-        name: case identifier.
-        stage: stage that begins, or "done", "resumed", "not assessable", "refused".
-        seconds: since the scan began.
-        error: why the scan was refused.
-    """
-
-    number: int
-    total: int
-    name: str
-    stage: str
-    seconds: float
-    error: MedsymError | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ScanReport:
-    """How one scan ended, and what it cost.
-
-    Attributes:
-        case: case identifier.
-        stage: "done", "resumed", "not assessable" or "refused".
-        failure: its row of failures.tsv if it was refused.
-        seconds: time per stage.
-        cost: processor time and peak memory, see ``journal.process_cost``.
-    """
-
-    case: str
-    stage: str
-    failure: dict[str, str] | None = None
-    seconds: dict[str, float] = field(default_factory=dict)
-    cost: dict[str, float | int | None] = field(default_factory=dict)
-
-
-def failure_row(error: MedsymError, *, path: Path, case: str) -> dict[str, str]:
-    """Row of failures.tsv for a scan that was refused."""
-    values = (path.name, case, error.code, error.cause, error.fix)
-    return dict(zip(FAILURE_COLUMNS, values, strict=True))
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class ScanRunner:
     """Screens one scan after another with the same model and options.
 
@@ -131,49 +85,58 @@ class ScanRunner:
 
     def one(self, entry: ScanEntry, *, number: int, total: int) -> ScanReport:
         """Screen one scan; an error is part of the report."""
-        path, name = entry.path, entry.name
         begun, used = time.perf_counter(), process_cost()["cpu_s"]
-        here = Progress(number=number, total=total, name=name.case, stage="", seconds=0.0)
+        here = Progress(number=number, total=total, name=entry.name.case, stage="", seconds=0.0)
 
-        def tell(stage: str, error: MedsymError | None = None) -> None:
-            seconds = time.perf_counter() - begun
-            self.tell(replace(here, stage=stage, seconds=seconds, error=error))
+        def tell(stage: str) -> None:
+            self.tell(replace(here, stage=stage, seconds=time.perf_counter() - begun))
 
-        clock, refused, failure = StageClock(tell), None, None
+        clock, error, stage = StageClock(tell), None, "refused"
         try:
-            stage = self._process(entry, clock=clock)
-        except MedsymError as error:
-            refused = error
-        except Exception as error:
-            refused = self._unexpected(error, path=path, name=name)
-        if refused is not None:
-            stage, failure = "refused", failure_row(refused, path=path, case=name.case)
+            # Numbers of other thread counts differ in their last digits: results would depend on
+            # where they were made. The network takes less than a second on one thread.
+            with one_thread():
+                stage = self._process(entry, clock=clock)
+        except MedsymError as refusal:
+            error = refusal
+        except Exception as unforeseen:
+            error = self._unexpected(unforeseen, entry)
         clock.enter("")
-        tell(stage, refused)
         cost = process_cost()
         cost["cpu_s"] = round((cost["cpu_s"] or 0.0) - (used or 0.0), 3)
         return ScanReport(
-            case=name.case, stage=stage, failure=failure, seconds=clock.seconds, cost=cost
+            number=number,
+            case=entry.name.case,
+            file=entry.path.name,
+            stage=stage,
+            error=error,
+            total_s=round(time.perf_counter() - begun, 3),
+            seconds=clock.seconds,
+            cost=cost,
         )
 
     def _process(self, entry: ScanEntry, *, clock: StageClock) -> str:
-        if entry.refusal is not None:
-            raise entry.refusal
-        writer = CaseWriter(out=self.out, name=entry.name, model=self.model)
-        if self._is_done(entry, writer):
-            return "resumed"
-        clock.enter("read")
+        with case_lock(self.out, entry.name.case) as beat:
+            writer = CaseWriter(out=self.out, name=entry.name, model=self.model)
+            if self._is_done(entry, writer):
+                return "resumed"
+            return self._analyse(entry, writer, enter=_both(beat, clock.enter))
+
+    def _analyse(
+        self, entry: ScanEntry, writer: CaseWriter, *, enter: Callable[[str], None]
+    ) -> str:
+        enter("read")
         source = read_source(entry, read=self._read)
         result = analyse_scan(
             source.scan,
             self.model,
             options=self.options.analysis,
             reference=self.reference,
-            progress=clock.enter,
+            progress=enter,
             brain_mask=source.brain_mask,
             exclusion=source.exclusion,
         )
-        clock.enter("write")
+        enter("write")
         writer.write_case(result, options=self.options.fingerprint())
         return "done" if result.is_assessable else "not assessable"
 
@@ -217,14 +180,24 @@ class ScanRunner:
             )
         return same
 
-    def _unexpected(self, error: Exception, *, path: Path, name: CaseName) -> MedsymError:
+    def _unexpected(self, error: Exception, entry: ScanEntry) -> MedsymError:
         """Wrap an error nobody foresaw; its trace goes into the log folder."""
         trace = "".join(traceback.format_exception(error))
-        (self.out / "logs" / f"{name.case}_error.txt").write_text(trace, encoding="utf-8")
+        (self.out / "logs" / f"{entry.name.case}_error.txt").write_text(trace, encoding="utf-8")
         log.debug("%s", trace)
         return OutputError(
             code="MS-190",
-            subject=path.name,
+            subject=entry.path.name,
             cause=f"unexpected {type(error).__name__}",
-            fix=f"see logs/{name.case}_error.txt in the output folder and report it",
+            fix=f"see logs/{entry.name.case}_error.txt in the output folder and report it",
         )
+
+
+def _both(beat: Callable[[], None], enter: Callable[[str], None]) -> Callable[[str], None]:
+    """Enter a stage and renew the heartbeat of the case's lock."""
+
+    def entered(stage: str) -> None:
+        beat()
+        enter(stage)
+
+    return entered

@@ -17,6 +17,9 @@ FROZEN = {
         "--overwrite",
         "--single-pass",
         "--model",
+        "--executor",
+        "--workers",
+        "--shard",
     },
     "view": {"folder", "--port"},
     "score fit": {

@@ -13,8 +13,9 @@ import pytest
 from medsym.errors import OutputError
 from medsym.screening.batch import ScreenOutcome
 from medsym.screening.lock import LOCK_FILE, output_lock
+from medsym.screening.progress import Progress
 from medsym.screening.records import damaged_files, read_record
-from medsym.screening.runner import Progress, ScreenOptions
+from medsym.screening.runner import ScreenOptions
 from tests.screening.quick_run import run, store
 
 pytestmark = pytest.mark.usefixtures("known_plane")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from medsym.screening.lock import LOCK_FILE
-from medsym.screening.runner import Progress
+from medsym.screening.progress import Progress
 from tests.screening.quick_run import run, store
 
 pytestmark = pytest.mark.usefixtures("known_plane")

@@ -71,11 +71,11 @@ def test_a_run_says_what_every_scan_cost(tmp_path: Path) -> None:
     assert first["case"] == "sub-01_T1w"
     assert next(iter(first["seconds"])) == "read"
     assert list(first["seconds"])[-1] == "write"
-    assert first["total_s"] == pytest.approx(sum(first["seconds"].values()))
+    assert first["total_s"] >= sum(first["seconds"].values()) - 0.01
     assert first["cpu_s"] > 0
     assert first["peak_mib"] > 50
     assert events[2]["code"].startswith("MS-1")
-    assert (events[-1]["kept"], events[-1]["refused"]) == (1, 1)
+    assert events[-1]["scans"] == {"resumed": 1, "refused": 1}
 
 
 @pytest.mark.usefixtures("known_plane")

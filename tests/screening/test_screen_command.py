@@ -13,7 +13,7 @@ from medsym.cli import main
 from medsym.commands.console import ProgressLine, complain, say
 from medsym.screening import runner
 from medsym.screening.lock import LOCK_FILE
-from medsym.screening.runner import Progress
+from medsym.screening.progress import Progress
 from tests.builders_case import fake_model, flat_reference
 from tests.screening.quick_run import store
 
@@ -54,7 +54,8 @@ def tiny(path: Path) -> Path:
 
 
 def screen(tmp_path: Path, *arguments: object) -> int:
-    return main(["screen", "--out", str(tmp_path / "out"), *map(str, arguments)])
+    here = ("--workers", "0")  # what these tests replace, they replace in this process
+    return main(["screen", "--out", str(tmp_path / "out"), *here, *map(str, arguments)])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,119 @@
+"""The end of a run: how it went, and the tables of the whole folder."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medsym.errors import OutputError
+from medsym.screening.folder import remember_sources, remove_leftovers
+from medsym.screening.manifest import ScanEntry
+from medsym.screening.progress import ScanReport
+from medsym.screening.records import find_records, read_record
+from medsym.screening.report import write_index
+from medsym.screening.runner import KEPT_CODE
+from medsym.screening.shards import Shard, Tally, last_of_all, leave_note, remove_notes
+from medsym.screening.table import read_failures, write_tables
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScreenOutcome:
+    """What a run did.
+
+    Attributes:
+        records: records of every case in the folder, earlier runs included.
+        failures: scans of this run that were refused (file, case, code, cause, fix).
+        damaged: one MS-153 per record in the folder that cannot be used.
+        resumed: number of scans that were already done.
+        missing: shards that are not done; the tables wait for them.
+    """
+
+    records: tuple[Row, ...]
+    failures: tuple[dict[str, str], ...]
+    damaged: tuple[OutputError, ...]
+    resumed: int
+    missing: tuple[int, ...] = ()
+
+    @property
+    def twins(self) -> tuple[tuple[str, ...], ...]:
+        """Cases that are the same scan, by the hash of its file."""
+        cases = defaultdict(list)
+        for record in self.records:
+            cases[record["scan"]["sha256"]].append(record["case"])
+        return tuple(tuple(same) for same in cases.values() if len(same) > 1)
+
+
+def conclude(
+    out: Path,
+    entries: Sequence[ScanEntry],
+    *,
+    reports: Sequence[ScanReport],
+    shard: Shard | None,
+    is_whole: bool,
+) -> ScreenOutcome:
+    """Write the tables, unless other shards are still to come.
+
+    Args:
+        out: output folder, held by this run.
+        entries: scans of this run.
+        reports: how those that were tried ended.
+        shard: which part of a larger run this is.
+        is_whole: nothing stopped the run; a shard that was stopped leaves no note.
+    """
+    failures = [r.failure for r in sorted(reports, key=lambda r: r.number) if r.failure]
+    good = {report.case for report in reports if report.error is None}
+    places = {e.name.case: str(e.path.absolute()) for e in entries if e.name.case in good}
+    tally = Tally(places=places, failures=failures)
+    records: Sequence[Row] = ()
+    damaged: Sequence[OutputError] = ()
+    missing: tuple[int, ...] = ()
+    if shard is None:
+        remove_notes(out)
+        records, damaged = write_cohort(out, tally)
+    elif is_whole:
+        leave_note(out, shard, tally)
+        with last_of_all(out, shard) as (everything, missing):
+            if not missing:
+                records, damaged = write_cohort(out, everything)
+    return ScreenOutcome(
+        records=tuple(records),
+        failures=tuple(failures),
+        damaged=tuple(damaged),
+        resumed=sum(1 for report in reports if report.stage == "resumed"),
+        missing=missing,
+    )
+
+
+def write_cohort(out: Path, tally: Tally) -> tuple[list[Row], list[OutputError]]:
+    """Write tables and index from every case in the folder; nobody else may be writing.
+
+    They depend on the cases alone, not on the order or the number of runs that made them. An
+    earlier result of a scan that is now refused stays on disk and out of the tables.
+
+    Args:
+        out: output folder.
+        tally: scans of this run; what failures.tsv said about them earlier is forgotten.
+
+    Returns:
+        Records of the tables, and an error for every record that cannot be used.
+    """
+    remove_leftovers(out)
+    remember_sources(out, tally.places)
+    earlier = [row for row in read_failures(out / "failures.tsv") if row["case"] not in tally.cases]
+    failures = sorted([*earlier, *tally.failures], key=lambda row: (row["case"], row["file"]))
+    hidden = {row["case"] for row in failures if row["code"] != KEPT_CODE}
+    records, damaged = [], []
+    for path in find_records(out):
+        try:
+            record = read_record(path)
+        except OutputError as error:
+            damaged.append(error)
+            continue
+        if record["case"] not in hidden:
+            records.append(record)
+    write_tables(out, records=records, failures=failures)
+    write_index(out, records=records, failures=failures)
+    return records, damaged

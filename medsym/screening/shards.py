@@ -1,0 +1,189 @@
+"""Shards: several runs that share one output folder, each with its part of the scans.
+
+A scan belongs to a shard by a hash of its case name, so the parts are disjoint, whoever computes
+them and whatever else is in the list. Each shard leaves a note when it is done; the one that finds
+the notes of all others writes the tables.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from medsym.errors import ConfigError, OutputError
+from medsym.screening.lock import LOCK_FILE, hold, locked_error
+from medsym.volumes.writer import write_json
+
+_TEXT = re.compile(r"(\d{1,6})/(\d{1,6})")
+_LOCKS = ".medsym-shard-*.lock"
+#: Shards take turns at the folder for a moment; writing the tables of a large cohort takes minutes.
+_WAIT_S = 1800.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shard:
+    """Part ``index`` (1 to ``count``) of ``count`` parts."""
+
+    index: int
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.count}"
+
+    @property
+    def label(self) -> str:
+        """For file names."""
+        return f"{self.index}-of-{self.count}"
+
+    def has(self, case: str) -> bool:
+        """Whether a case is in this part."""
+        number = int.from_bytes(hashlib.sha256(case.casefold().encode()).digest()[:8], "big")
+        return number % self.count == self.index - 1
+
+
+def shard_of(text: str) -> Shard:
+    """Shard from "2/8".
+
+    Raises:
+        ConfigError: MS-562 if the text is no such thing.
+    """
+    match = _TEXT.fullmatch(text)
+    if match and 1 <= int(match[1]) <= int(match[2]):
+        return Shard(index=int(match[1]), count=int(match[2]))
+    raise ConfigError(
+        code="MS-562",
+        subject="--shard",
+        cause=f"'{text}' is not a part of a whole",
+        fix="give for example 1/4, 2/4, 3/4 and 4/4 to four runs",
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tally:
+    """What is known of finished scans besides their records.
+
+    Attributes:
+        places: case -> scan file, of scans with a result.
+        failures: rows of failures.tsv, of scans that were refused.
+    """
+
+    places: Mapping[str, str] = field(default_factory=dict)
+    failures: Sequence[dict[str, str]] = ()
+
+    @property
+    def cases(self) -> set[str]:
+        """Cases of these scans."""
+        return {*self.places, *(row["case"] for row in self.failures)}
+
+
+@contextmanager
+def shard_lock(out: Path, shard: Shard) -> Iterator[Callable[[], None]]:
+    """Hold one shard of an output folder, beside other shards of the same number.
+
+    Yields:
+        The heartbeat, to be called from time to time.
+
+    Raises:
+        OutputError: MS-151 another run has this shard or the whole folder; MS-563 shards of another
+            number are at work.
+    """
+    with ExitStack() as stack:
+        with hold(out / LOCK_FILE, error=locked_error(out), wait_s=_WAIT_S):
+            own = out / _LOCKS.replace("*", shard.label)
+            beat = stack.enter_context(hold(own, error=locked_error(out)))
+            for other in _live(out, but=own):
+                if not other.name.endswith(f"-of-{shard.count}.lock"):
+                    raise _mixed(out, shard, other)
+            for note in _notes(out):
+                if not note.name.endswith(f"-of-{shard.count}.json"):
+                    note.unlink(missing_ok=True)
+            _note(out, shard).unlink(missing_ok=True)
+        yield beat
+
+
+def refuse_shards(out: Path) -> None:
+    """Refuse to go on if a shard is at work; the caller holds the whole folder.
+
+    Raises:
+        OutputError: MS-151.
+    """
+    if _live(out):
+        raise locked_error(out)
+
+
+def _live(out: Path, *, but: Path | None = None) -> list[Path]:
+    """Locks of shards at work; those of dead ones are removed."""
+    live = []
+    for path in out.glob(_LOCKS):
+        if path != but:
+            try:
+                with hold(path, error=locked_error(out)):
+                    pass
+            except OutputError:
+                live.append(path)
+    return live
+
+
+def _mixed(out: Path, shard: Shard, other: Path) -> OutputError:
+    return OutputError(
+        code="MS-563",
+        subject=str(out),
+        cause=f"a run of another split ({other.name}) is writing into this folder",
+        fix=f"wait for it, or give all runs the same number of parts, not {shard.count}",
+    )
+
+
+def _note(out: Path, shard: Shard) -> Path:
+    return out / "logs" / "shards" / f"{shard.label}.json"
+
+
+def _notes(out: Path) -> list[Path]:
+    return sorted((out / "logs" / "shards").glob("*-of-*.json"))
+
+
+def remove_notes(out: Path) -> None:
+    """Forget the shards of earlier runs: a run over the whole folder has replaced them."""
+    for note in _notes(out):
+        note.unlink(missing_ok=True)
+
+
+def leave_note(out: Path, shard: Shard, tally: Tally) -> None:
+    """Say that a shard is done."""
+    path = _note(out, shard)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, asdict(tally))
+
+
+@contextmanager
+def last_of_all(out: Path, shard: Shard) -> Iterator[tuple[Tally, tuple[int, ...]]]:
+    """While open, no other shard writes tables.
+
+    Yields:
+        What all shards know, and the shards that are not done.
+
+    Raises:
+        OutputError: MS-151 if the folder is not free after half an hour.
+    """
+    with hold(out / LOCK_FILE, error=locked_error(out), wait_s=_WAIT_S):
+        places: dict[str, str] = {}
+        failures: list[dict[str, str]] = []
+        missing = []
+        for index in range(1, shard.count + 1):
+            tally = _read(_note(out, Shard(index=index, count=shard.count)))
+            if tally is None:
+                missing.append(index)
+            else:
+                places.update(tally.places)
+                failures += tally.failures
+        yield Tally(places=places, failures=failures), tuple(missing)
+
+
+def _read(path: Path) -> Tally | None:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+        return Tally(places=dict(value["places"]), failures=list(value["failures"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

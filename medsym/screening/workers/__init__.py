@@ -1,0 +1,1 @@
+"""Where scans are screened: worker processes of this machine, a Slurm or Dask cluster, shards."""

@@ -1,0 +1,121 @@
+"""What a worker is told and what it answers: plain JSON text, which every engine can carry.
+
+No scan, network or object of a user's file travels: a task holds paths, names and options, an
+answer says how scans ended. Results go from the worker to the output folder.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from medsym.errors import MedsymError
+from medsym.inference.case import Options
+from medsym.screening.manifest import ScanEntry
+from medsym.screening.naming import CaseName
+from medsym.screening.progress import ScanReport
+from medsym.screening.runner import ScreenOptions
+
+Numbered = tuple[int, ScanEntry]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunPlan:
+    """What all tasks of a run share.
+
+    Attributes:
+        out: output folder, absolute; every worker sees it under this name.
+        model: model folder, absolute; likewise.
+        sha256: hash of the model's weights: a worker that finds other weights refuses.
+        options: what the user chose.
+        total: number of scans.
+    """
+
+    out: Path
+    model: Path
+    sha256: str
+    options: ScreenOptions
+    total: int
+
+    def as_text(self) -> str:
+        """As one line of JSON."""
+        value = {
+            "out": str(self.out),
+            "model": str(self.model),
+            "sha256": self.sha256,
+            "options": asdict(self.options),
+            "total": self.total,
+        }
+        return json.dumps(value)
+
+
+def read_plan(text: str) -> RunPlan:
+    """The plan that ``RunPlan.as_text`` wrote."""
+    value = json.loads(text)
+    options = value["options"]
+    return RunPlan(
+        out=Path(value["out"]),
+        model=Path(value["model"]),
+        sha256=value["sha256"],
+        options=ScreenOptions(**{**options, "analysis": Options(**options["analysis"])}),
+        total=value["total"],
+    )
+
+
+def task_text(plan: str, scans: Sequence[Numbered]) -> str:
+    """A task: some scans of a run."""
+    return json.dumps({"plan": plan, "scans": [[n, _plain_entry(entry)] for n, entry in scans]})
+
+
+def read_task(text: str) -> tuple[str, tuple[Numbered, ...]]:
+    """Plan and scans of a task."""
+    value = json.loads(text)
+    return value["plan"], tuple((number, _entry(entry)) for number, entry in value["scans"])
+
+
+def _plain_entry(entry: ScanEntry) -> dict[str, Any]:
+    """A refused entry never becomes a task."""
+    return {
+        "path": str(entry.path.absolute()),
+        "name": asdict(entry.name),
+        "brain_mask": entry.brain_mask and str(entry.brain_mask.absolute()),
+        "exclusion_mask": entry.exclusion_mask and str(entry.exclusion_mask.absolute()),
+        "covariates": dict(entry.covariates),
+    }
+
+
+def _entry(value: dict[str, Any]) -> ScanEntry:
+    brain, exclusion = value["brain_mask"], value["exclusion_mask"]
+    return ScanEntry(
+        path=Path(value["path"]),
+        name=CaseName(**value["name"]),
+        brain_mask=brain and Path(brain),
+        exclusion_mask=exclusion and Path(exclusion),
+        covariates=value["covariates"],
+    )
+
+
+def answer_text(reports: Sequence[ScanReport]) -> str:
+    """How the scans of a task ended."""
+    keys = ("number", "case", "file", "stage", "total_s", "seconds", "cost")
+    return json.dumps(
+        [
+            {**{key: getattr(report, key) for key in keys}, "error": _plain_error(report.error)}
+            for report in reports
+        ]
+    )
+
+
+def _plain_error(error: MedsymError | None) -> dict[str, str] | None:
+    if error is None:
+        return None
+    return {key: getattr(error, key) for key in ("code", "subject", "cause", "fix")}
+
+
+def read_answer(text: str) -> tuple[ScanReport, ...]:
+    """Reports that ``answer_text`` wrote."""
+    return tuple(
+        ScanReport(**{**value, "error": value["error"] and MedsymError(**value["error"])})
+        for value in json.loads(text)
+    )

@@ -1,0 +1,54 @@
+"""What a worker does with a task: the model is loaded once, then scan after scan is screened."""
+
+import threading
+from functools import lru_cache
+from pathlib import Path
+
+from medsym.errors import ModelError
+from medsym.inference.case import reference_of
+from medsym.models.store import load_model
+from medsym.screening.progress import Progress
+from medsym.screening.runner import ScanRunner
+from medsym.screening.workers.child import tell
+from medsym.screening.workers.tasks import answer_text, read_plan, read_task
+
+#: A Dask worker may run several tasks as threads, but how many torch uses is set per process.
+_ONE_AT_A_TIME = threading.Lock()
+
+
+def screen_task(text: str) -> str:
+    """Screen the scans of a task; returns how they ended.
+
+    Raises:
+        ModelError: MS-310 to MS-315 as ``load_model``, MS-565 other weights than the run's.
+    """
+    plan, scans = read_task(text)
+    with _ONE_AT_A_TIME:
+        runner, total = _runner(plan)
+        return answer_text([runner.one(entry, number=n, total=total) for n, entry in scans])
+
+
+@lru_cache(maxsize=1)
+def _runner(text: str) -> tuple[ScanRunner, int]:
+    plan = read_plan(text)
+    model = load_model(plan.model)
+    found = model.manifest.get("sha256")
+    if found != plan.sha256:
+        raise ModelError(
+            code="MS-565",
+            subject=str(plan.model),
+            cause=f"a worker found other weights ({found}) than the run ({plan.sha256})",
+            fix="put the same model folder at the same path on every machine",
+        )
+    runner = ScanRunner(
+        out=Path(plan.out),
+        model=model,
+        options=plan.options,
+        reference=reference_of(model),
+        tell=_tell,
+    )
+    return runner, plan.total
+
+
+def _tell(progress: Progress) -> None:
+    tell({key: getattr(progress, key) for key in ("number", "total", "name", "stage", "seconds")})
