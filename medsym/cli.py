@@ -16,6 +16,7 @@ from pathlib import Path
 
 from medsym import RESEARCH_USE_ONLY, __version__
 from medsym.commands import (
+    calibrating,
     evaluating,
     exporting,
     learned,
@@ -26,6 +27,7 @@ from medsym.commands import (
     viewing,
 )
 from medsym.commands.arguments import (
+    add_calibration,
     add_evaluation,
     add_json,
     add_model,
@@ -35,6 +37,7 @@ from medsym.commands.arguments import (
     add_screening_options,
     count,
 )
+from medsym.commands.bench_arguments import add_ablation
 from medsym.commands.console import EXIT_LOCKED, EXIT_USAGE, complain
 from medsym.commands.scaling import add_scaling
 from medsym.errors import MedsymError
@@ -89,9 +92,8 @@ def _add_screening(menu: _Menu) -> None:
     screen.add_argument("--out", type=Path, required=True, metavar="DIR")
     add_scaling(screen)
     add_screening_options(screen)
-    verify = menu.add(
-        "verify", screening.verify, "hash the files of a result or model folder again"
-    )
+    add_calibration(menu.add("calibrate", calibrating.calibrate, "calibrate on healthy scans"))
+    verify = menu.add("verify", screening.verify, "hash a result or model folder again")
     verify.add_argument("folder", type=Path, metavar="DIR")
 
 
@@ -141,7 +143,7 @@ def _add_bench(menu: _Menu) -> None:
         metavar="DIR",
         help="methods, ablation, pretraining: keep finished trainings here, to go on",
     )
-    _add_ablation(bench)
+    add_ablation(bench)
     bench.add_argument(
         "--workers",
         nargs="+",
@@ -177,32 +179,6 @@ def _add_measuring(menu: _Menu) -> None:
     search.add_argument("--trials", type=count, default=40, metavar="N", help="trials in all")
     search.add_argument("--out", type=Path, metavar="DIR", help="keep the study here, to go on")
     add_json(search)
-
-
-def _add_ablation(bench: argparse.ArgumentParser) -> None:
-    bench.add_argument(
-        "--config",
-        type=Path,
-        metavar="FILE",
-        help="ablation, pretraining: settings, YAML; throughput: a training configuration",
-    )
-    bench.add_argument("--steps", type=count, metavar="N", help="ablation: of each training")
-    bench.add_argument(
-        "--subjects", type=count, metavar="N", help="ablation: training subjects, drawn once"
-    )
-    bench.add_argument("--test-subjects", type=count, metavar="N", help="ablation: test subjects")
-    bench.add_argument(
-        "--processes", type=count, metavar="P", help="ablation: trainings at a time; default cores"
-    )
-    bench.add_argument(
-        "--device", choices=("cpu", "cuda"), default="cpu", help="ablation: where networks train"
-    )
-    bench.add_argument(
-        "--minutes",
-        type=float,
-        metavar="M",
-        help="ablation: end in this time; the steps of all trainings are chosen to fit",
-    )
 
 
 def _add_exporting(menu: _Menu) -> None:

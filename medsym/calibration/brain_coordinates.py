@@ -52,6 +52,27 @@ def to_reference(values: NDArray[np.float64], brain: BoolMap) -> NDArray[np.floa
     return map_coordinates(values, at, order=1, mode="constant", cval=0.0)
 
 
+def places_in_reference(brain: BoolMap) -> list[NDArray[np.float64]]:
+    """Where the voxels of a symmetric grid lie on the reference grid: three (x, y, z) arrays.
+
+    Args:
+        brain: brain mask (x, y, z) of the case.
+    """
+    points = _brain_coordinates(brain.shape, *_extent(brain))
+    return [
+        (axis / REFERENCE_SPAN + 1.0) * size / 2 - 0.5
+        for axis, size in zip(points, REFERENCE_SHAPE, strict=True)
+    ]
+
+
+def sample_reference(
+    values: NDArray[np.float64],
+    places: Sequence[NDArray[np.floating]] | NDArray[np.floating],
+) -> NDArray[np.float64]:
+    """Values of a reference map at places of ``places_in_reference``, between voxels linearly."""
+    return np.asarray(map_coordinates(values, places, order=1, mode="nearest"))
+
+
 def from_reference(values: NDArray[np.float64], brain: BoolMap) -> NDArray[np.float64]:
     """Resample a map of the reference grid to the symmetric grid of a case.
 
@@ -59,9 +80,4 @@ def from_reference(values: NDArray[np.float64], brain: BoolMap) -> NDArray[np.fl
         values: map of shape ``REFERENCE_SHAPE``.
         brain: brain mask (x, y, z) of the case.
     """
-    points = _brain_coordinates(brain.shape, *_extent(brain))
-    at = [
-        (axis / REFERENCE_SPAN + 1.0) * size / 2 - 0.5
-        for axis, size in zip(points, values.shape, strict=True)
-    ]
-    return map_coordinates(values, at, order=1, mode="nearest")
+    return sample_reference(values, places_in_reference(brain))

@@ -62,6 +62,12 @@ class CalibrationUse:
         """Why the p-value may not be trusted; None if nothing is known."""
         return self.exchangeability.warning if self.exchangeability else None
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Sentences that a reader of the result has to see."""
+        refused = (f"no p-value: {self.reason}",) if self.reason else ()
+        return (*refused, self.warning) if self.warning else refused
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values for case.json."""
         return {**asdict(self), "warning": self.warning}

@@ -29,21 +29,90 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_screening_options(parser: argparse.ArgumentParser) -> None:
-    """Options of whatever screens scans: screen and bids."""
+def add_reading_options(parser: argparse.ArgumentParser) -> None:
+    """How scans are read and analysed: screen, bids and calibrate."""
     parser.add_argument(
         "--assume-orientation", metavar="RAS", help="for files that do not state their orientation"
     )
     parser.add_argument("--volume", type=int, metavar="K", help="which volume of a 4-D file")
     parser.add_argument("--max-gib", type=float, default=2.0, metavar="G", help="size limit")
     parser.add_argument("--allow-shear", action="store_true", help="accept sheared affines")
-    parser.add_argument("--overwrite", action="store_true", help="replace existing results")
     parser.add_argument(
         "--single-pass",
         action="store_true",
         help="half the time: assumed rounding, defect not measured",
     )
     add_model(parser)
+
+
+def add_screening_options(parser: argparse.ArgumentParser) -> None:
+    """Options of whatever screens scans: screen and bids."""
+    add_reading_options(parser)
+    parser.add_argument("--overwrite", action="store_true", help="replace existing results")
+    parser.add_argument(
+        "--calibration",
+        type=Path,
+        metavar="DIR",
+        help="folder of 'medsym calibrate' (default: the model's synthetic healthy reference)",
+    )
+    parser.add_argument(
+        "--false-alarm-rate",
+        type=float,
+        metavar="R",
+        help="share of healthy scans that may show a finding (default 0.05)",
+    )
+    add_participants(parser)
+
+
+def add_participants(parser: argparse.ArgumentParser) -> None:
+    """Where ages, sexes, sites and the like stand."""
+    parser.add_argument(
+        "--participants",
+        type=Path,
+        metavar="TABLE",
+        help="participants.tsv with age, sex, site and the like of every subject",
+    )
+
+
+def add_calibration(calibrate: argparse.ArgumentParser) -> None:
+    """Arguments of calibrate."""
+    calibrate.add_argument(
+        "scans",
+        nargs="+",
+        type=Path,
+        metavar="HEALTHY",
+        help="scans of healthy people: files, folders, or a table with the column 'scan'",
+    )
+    calibrate.add_argument("--out", type=Path, required=True, metavar="DIR", help="new folder")
+    calibrate.add_argument("--name", metavar="TEXT", help="what the calibration is called")
+    calibrate.add_argument(
+        "--group-by",
+        nargs="+",
+        default=[],
+        metavar="COLUMN",
+        help="one calibration per value (site) or per band of a number (age:40,60,75)",
+    )
+    calibrate.add_argument(
+        "--adjust",
+        nargs="+",
+        default=[],
+        metavar="COLUMN",
+        help="adjust the size of deviations for these (age sex); half of the people are fitted on",
+    )
+    calibrate.add_argument(
+        "--minus-mean",
+        action="store_true",
+        help="take the mean asymmetry of healthy people off: left and right then differ",
+    )
+    calibrate.add_argument(
+        "--cross-validate",
+        type=count,
+        metavar="K",
+        help="also count false alarms among people left out, in K folds",
+    )
+    add_participants(calibrate)
+    add_json(calibrate)
+    add_reading_options(calibrate)
 
 
 def add_evaluation(evaluate: argparse.ArgumentParser) -> None:

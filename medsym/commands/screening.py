@@ -31,9 +31,16 @@ SAMPLES = Path(medsym.__file__).resolve().parents[1] / "data_samples"
 
 def screen(arguments: argparse.Namespace) -> int:
     """Screen scans into a folder."""
+    from medsym.screening.manifest import entries_of
+    from medsym.screening.participants import with_table
+
     options = screen_options(arguments)
     return run(
-        arguments.scans, arguments.out, model=arguments.model, options=options, scaling=arguments
+        with_table(entries_of(arguments.scans), arguments.participants),
+        arguments.out,
+        model=arguments.model,
+        options=options,
+        scaling=arguments,
     )
 
 
@@ -41,18 +48,25 @@ def screen_options(arguments: argparse.Namespace) -> "ScreenOptions":
     """What ``add_screening_options`` read, checked.
 
     Raises:
-        ConfigError: MS-340 size limit, MS-341 orientation.
+        ConfigError: MS-340 size limit, MS-341 orientation, MS-507 calibration.
     """
-    from medsym.inference.case import Options
+    from medsym.calibration.store import load_calibration
+    from medsym.inference.case import FALSE_ALARM_RATE, Options
     from medsym.screening.runner import ScreenOptions
 
+    folder = getattr(arguments, "calibration", None)
+    rate = getattr(arguments, "false_alarm_rate", None)
     return ScreenOptions(
         assume_orientation=_orientation(arguments.assume_orientation),
         volume_index=arguments.volume,
         max_gib=_size_limit(arguments.max_gib),
         allow_shear=arguments.allow_shear,
-        replace="all" if arguments.overwrite else "never",
-        analysis=Options(measure_defect=not arguments.single_pass),
+        replace="all" if getattr(arguments, "overwrite", False) else "never",
+        analysis=Options(
+            measure_defect=not arguments.single_pass,
+            false_alarm_rate=FALSE_ALARM_RATE if rate is None else rate,
+        ),
+        calibration=None if folder is None else load_calibration(folder),
     )
 
 

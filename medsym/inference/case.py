@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from medsym.calibration.calibration import Calibration
 from medsym.calibration.comparison import CalibrationUse, Comparison
 from medsym.calibration.reference import (
     REFERENCE_FILE,
@@ -13,8 +14,8 @@ from medsym.calibration.reference import (
 from medsym.errors import ConfigError
 from medsym.inference.brain import BrainMask
 from medsym.inference.clock import StageClock, one_thread
+from medsym.inference.comparing import Covariates, comparison_with, use_of
 from medsym.inference.evidence import prior_logit_of
-from medsym.inference.features import scan_features
 from medsym.inference.findings import DEFAULT_PEAK_SD, Finding, find_findings
 from medsym.inference.gate import GateValues, gate_values, reasons_not_assessable
 from medsym.inference.maps import CaseMaps, MapRequest, check_bound, compute_maps
@@ -112,18 +113,6 @@ def reference_of(model: LoadedModel) -> DeviationReference:
     return load_reference(model.folder / REFERENCE_FILE, sha256=stated)
 
 
-def comparison_of(
-    model: LoadedModel, *, reference: DeviationReference | None, options: Options
-) -> Comparison:
-    """What a scan is compared with: a reference that is given, or the model's own."""
-    return Comparison.with_reference(
-        reference or reference_of(model),
-        alpha=options.false_alarm_rate,
-        name=str(model.manifest.get("name", "")),
-        sha256=str(model.manifest.get(REFERENCE_HASH, "")),
-    )
-
-
 def grid_of(model: LoadedModel) -> SymmetricGrid:
     """The symmetric grid that a model was trained on and asks for."""
     return SymmetricGrid.spanning(model.network.settings.spacing_mm)
@@ -135,6 +124,8 @@ def analyse_scan(
     *,
     options: Options | None = None,
     reference: DeviationReference | None = None,
+    calibration: Calibration | None = None,
+    covariates: Covariates | None = None,
     progress: Callable[[str], None] | None = None,
     brain_mask: Volume | None = None,
     exclusion: Volume | None = None,
@@ -146,6 +137,8 @@ def analyse_scan(
         model: network and manifest.
         options: see ``Options``.
         reference: healthy reference; by default the one shipped with the model.
+        calibration: on healthy scans; used instead of the reference.
+        covariates: columns such as age, sex, site, where the calibration asks for them.
         progress: told the name of each stage as it begins.
         brain_mask: used instead of finding the brain; positive inside, any lattice in the world.
         exclusion: what is left out of the comparison together with its mirror places.
@@ -155,12 +148,16 @@ def analyse_scan(
 
     Raises:
         ScanError: the scan or a mask cannot be used.
+        ConfigError: MS-505 the calibration belongs to another model.
         ModelError: MS-306 if the measured defect exceeds the bound (never on sound hardware).
     """
     options = options or Options()
     clock = StageClock(progress)
     stated = StatedMasks(brain=brain_mask, exclusion=exclusion)
-    healthy = comparison_of(model, reference=reference, options=options)
+    healthy = calibration or reference or reference_of(model)
+    against = comparison_with(
+        healthy, model=model, covariates=covariates, alpha=options.false_alarm_rate
+    )
     clock.enter("prepare")
     with one_thread():
         whole_head = prepare_scan(scan, grid=grid_of(model))
@@ -172,7 +169,7 @@ def analyse_scan(
     clock.enter("compare")
     request = _request(prepared, model=model, options=options, stated=stated)
     maps, parts = compute_maps(
-        model.network, prepared.brain_image, request=request, reference=healthy.reference
+        model.network, prepared.brain_image, request=request, reference=against.reference
     )
     check_bound(maps, subject=scan_name(scan))
     clock.enter("judge")
@@ -180,11 +177,13 @@ def analyse_scan(
         prepared,
         maps=maps,
         brain=brain,
-        healthy=healthy,
+        against=against,
         options=options,
         rounding=parts.rounding,
         masks=stated.used(request),
     )
+    use = use_of(healthy, result.calibration, maps=maps, prepared=prepared, gate=result.gate)
+    result = replace(result, calibration=use, notes=(*result.notes, *use.remarks))
     clock.enter("")
     result.seconds.update(clock.seconds)
     return result
@@ -209,16 +208,16 @@ def _judge(
     *,
     maps: CaseMaps,
     brain: BrainMask,
-    healthy: Comparison,
+    against: Comparison,
     options: Options,
     rounding: float,
     masks: tuple[MaskUse, ...],
 ) -> CaseResult:
     voxel_ml = prepared.grid.spacing_mm**3 / 1000.0
     gate = gate_values(maps, prepared=prepared, brain_dice=brain.dice)
-    use = healthy.use
-    threshold = None if use.reason else healthy.reference.threshold(options.false_alarm_rate)
-    peak_sd = threshold or healthy.reference.strictest(DEFAULT_PEAK_SD)
+    use = against.use
+    threshold = None if use.reason else against.reference.threshold(options.false_alarm_rate)
+    peak_sd = threshold or against.reference.strictest(DEFAULT_PEAK_SD)
     if threshold is None:
         maps = replace(maps, pvalue=None)
     reasons = reasons_not_assessable(gate)
@@ -226,8 +225,6 @@ def _judge(
         maps, plane=prepared.plane, grid_to_world=prepared.grid_to_world, peak_sd=peak_sd
     )
     notes = [*prepared.scan.notes, *prepared.notes, *(mask.sentence for mask in masks)]
-    if use.reason:
-        notes.append(f"no p-value: {use.reason}")
     if not options.measure_defect:
         notes.append("the defect was not measured; the rounding term of the bound is assumed")
     return CaseResult(
@@ -242,7 +239,7 @@ def _judge(
         reasons=reasons,
         peak_sd=peak_sd,
         false_alarm_rate=None if threshold is None else options.false_alarm_rate,
-        calibration=replace(use, features=scan_features(maps, prepared=prepared, gate=gate)),
+        calibration=use,
         notes=tuple(dict.fromkeys(notes)),
         masks=masks,
     )

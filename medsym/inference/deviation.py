@@ -9,8 +9,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from torch import nn
 
-from medsym.calibration.brain_coordinates import REFERENCE_SHAPE, to_reference
-from medsym.calibration.normative import spread_from_moments
+from medsym.calibration.normative import Moments, spread_of
 from medsym.calibration.reference import DeviationReference
 from medsym.inference.evidence import DEFAULT_PRIOR_LOGIT
 from medsym.inference.maps import BoolMap, FloatMap, MapRequest, compute_maps, regional
@@ -36,9 +35,9 @@ def build_reference(
         num_spread: the first so many cases make the spread, all later ones the maxima.
         prior_logit: log odds before looking, as used at inference.
     """
-    squares, weights = np.zeros(REFERENCE_SHAPE), np.zeros(REFERENCE_SHAPE)
+    moments = Moments.none()
+    spread: FloatMap | None = None
     maxima: list[float] = []
-    reference = None
     for number, (image, brain) in enumerate(cases):
         request = MapRequest(
             spacing_mm=spacing_mm,
@@ -50,14 +49,12 @@ def build_reference(
         maps, _ = compute_maps(network, image, request=request)
         averaged = regional(maps.asymmetry, domain=maps.domain, spacing_mm=spacing_mm)
         if number < num_spread:
-            squares += to_reference(averaged**2, brain)
-            weights += to_reference(maps.domain.astype(np.float64), brain)
+            moments = moments.plus(Moments.of_case(averaged, domain=maps.domain, brain=brain))
             continue
-        if reference is None:
-            reference = spread_from_moments(squares, weights)
-        sigma = _reference(reference, maxima=[], num_spread=num_spread).sigma_on(brain)
+        spread = spread_of(moments) if spread is None else spread
+        sigma = _reference(spread, maxima=[], num_spread=num_spread).sigma_on(brain)
         maxima.append(float(np.abs(averaged / sigma).max()))
-    spread = spread_from_moments(squares, weights) if reference is None else reference
+    spread = spread_of(moments) if spread is None else spread
     return _reference(spread, maxima=maxima, num_spread=num_spread)
 
 

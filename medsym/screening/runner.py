@@ -3,11 +3,12 @@
 import logging
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from medsym.calibration.calibration import Calibration
 from medsym.calibration.reference import DeviationReference
 from medsym.errors import MedsymError, OutputError
 from medsym.inference.case import Options, analyse_scan
@@ -21,6 +22,7 @@ from medsym.screening.progress import Progress, ScanReport
 from medsym.screening.records import (
     damaged_files,
     model_identity,
+    plain,
     read_record,
     software,
 )
@@ -46,6 +48,7 @@ class ScreenOptions:
         replace: "never" refuses to replace results of another scan, model or option set,
             "outdated" replaces those, "all" recomputes finished cases too.
         analysis: options of the analysis itself.
+        calibration: on healthy scans; None is the reference of the model.
     """
 
     assume_orientation: str | None = None
@@ -54,14 +57,38 @@ class ScreenOptions:
     allow_shear: bool = False
     replace: Literal["never", "outdated", "all"] = "never"
     analysis: Options = field(default_factory=Options)
+    calibration: Calibration | None = None
 
-    def fingerprint(self) -> dict[str, Any]:
-        """What decides the result, kept in case.json."""
+    def read(self, path: Path) -> Volume:
+        """Read a scan as the user asked for it.
+
+        Raises:
+            ScanError: it cannot be used.
+        """
+        return read_scan(
+            path,
+            max_gib=self.max_gib,
+            assume_orientation=self.assume_orientation,
+            volume_index=self.volume_index,
+            allow_shear=self.allow_shear,
+        )
+
+    def fingerprint(self, covariates: Mapping[str, str | float] | None = None) -> dict[str, Any]:
+        """What decides the result, kept in case.json.
+
+        Args:
+            covariates: of the scan; those that the calibration asks for decide, too.
+        """
+        used = self.calibration.columns if self.calibration else ()
+        stated = {column: (covariates or {}).get(column) for column in used}
+        sha256 = self.calibration.sha256 if self.calibration else None
+        judged = {"calibration": sha256, "covariates": plain(stated)}
         return {
             "assume_orientation": self.assume_orientation,
             "volume_index": self.volume_index,
             "allow_shear": self.allow_shear,
             **asdict(self.analysis),
+            **(judged if self.calibration else {}),
         }
 
 
@@ -126,28 +153,21 @@ class ScanRunner:
         self, entry: ScanEntry, writer: CaseWriter, *, enter: Callable[[str], None]
     ) -> str:
         enter("read")
-        source = read_source(entry, read=self._read)
+        source = read_source(entry, read=self.options.read)
         result = analyse_scan(
             source.scan,
             self.model,
             options=self.options.analysis,
             reference=self.reference,
+            calibration=self.options.calibration,
+            covariates=entry.covariates,
             progress=enter,
             brain_mask=source.brain_mask,
             exclusion=source.exclusion,
         )
         enter("write")
-        writer.write_case(result, options=self.options.fingerprint())
+        writer.write_case(result, options=self.options.fingerprint(entry.covariates))
         return "done" if result.is_assessable else "not assessable"
-
-    def _read(self, path: Path) -> Volume:
-        return read_scan(
-            path,
-            max_gib=self.options.max_gib,
-            assume_orientation=self.options.assume_orientation,
-            volume_index=self.options.volume_index,
-            allow_shear=self.options.allow_shear,
-        )
 
     def _is_done(self, entry: ScanEntry, writer: CaseWriter) -> bool:
         """True if the case can be kept.
@@ -168,14 +188,14 @@ class ScanRunner:
             record["scan"]["sha256"] == scan
             and {mask["kind"]: mask["sha256"] for mask in record["masks"]} == masks
             and record["model"] == model_identity(self.model)
-            and record["options"] == self.options.fingerprint()
+            and record["options"] == self.options.fingerprint(entry.covariates)
             and record["software"]["medsym"] == software()["medsym"]
         )
         if not same and self.options.replace == "never":
             raise OutputError(
                 code=KEPT_CODE,
                 subject=entry.path.name,
-                cause="results of another scan, mask, model, version or option set have this name",
+                cause="results of another scan, mask, model, calibration or option set are there",
                 fix="choose another folder, or replace them with --overwrite",
             )
         return same

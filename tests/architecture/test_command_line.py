@@ -20,6 +20,14 @@ FROZEN = {
         "--executor",
         "--workers",
         "--shard",
+        "--calibration",
+        "--false-alarm-rate",
+        "--participants",
+    },
+    "calibrate": {
+        *("scans", "--out", "--name", "--group-by", "--adjust", "--minus-mean", "--model"),
+        *("--cross-validate", "--participants", "--json", "--assume-orientation", "--volume"),
+        *("--max-gib", "--allow-shear", "--single-pass"),
     },
     "view": {"folder", "--port"},
     "score fit": {

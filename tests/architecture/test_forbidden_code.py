@@ -29,7 +29,11 @@ HOMES = {
     "onnxruntime": ("medsym/export/onnx_file.py",),
     "optuna": ("medsym/benchmarks/search.py", "medsym/benchmarks/search_space.py"),
     # scores of methods, probes, and the subject score (regression, folds, covariance)
-    "sklearn": ("medsym/training/", "medsym/evaluation/", "medsym/scores/"),
+    # scores of a method, of a subject, and how healthy people vary
+    "sklearn": (
+        *("medsym/training/", "medsym/evaluation/", "medsym/scores/"),
+        *("medsym/calibration/adjustment.py", "medsym/calibration/shift.py"),
+    ),
     "nilearn": ("medsym/synthesis/template.py",),
     "streamlit": ("app/",),
 }

@@ -1,6 +1,7 @@
 """The healthy reference: symmetric, scale-free, with an honest family-wise threshold."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from medsym.calibration.brain_coordinates import REFERENCE_SHAPE
-from medsym.calibration.normative import spread_from_moments
+from medsym.calibration.normative import Moments, spread_of
 from medsym.calibration.reference import DeviationReference, load_reference, save_reference
 from medsym.errors import ModelError
 from medsym.inference.deviation import build_reference
@@ -21,9 +22,21 @@ def ellipsoid(scale: float, *, shape: tuple[int, int, int] = (32, 40, 32)) -> np
     return (x / 11) ** 2 + (y / 14) ** 2 + (z / 10) ** 2 < scale**2
 
 
+def moments_of(maps: np.ndarray) -> Moments:
+    everywhere = np.ones(REFERENCE_SHAPE, dtype=bool)
+    moments = Moments.none()
+    for values in maps:
+        case = Moments.of_case(values - values[::-1], domain=everywhere, brain=everywhere)
+        case = replace(case, squares=(values**2 + values[::-1] ** 2) / 2)
+        case = replace(case, weights=np.ones(REFERENCE_SHAPE), levels=float((values**2).mean()))
+        moments = moments.plus(case)
+    return moments
+
+
 def test_sigma_is_symmetric_to_the_last_bit() -> None:
     rng = np.random.default_rng(0)
-    spread = spread_from_moments(rng.random(REFERENCE_SHAPE), np.ones(REFERENCE_SHAPE))
+    noise = rng.standard_normal((4, *REFERENCE_SHAPE))
+    spread = spread_of(moments_of(noise))
     assert np.array_equal(spread, spread[::-1])
     reference = DeviationReference(spread=spread, maxima=np.zeros(0, np.float32), num_spread=1)
     brain = ellipsoid(1.0)
@@ -44,8 +57,7 @@ def test_reference_follows_the_size_of_the_brain() -> None:
 
 def test_spread_recovers_the_known_spread() -> None:
     rng = np.random.default_rng(1)
-    squares = (rng.standard_normal((60, *REFERENCE_SHAPE)) * 0.8) ** 2
-    spread = spread_from_moments(squares.sum(0), np.full(REFERENCE_SHAPE, 60.0))
+    spread = spread_of(moments_of(rng.standard_normal((60, *REFERENCE_SHAPE)) * 0.8))
     assert np.abs(spread - 0.8).max() < 0.1
 
 

@@ -1,0 +1,172 @@
+"""A calibration: normative maps and scores of healthy people, ready to judge new scans."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medsym.calibration.adjustment import Adjustment
+from medsym.calibration.comparison import CalibrationUse, Comparison, Exchangeability, too_few
+from medsym.calibration.conformal import conformal_threshold
+from medsym.calibration.groups import GroupColumn, group_of, missing_columns
+from medsym.calibration.reference import DeviationReference, FloatMap
+from medsym.calibration.shift import exchangeability, feature_row
+from medsym.errors import ConfigError
+
+Covariates = Mapping[str, str | float]
+
+#: Rates of the table of thresholds.
+ALPHAS = (0.01, 0.02, 0.05, 0.1, 0.2)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Calibration:
+    """What healthy people look like to one model.
+
+    Attributes:
+        name: as it is shown.
+        model: name, version and sha256 of the model it belongs to.
+        spread: ``REFERENCE_SHAPE`` float32, nats.
+        mean: ``REFERENCE_SHAPE`` float32, nats, antisymmetric: mean asymmetry of the people.
+        minus_mean: True if the mean is taken off before the comparison.
+        mean_p_value: sign-flip test of "there is no mean asymmetry"; None if it was not made.
+        num_spread: people behind spread and mean.
+        scores: (k,) float32, largest deviation of each person in each of their groups, SD, divided
+            by the factor of the adjustment.
+        groups: (k,) label of the group of each score; "" without groups.
+        group_by: columns that make the groups.
+        adjustment: of the scores, by covariates; None without.
+        features: (s, d) of the scans of the people, for the test of exchangeability.
+        feature_names: (d,)
+        owners: (s,) number of the person of each row.
+        feature_groups: (s,) label of the group of each row.
+        scan_hashes: of the files of the scans.
+        counts: people, scans, scans left out.
+        sha256: of the manifest; "" before it is written.
+    """
+
+    name: str
+    model: Mapping[str, str]
+    spread: FloatMap
+    mean: FloatMap
+    minus_mean: bool
+    mean_p_value: float | None
+    num_spread: int
+    scores: NDArray[np.float32]
+    groups: tuple[str, ...]
+    group_by: tuple[GroupColumn, ...] = ()
+    adjustment: Adjustment | None = None
+    features: NDArray[np.float64]
+    feature_names: tuple[str, ...]
+    owners: NDArray[np.int64]
+    feature_groups: tuple[str, ...]
+    scan_hashes: tuple[str, ...]
+    counts: Mapping[str, int] = field(default_factory=dict)
+    sha256: str = ""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Covariates that a scan has to state."""
+        adjusted = self.adjustment.columns if self.adjustment else ()
+        return tuple(dict.fromkeys([*(c.column for c in self.group_by), *adjusted]))
+
+    def compare(self, covariates: Covariates, *, alpha: float) -> Comparison:
+        """What a scan is compared with.
+
+        Without the columns that it needs, or with too few people, there is no p-value: the reason
+        says why, and nobody else stands in. The maxima are then those of everybody, only so that
+        no finding is below what healthy people reach.
+
+        Args:
+            covariates: of the scan.
+            alpha: false-alarm rate that is asked for.
+        """
+        group = group_of(covariates, self.group_by)
+        own = np.array([label == group for label in self.groups], dtype=bool)
+        reason = self._reason(covariates, group=group, n=int(own.sum()), alpha=alpha)
+        factor = 1.0
+        if self.adjustment and self.adjustment.problem(covariates) is None:
+            factor = self.adjustment.factor(covariates)
+        scores = self.scores if reason else self.scores[own]
+        reference = DeviationReference(
+            spread=self.spread,
+            maxima=np.sort(scores * np.float32(factor)),
+            num_spread=self.num_spread,
+            mean=self.mean if self.minus_mean else None,
+        )
+        use = CalibrationUse(
+            name=self.name,
+            kind="healthy scans",
+            n=int(own.sum()),
+            group=group or None,
+            sha256=self.sha256,
+            minus_mean=self.minus_mean,
+            adjusted_for=self.adjustment.columns if self.adjustment else (),
+            reason=reason,
+        )
+        return Comparison(reference=reference, use=use)
+
+    def _reason(
+        self, covariates: Covariates, *, group: str | None, n: int, alpha: float
+    ) -> str | None:
+        if group is None:
+            missing = ", ".join(missing_columns(covariates, self.group_by))
+            return f"the scan does not state what the calibration is grouped by: {missing}"
+        if self.adjustment and (problem := self.adjustment.problem(covariates)):
+            return problem
+        whom = f"the group {group} of the calibration" if group else "the calibration"
+        return too_few(n, alpha=alpha, whom=whom)
+
+    def judge(
+        self, use: CalibrationUse, *, features: Mapping[str, float], sha256: str
+    ) -> CalibrationUse:
+        """The use of the calibration with the test whether the scan is exchangeable.
+
+        Args:
+            use: of ``compare``.
+            features: of the scan.
+            sha256: of its file.
+        """
+        label = use.group or ""
+        rows = np.array([group == label for group in self.feature_groups], dtype=bool)
+        row = feature_row(features, self.feature_names)
+        found = exchangeability(
+            self.features[rows], self.owners[rows], scan=row, names=self.feature_names
+        )
+        if sha256 and sha256 in self.scan_hashes:
+            sentence = "the scan is one of those that made the calibration: its p-value is invalid"
+            base = found or Exchangeability(p_value=1.0, false_alarm_rate=0.0, warning=None)
+            found = replace(base, warning=sentence)
+        return replace(use, exchangeability=found)
+
+    def check_model(self, manifest: Mapping[str, Any]) -> None:
+        """Refuse a model that it was not made with.
+
+        Raises:
+            ConfigError: MS-505.
+        """
+        if self.model.get("sha256") != str(manifest.get("sha256", "")):
+            raise ConfigError(
+                code="MS-505",
+                subject=self.name,
+                cause=f"the calibration was made with other weights ({self.model.get('name')})",
+                fix="use the model it was made with, or run 'medsym calibrate' with this one",
+            )
+
+    def thresholds(self, alphas: Sequence[float] = ALPHAS) -> list[dict[str, Any]]:
+        """Rows group, people, alpha, threshold (SD before the adjustment; None: too few people)."""
+        rows: list[dict[str, Any]] = []
+        for group in sorted(set(self.groups)):
+            own = np.sort(self.scores[[label == group for label in self.groups]])
+            rows += [
+                {
+                    "group": group or None,
+                    "people": int(own.size),
+                    "alpha": alpha,
+                    "threshold": conformal_threshold(own, alpha),
+                }
+                for alpha in alphas
+            ]
+        return rows

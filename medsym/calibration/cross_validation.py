@@ -1,0 +1,123 @@
+"""How often healthy people that a calibration has not seen are flagged: folds over people."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binomtest, kstest
+
+from medsym.calibration.building import CalibrationSettings, build_calibration
+from medsym.calibration.people import HealthyScan, by_person
+from medsym.errors import ConfigError
+
+#: Rates that are looked at.
+ALPHAS = (0.05, 0.1, 0.2, 0.3, 0.5)
+_SEED = 0
+
+Numbers = dict[str, Any]
+
+
+def cross_validate(
+    scans: Sequence[HealthyScan],
+    settings: CalibrationSettings,
+    *,
+    folds: int,
+    model: Mapping[str, str],
+) -> Numbers:
+    """Calibrate on some people and judge the others, fold by fold.
+
+    Args:
+        scans: of healthy people.
+        settings: of the calibration.
+        folds: number of folds, 2 or more; as many as people leaves one out at a time.
+        model: of the calibration.
+
+    Returns:
+        people; folds; rows, each with alpha, judged (people), flagged (any scan of theirs), share
+        with its exact 95 % interval, abstained (people whose group was too small); uniformity, the
+        Kolmogorov p-value of "the p-values are uniform" (ties broken at random), and how many
+        people were warned of as not exchangeable.
+
+    Raises:
+        ConfigError: MS-508 fewer people than folds.
+    """
+    people = by_person(scans)
+    if not 2 <= folds <= len(people):
+        raise ConfigError(
+            code="MS-508",
+            subject="--cross-validate",
+            cause=f"{len(people)} people do not make {folds} folds",
+            fix=f"give a number from 2 to {len(people)}",
+        )
+    order = np.random.default_rng(_SEED).permutation(len(people))
+    names = list(people)
+    outcomes: list[_Outcome] = []
+    for fold in range(folds):
+        held = {names[i] for i in order[fold::folds]}
+        kept = [scan for scan in scans if scan.person not in held]
+        outcomes += _judged({p: people[p] for p in held}, kept, settings, model=model)
+    p = np.array([outcome[1] for outcome in outcomes if outcome[1] is not None])
+    return {
+        "people": len(people),
+        "folds": folds,
+        "rows": [_row(outcomes, alpha) for alpha in ALPHAS],
+        "uniformity_p_value": float(kstest(p, "uniform").pvalue) if p.size else None,
+        "tested_for_shift": sum(outcome[2] is not None for outcome in outcomes),
+        "warned_of_shift": sum(bool(outcome[2]) for outcome in outcomes),
+    }
+
+
+#: Maxima and score of a person, smoothed p-value, whether they were warned of (None: not tested).
+_Outcome = tuple[tuple[NDArray[np.floating], float] | None, float | None, bool | None]
+
+
+def _judged(
+    held: Mapping[str, Sequence[HealthyScan]],
+    kept: Sequence[HealthyScan],
+    settings: CalibrationSettings,
+    *,
+    model: Mapping[str, str],
+) -> list[_Outcome]:
+    """One outcome per held-out person, by the scan that deviates most."""
+    calibration = build_calibration(kept, settings, model=model, test_mean=False)
+    random = np.random.default_rng(_SEED + len(kept))
+    outcomes: list[_Outcome] = []
+    for scans in held.values():
+        worst: tuple[NDArray[np.floating], float] | None = None
+        smooth, warned = 1.0, None
+        for scan in scans:
+            found = calibration.compare(scan.covariates, alpha=0.5)
+            use = calibration.judge(found.use, features=scan.features, sha256="")
+            if use.exchangeability:
+                warned = bool(warned) or use.warning is not None
+            if use.reason:
+                continue
+            mean = found.reference.mean
+            score = scan.largest_deviation(found.reference.spread, mean=mean)
+            maxima = found.reference.maxima
+            above, equal = (maxima > score).sum(), (maxima == score).sum()
+            own = float((above + random.random() * (1 + equal)) / (maxima.size + 1))
+            if worst is None or own < smooth:
+                worst, smooth = (maxima, score), own
+        outcomes.append((worst, None if worst is None else smooth, warned))
+    return outcomes
+
+
+def _row(outcomes: Sequence[_Outcome], alpha: float) -> Numbers:
+    from medsym.calibration.conformal import fewest_cases, p_values
+
+    judged = [o[0] for o in outcomes if o[0] and o[0][0].size >= fewest_cases(alpha)]
+    p = np.array([p_values(maxima, np.array([score]))[0] for maxima, score in judged])
+    flagged = int((p <= alpha).sum())
+    row: Numbers = {"alpha": alpha, "judged": len(judged), "flagged": flagged}
+    row["abstained"] = len(outcomes) - len(judged)
+    row["share"] = row["low"] = row["high"] = None
+    if judged:
+        interval = binomtest(flagged, len(judged)).proportion_ci(0.95, method="exact")
+        row |= {
+            "share": flagged / len(judged),
+            "low": float(interval.low),
+            "high": float(interval.high),
+        }
+    return row

@@ -1,0 +1,66 @@
+"""A calibration and its cross-validation as plain tables for the terminal."""
+
+from typing import Any
+
+from medsym.calibration.calibration import Calibration
+from medsym.calibration.conformal import fewest_cases
+from medsym.text_table import aligned
+
+_TOO_FEW = "too few people"
+
+
+def threshold_table(calibration: Calibration) -> str:
+    """Thresholds by group and rate, and what else a reader should know."""
+    rows = [["group", "people", "false-alarm rate", "threshold, SD"]]
+    for row in calibration.thresholds():
+        found = row["threshold"]
+        shown = _TOO_FEW if found is None else f"{found:.2f}"
+        group = row["group"] or "everybody"
+        rows.append([group, str(row["people"]), f"{row['alpha']:g}", shown])
+    counts = calibration.counts
+    lines = [
+        f"{counts['people']} people, {counts['scans']} scans, {counts['left_out']} left out",
+        *aligned(rows),
+        f"(a rate of 0.05 needs {fewest_cases(0.05)} people in a group, 0.01 {fewest_cases(0.01)})",
+    ]
+    if calibration.adjustment:
+        columns = ", ".join(calibration.adjustment.columns)
+        lines.append(
+            f"thresholds are multiples of what is expected at a scan's {columns}; half of the "
+            "people made that expectation, the other half the thresholds"
+        )
+    if calibration.mean_p_value is not None:
+        taken = "is taken off" if calibration.minus_mean else "is kept in the deviation"
+        lines.append(
+            f"mean asymmetry of these people: p = {calibration.mean_p_value:.3f} (sign flips); it "
+            f"{taken}"
+        )
+    return "\n".join(lines)
+
+
+def cross_validation_table(found: dict[str, Any]) -> str:
+    """How many held-out healthy people were flagged at each rate."""
+    rows = [["promised rate", "people judged", "flagged", "share", "95 % interval", "abstained"]]
+    for row in found["rows"]:
+        share, interval = "-", "-"
+        if row["share"] is not None:
+            share = f"{row['share']:.3f}"
+            interval = f"{row['low']:.3f} to {row['high']:.3f}"
+        rows.append(
+            [
+                f"{row['alpha']:g}",
+                str(row["judged"]),
+                str(row["flagged"]),
+                share,
+                interval,
+                str(row["abstained"]),
+            ]
+        )
+    p = found["uniformity_p_value"]
+    lines = [
+        f"cross-validation: {found['people']} people, {found['folds']} folds over people",
+        *aligned(rows),
+        f"p-values uniform? Kolmogorov p = {'-' if p is None else f'{p:.2f}'}",
+        f"unlike the others: {found['warned_of_shift']} of {found['tested_for_shift']} tested",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,90 @@
+"""calibrate: what healthy people look like at a site, for screen --calibration."""
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from medsym.commands.console import EXIT_OK, EXIT_REFUSED, ProgressLine, complain, say, stoppable
+from medsym.commands.measuring import show
+from medsym.commands.screening import screen_options
+from medsym.errors import ConfigError
+
+if TYPE_CHECKING:
+    from medsym.calibration.calibration import Calibration
+    from medsym.screening.manifest import ScanEntry
+
+
+def calibrate(arguments: argparse.Namespace) -> int:
+    """Measure healthy scans, calibrate on them, and say how well it holds."""
+    from medsym.calibration.building import (
+        CalibrationSettings,
+        build_calibration,
+        check_columns,
+    )
+    from medsym.calibration.cross_validation import cross_validate
+    from medsym.calibration.groups import GroupColumn
+    from medsym.calibration.store import check_free, save_calibration
+    from medsym.calibration.table import cross_validation_table, threshold_table
+    from medsym.models.store import load_model
+    from medsym.screening.calibrating import measure_healthy
+    from medsym.screening.records import model_identity
+
+    settings = CalibrationSettings(
+        name=arguments.name or f"healthy scans ({arguments.out.name})",
+        group_by=tuple(GroupColumn.parse(text) for text in arguments.group_by),
+        adjust=tuple(arguments.adjust),
+        minus_mean=arguments.minus_mean,
+    )
+    check_free(arguments.out)
+    entries = _entries(arguments)
+    check_columns({entry.name.case: entry.covariates for entry in entries}, settings)
+    model = load_model(arguments.model)
+    with stoppable():
+        measured = measure_healthy(
+            entries, model=model, options=screen_options(arguments), progress=ProgressLine()
+        )
+    for case, sentence in measured.left_out:
+        complain(f"left out: {case}: {sentence}")
+    identity = model_identity(model)
+    calibration = save_calibration(
+        arguments.out,
+        build_calibration(
+            measured.scans, settings, model=identity, left_out=len(measured.left_out)
+        ),
+    )
+    numbers: dict[str, Any] = {"calibration": _summary(calibration)}
+    tables = [threshold_table(calibration)]
+    if arguments.cross_validate is not None:
+        folds = arguments.cross_validate
+        found = cross_validate(measured.scans, settings, folds=folds, model=identity)
+        numbers["cross_validation"] = found
+        tables.append(cross_validation_table(found))
+    show("\n\n".join(tables), numbers=numbers, path=arguments.json)
+    say(f"calibration in {arguments.out}: medsym screen SCANS --calibration {arguments.out}")
+    return EXIT_REFUSED if measured.left_out else EXIT_OK
+
+
+def _entries(arguments: argparse.Namespace) -> "tuple[ScanEntry, ...]":
+    from medsym.screening.manifest import entries_of
+    from medsym.screening.participants import with_table
+
+    entries = entries_of(arguments.scans)
+    if not entries:
+        raise ConfigError(
+            code="MS-503",
+            subject=", ".join(str(path) for path in arguments.scans),
+            cause="no NIfTI scan was found there",
+            fix="name scan files, a folder that holds them, or a table with the column 'scan'",
+        )
+    return with_table(entries, arguments.participants)
+
+
+def _summary(calibration: "Calibration") -> dict[str, Any]:
+    return {
+        "name": calibration.name,
+        "sha256": calibration.sha256,
+        "model": dict(calibration.model),
+        "counts": dict(calibration.counts),
+        "minus_mean": calibration.minus_mean,
+        "mean_p_value": calibration.mean_p_value,
+        "thresholds": calibration.thresholds(),
+    }

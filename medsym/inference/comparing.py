@@ -1,0 +1,60 @@
+"""Which healthy people a scan is compared with, and whether it is like them."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from medsym.calibration.calibration import Calibration
+from medsym.calibration.comparison import CalibrationUse, Comparison
+from medsym.calibration.reference import REFERENCE_HASH, DeviationReference
+from medsym.inference.features import scan_features
+from medsym.inference.gate import GateValues
+from medsym.inference.maps import CaseMaps
+from medsym.models.store import LoadedModel
+from medsym.volumes.prepared import PreparedScan
+
+Covariates = Mapping[str, str | float]
+
+
+def comparison_with(
+    healthy: Calibration | DeviationReference,
+    *,
+    model: LoadedModel,
+    covariates: Covariates | None,
+    alpha: float,
+) -> Comparison:
+    """What a scan is compared with.
+
+    Args:
+        healthy: a calibration, or the reference beside the model's weights.
+        model: network and manifest.
+        covariates: columns such as age, sex, site of this scan.
+        alpha: false-alarm rate that is asked for.
+
+    Raises:
+        ConfigError: MS-505 the calibration was made with another model.
+    """
+    if isinstance(healthy, Calibration):
+        healthy.check_model(model.manifest)
+        return healthy.compare(covariates or {}, alpha=alpha)
+    return Comparison.with_reference(
+        healthy,
+        alpha=alpha,
+        name=str(model.manifest.get("name", "")),
+        sha256=str(model.manifest.get(REFERENCE_HASH, "")),
+    )
+
+
+def use_of(
+    healthy: Calibration | DeviationReference,
+    use: CalibrationUse,
+    *,
+    maps: CaseMaps,
+    prepared: PreparedScan,
+    gate: GateValues,
+) -> CalibrationUse:
+    """The use of a calibration with the features of the scan and the test of exchangeability."""
+    features = scan_features(maps, prepared=prepared, gate=gate)
+    known = replace(use, features=features)
+    if isinstance(healthy, Calibration):
+        return healthy.judge(known, features=features, sha256=prepared.scan.sha256 or "")
+    return known
