@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 def fit(arguments: argparse.Namespace) -> int:
     """Fit and write a score folder."""
-    from medsym.scores.fit import Question, fit_score
-    from medsym.scores.identity import read_results
+    from medsym.scores.fit import fit_score
+    from medsym.scores.identity import each_result
     from medsym.scores.labels import read_labels
+    from medsym.scores.question import Question
     from medsym.scores.store import as_dict, save_score
 
     question = Question(
@@ -37,9 +38,8 @@ def fit(arguments: argparse.Namespace) -> int:
             fix="name a word of the column with --positive, or --side, or --healthy",
         )
     say(RESEARCH_USE_ONLY)
-    records = read_results(arguments.results)
-    rows = read_labels(arguments.labels)
-    fitted = fit_score(records, rows, question=question, path=arguments.labels)
+    labels = read_labels(arguments.labels)
+    fitted = fit_score(list(each_result(arguments.results)), labels, question=question)
     path = save_score(arguments.out, fitted)
     for line in _fit_lines(fitted.score):
         say(line)
@@ -56,8 +56,7 @@ def apply(arguments: argparse.Namespace) -> int:
 
     say(RESEARCH_USE_ONLY)
     score = load_score(arguments.score)
-    labels = arguments.labels
-    if labels is None and score.nuisance:
+    if arguments.labels is None and score.nuisance:
         names = ", ".join(column.name for column in score.nuisance)
         raise ConfigError(
             code="MS-622",
@@ -65,8 +64,8 @@ def apply(arguments: argparse.Namespace) -> int:
             cause=f"the score needs {names} of every person",
             fix="name the table that holds them with --labels",
         )
-    rows = None if labels is None else read_labels(labels)
-    table = apply_score(arguments.results, score, rows=rows, path=labels)
+    labels = None if arguments.labels is None else read_labels(arguments.labels)
+    table = apply_score(arguments.results, score, labels=labels)
     for line in _case_lines(table):
         say(line)
     for name, reason in score.absent.items():
@@ -85,6 +84,8 @@ def _write_json(arguments: argparse.Namespace, numbers: object) -> None:
 def _fit_lines(score: "SubjectScore") -> list[str]:
     lines = [*(column.words() for column in score.nuisance), *_left_out(score.numbers)]
     if score.target is not None:
+        if score.nuisance and score.target.is_side:
+            lines.append("--nuisance has no part in the side: no shift may favour left or right")
         lines += ["", *_question_lines(score.target, score.numbers)]
     for name, part in (("bilateral", score.bilateral), ("laterality", score.laterality)):
         if part is not None:
@@ -102,8 +103,13 @@ def _left_out(numbers: Mapping[str, Any]) -> list[str]:
         "cases_without_a_line": "cases without a line",
         "lines_without_a_case": "lines without an assessable case",
     }
+    shifted = (
+        "the calibration takes the healthy mean off the deviation: the mirror laws hold for a "
+        "record with its sides exchanged, not quite for a mirrored scan"
+    )
     found = [(text, numbers[key]) for key, text in words.items() if numbers[key]]
-    return [f"{text}: {len(cases)}, such as {cases[0]}" for text, cases in found]
+    lines = [f"{text}: {len(cases)}, such as {cases[0]}" for text, cases in found]
+    return [*lines, shifted] if numbers["healthy_mean_taken_off"] else lines
 
 
 def _question_lines(target: "Target", numbers: Mapping[str, Any]) -> list[str]:

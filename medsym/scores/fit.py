@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,10 +11,11 @@ from medsym.errors import ConfigError
 from medsym.scores.features import FeatureTable, feature_table
 from medsym.scores.honesty import measure, unseen_logits
 from medsym.scores.identity import assessable, identity_of
-from medsym.scores.labels import Entry, match, require_columns
+from medsym.scores.labels import Entry, Labels, match
 from medsym.scores.linear import LinearScore, Samples, fit_linear, probabilities
 from medsym.scores.nuisance import NuisanceColumn, encode, read_columns
 from medsym.scores.one_class import Healthy, OneClass, fit_one_class, too_few
+from medsym.scores.question import Question, too_few_for
 from medsym.scores.score import SubjectScore, Target
 
 #: Persons with each of the two answers. With 20 and 20 the standard error of an area under the
@@ -24,40 +24,6 @@ from medsym.scores.score import SubjectScore, Target
 FEWEST_PERSONS = 20
 #: Persons per column of the nuisance regression.
 PERSONS_PER_COLUMN = 5
-_SIDES = {"left": 1.0, "l": 1.0, "right": 0.0, "r": 0.0}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Question:
-    """What is asked of a cohort.
-
-    Attributes:
-        column: of the user's table with the diagnosis or the side.
-        positive: its word for disease; None without a question of disease.
-        is_side: the column holds left or right; other words are not part of the question.
-        healthy: words of healthy people; by default everybody who is not positive.
-        nuisance: columns that must not decide.
-    """
-
-    column: str = "diagnosis"
-    positive: str | None = None
-    is_side: bool = False
-    healthy: tuple[str, ...] = ()
-    nuisance: tuple[str, ...] = ()
-
-    def answer(self, word: str | None) -> float | None:
-        """1, 0, or None if a person is not part of the question."""
-        if word is None:
-            return None
-        if self.is_side:
-            return _SIDES.get(word.casefold())
-        return None if self.positive is None else float(word == self.positive)
-
-    def is_healthy(self, word: str | None) -> bool:
-        """Whether a person counts as healthy."""
-        if self.healthy or self.is_side or self.positive is None:
-            return word in self.healthy
-        return word is not None and word != self.positive
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,44 +51,34 @@ class _Cohort:
 
 
 def fit_score(
-    records: Sequence[Mapping[str, Any]],
-    rows: Sequence[Mapping[str, str]],
-    *,
-    question: Question,
-    path: Path,
+    records: Sequence[Mapping[str, Any]], labels: Labels, *, question: Question
 ) -> Fitted:
     """Fit everything that a question asks for and the cohort allows.
 
     Args:
-        records: of one identity (``read_results``).
-        rows: lines of the user's table.
+        records: of one identity (``each_result``).
+        labels: the user's table.
         question: what is asked.
-        path: of the table, for messages.
 
     Raises:
         ConfigError: MS-611 a column is missing, MS-612, MS-613, MS-616 a person has two answers,
             MS-617 too few persons.
     """
     names = [name.partition(":")[0] for name in question.nuisance]
-    require_columns(rows, [question.column, *names], path)
+    labels.require([question.column, *names])
     known = assessable(records)
-    matched = match(known, rows, path=path)
-    words = [entry.values.get(question.column) for entry in matched.entries]
-    used = [
-        e
-        for e, w in zip(matched.entries, words, strict=True)
-        if question.answer(w) is not None or question.is_healthy(w)
-    ]
+    matched = match(known, labels)
+    used = [e for e in matched.entries if question.asks_for(e.values.get(question.column))]
     if not used:
-        raise _too_few("nobody is part of the question", question)
+        raise too_few_for("nobody is part of the question", question)
     cohort = _cohort(used, question)
     linear, numbers, unseen = _target(cohort, question)
     healthy = np.array([question.is_healthy(e.values.get(question.column)) for e in cohort.entries])
     bilateral, laterality, absent = _healthy(cohort, healthy)
     if linear is None and absent:
-        raise _too_few(absent["bilateral"], question)
+        raise too_few_for(absent["bilateral"], question)
     score = SubjectScore(
-        target=None if linear is None else _target_of(question),
+        target=question.target,
         linear=linear,
         bilateral=bilateral,
         laterality=laterality,
@@ -136,10 +92,16 @@ def fit_score(
             "not_assessable": [str(r["case"]) for r in records if not r["assessable"]],
             "cases_without_a_line": list(matched.unlisted),
             "lines_without_a_case": list(matched.unused),
+            "healthy_mean_taken_off": any(_takes_mean_off(entry.record) for entry in used),
             "healthy_persons": len(np.unique(cohort.persons[healthy])),
         },
     )
     return Fitted(score=score, unseen=unseen)
+
+
+def _takes_mean_off(record: Mapping[str, Any]) -> bool:
+    """The calibration shifts the deviation, so a mirrored scan has not the mirrored record."""
+    return bool((record.get("calibration") or {}).get("minus_mean"))
 
 
 def _cohort(used: Sequence[Entry], question: Question) -> _Cohort:
@@ -148,7 +110,7 @@ def _cohort(used: Sequence[Entry], question: Question) -> _Cohort:
     width = sum(column.width for column in columns)
     if len(np.unique(persons)) < PERSONS_PER_COLUMN * width:
         cause = f"{len(np.unique(persons))} persons for {width} columns of numbers of --nuisance"
-        raise _too_few(f"{cause}; {PERSONS_PER_COLUMN} for each are needed", question)
+        raise too_few_for(f"{cause}; {PERSONS_PER_COLUMN} for each are needed", question)
     return _Cohort(
         entries=tuple(used),
         table=feature_table([entry.record for entry in used]),
@@ -158,17 +120,10 @@ def _cohort(used: Sequence[Entry], question: Question) -> _Cohort:
     )
 
 
-def _target_of(question: Question) -> Target:
-    if question.is_side:
-        return Target(column=question.column, yes="left", no="right", is_side=True)
-    yes = str(question.positive)
-    return Target(column=question.column, yes=yes, no=f"not {yes}", is_side=False)
-
-
 def _target(
     cohort: _Cohort, question: Question
 ) -> tuple[LinearScore | None, dict[str, Any], tuple[dict[str, Any], ...]]:
-    if question.positive is None and not question.is_side:
+    if question.target is None:
         return None, {}, ()
     answers = [question.answer(e.values.get(question.column)) for e in cohort.entries]
     rows = np.array([i for i, answer in enumerate(answers) if answer is not None], dtype=np.int64)
@@ -180,7 +135,7 @@ def _target(
         persons=cohort.persons[rows],
         is_odd=question.is_side,
     )
-    _refuse_small(samples, question)
+    _refuse_small(samples, question, target=question.target)
     logits = unseen_logits(samples)
     cases = [str(cohort.entries[row].record["case"]) for row in rows]
     unseen = tuple(
@@ -197,8 +152,7 @@ def _target(
     return fit_linear(samples), measure(samples, logits), unseen
 
 
-def _refuse_small(samples: Samples, question: Question) -> None:
-    target = _target_of(question)
+def _refuse_small(samples: Samples, question: Question, *, target: Target) -> None:
     groups = [set(samples.persons[samples.answers == answer]) for answer in (1.0, 0.0)]
     both = sorted(groups[0] & groups[1])
     if both:
@@ -211,16 +165,7 @@ def _refuse_small(samples: Samples, question: Question) -> None:
     for word, group in zip((target.yes, target.no), groups, strict=True):
         if len(group) < FEWEST_PERSONS:
             found = f"{len(group)} persons are {word}; {FEWEST_PERSONS} are needed"
-            raise _too_few(f"{found} for a probability that can be checked", question)
-
-
-def _too_few(cause: str, question: Question) -> ConfigError:
-    return ConfigError(
-        code="MS-617",
-        subject=f"--column {question.column}",
-        cause=cause,
-        fix="screen more persons, or check the words that --positive and --healthy name",
-    )
+            raise too_few_for(f"{found} for a probability that can be checked", question)
 
 
 def _healthy(

@@ -1,6 +1,6 @@
 """Which results belong together: one model, one reference or calibration, one medsym."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,23 +21,33 @@ def identity_of(record: Record) -> dict[str, str]:
     }
 
 
-def read_results(folder: Path) -> list[dict[str, Any]]:
-    """Records of an output folder of ``medsym screen``, all of one identity.
+def each_result(
+    folder: Path, *, made_from: Mapping[str, str] | None = None
+) -> Iterator[dict[str, Any]]:
+    """Records of an output folder of ``medsym screen``, one at a time, all of one identity.
+
+    Args:
+        folder: of results.
+        made_from: identity of a score; None is that of the first case.
 
     Raises:
-        OutputError: MS-614 there is none; MS-615 two differ in identity; MS-153 one is damaged.
+        OutputError: MS-614 there is none; MS-615 one is of another identity; MS-153 one is damaged.
     """
-    records = [read_record(path) for path in find_records(folder)]
-    if not records:
+    paths = find_records(folder)
+    if not paths:
         raise OutputError(
             code="MS-614",
             subject=str(folder),
             cause="holds no case",
             fix="name an output folder of 'medsym screen'",
         )
-    for record in records:
-        refuse_other(record, identity_of(records[0]), whose=str(records[0]["case"]))
-    return records
+    whose = "the score"
+    for path in paths:
+        record = read_record(path)
+        if made_from is None:
+            made_from, whose = identity_of(record), str(record["case"])
+        refuse_other(record, made_from, whose=whose)
+        yield record
 
 
 def refuse_other(record: Record, made_from: Mapping[str, str], *, whose: str) -> None:

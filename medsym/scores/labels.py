@@ -45,11 +45,74 @@ class Matched:
     unused: tuple[str, ...]
 
 
-def read_labels(path: Path) -> list[dict[str, str]]:
-    """Lines of a table: tabs between columns, or commas if the file ends in .csv.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Labels:
+    """The table, by the first of the columns case, file (of the scan), participant_id that it has.
+
+    Attributes:
+        path: where it is, for messages.
+        key: that column.
+        with_session: participant_id is completed by a column session_id.
+        columns: all of them.
+        lines: by what stands in the key columns.
+    """
+
+    path: Path
+    key: str
+    with_session: bool
+    columns: tuple[str, ...]
+    lines: Mapping[tuple[str, ...], Mapping[str, str]]
+
+    @classmethod
+    def of(cls, rows: Sequence[Mapping[str, str]], *, path: Path) -> "Labels":
+        """Lines by their case.
+
+        Raises:
+            ConfigError: MS-610 there is none, or no column says which case; MS-612 two lines are
+                for one case.
+        """
+        if not rows or not set(_KEYS) & set(rows[0]):
+            raise _refused(path, f"has no lines or none of the columns {', '.join(_KEYS)}")
+        key = next(name for name in _KEYS if name in rows[0])
+        with_session = key == "participant_id" and "session_id" in rows[0]
+        keys = [_row_key(row, key, with_session) for row in rows]
+        _refuse_twice(keys, path, what="lines are for")
+        return cls(
+            path=path,
+            key=key,
+            with_session=with_session,
+            columns=tuple(rows[0]),
+            lines=dict(zip(keys, rows, strict=True)),
+        )
+
+    def key_of(self, record: Record) -> tuple[str, ...]:
+        """What stands in the key columns of a case's line."""
+        if self.key == "participant_id":
+            session = (str(record["session"] or ""),) if self.with_session else ()
+            return (str(record["subject"]), *session)
+        return (str(record["case"] if self.key == "case" else record["scan"]["file"]),)
+
+    def values_of(self, record: Record) -> dict[str, str]:
+        """What the table says of a case; empty without a line."""
+        return known(self.lines.get(self.key_of(record), {}))
+
+    def require(self, names: Sequence[str]) -> None:
+        """Refuse a table that lacks a column (MS-611)."""
+        lacking = [name for name in names if name not in self.columns]
+        if lacking:
+            raise ConfigError(
+                code="MS-611",
+                subject=str(self.path),
+                cause=f"has no column {', '.join(lacking)}",
+                fix=f"its columns are {', '.join(self.columns)}",
+            )
+
+
+def read_labels(path: Path) -> Labels:
+    """Read a table: tabs between columns, or commas if the file ends in .csv.
 
     Raises:
-        ConfigError: MS-610 it cannot be read or says of no case which one is meant.
+        ConfigError: MS-610 it cannot be read; otherwise as ``Labels.of``.
     """
     comma = path.suffix.lower() == ".csv"
     try:
@@ -58,9 +121,8 @@ def read_labels(path: Path) -> list[dict[str, str]]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no such text"
         raise _refused(path, f"cannot be read ({reason})") from None
-    if not rows or not set(_KEYS) & set(rows[0]):
-        raise _refused(path, f"has no lines or none of the columns {', '.join(_KEYS)}")
-    return [{k: (v or "").strip() for k, v in row.items() if k is not None} for row in rows]
+    stripped = [{k: (v or "").strip() for k, v in row.items() if k is not None} for row in rows]
+    return Labels.of(stripped, path=path)
 
 
 def _refused(path: Path, cause: str) -> ConfigError:
@@ -73,60 +135,36 @@ def _refused(path: Path, cause: str) -> ConfigError:
     )
 
 
-def require_columns(rows: Sequence[Mapping[str, str]], names: Sequence[str], path: Path) -> None:
-    """Refuse a table that lacks a column (MS-611)."""
-    lacking = [name for name in names if name not in rows[0]]
-    if lacking:
-        raise ConfigError(
-            code="MS-611",
-            subject=str(path),
-            cause=f"has no column {', '.join(lacking)}",
-            fix=f"its columns are {', '.join(rows[0])}",
-        )
-
-
-def match(records: Sequence[Record], rows: Sequence[Mapping[str, str]], *, path: Path) -> Matched:
+def match(records: Sequence[Record], labels: Labels) -> Matched:
     """Bring cases and lines together.
 
-    Args:
-        records: case records.
-        rows: lines of ``read_labels``; by the first of the columns case, file (of the scan) and
-            participant_id (with session_id if there is one) that the table has.
-        path: of the table, for messages.
-
     Raises:
-        ConfigError: MS-612 two lines, or two files, have the same name.
+        ConfigError: MS-612 two cases have the file name that the table goes by.
     """
-    key = next(name for name in _KEYS if name in rows[0])
-    with_session = key == "participant_id" and "session_id" in rows[0]
-    lines = _by_key([_row_key(row, key, with_session) for row in rows], rows, path=path)
-    names = [_record_key(record, key, with_session) for record in records]
-    if key == "file":
-        _refuse_twice(names, path, what="cases come from files")
+    keys = [labels.key_of(record) for record in records]
+    if labels.key == "file":
+        _refuse_twice(keys, labels.path, what="cases come from files")
+    pairs = list(zip(keys, records, strict=True))
     entries = [
-        Entry(record=record, person=_person(lines[name], record), values=known(lines[name]))
-        for name, record in zip(names, records, strict=True)
-        if name in lines
+        Entry(
+            record=record,
+            person=_person(labels.lines[key], record),
+            values=known(labels.lines[key]),
+        )
+        for key, record in pairs
+        if key in labels.lines
     ]
     entries.sort(key=lambda entry: (entry.person, str(entry.record["case"])))
-    pairs = zip(names, records, strict=True)
     return Matched(
         entries=tuple(entries),
-        unlisted=tuple(str(record["case"]) for name, record in pairs if name not in lines),
-        unused=tuple(" ".join(name) for name in lines if name not in set(names)),
+        unlisted=tuple(str(record["case"]) for key, record in pairs if key not in labels.lines),
+        unused=tuple(" ".join(key) for key in labels.lines if key not in set(keys)),
     )
 
 
 def known(row: Mapping[str, str]) -> dict[str, str]:
     """What a line says, without the cells that say nothing."""
     return {name: value for name, value in row.items() if value.casefold() not in MISSING}
-
-
-def _by_key(
-    keys: Sequence[tuple[str, ...]], rows: Sequence[Mapping[str, str]], *, path: Path
-) -> dict[tuple[str, ...], Mapping[str, str]]:
-    _refuse_twice(keys, path, what="lines are for")
-    return dict(zip(keys, rows, strict=True))
 
 
 def _refuse_twice(keys: Sequence[tuple[str, ...]], path: Path, *, what: str) -> None:
@@ -143,13 +181,6 @@ def _refuse_twice(keys: Sequence[tuple[str, ...]], path: Path, *, what: str) -> 
 def _row_key(row: Mapping[str, str], key: str, with_session: bool) -> tuple[str, ...]:
     session = (row["session_id"].removeprefix("ses-"),) if with_session else ()
     return (row[key].removeprefix("sub-") if key == "participant_id" else row[key], *session)
-
-
-def _record_key(record: Record, key: str, with_session: bool) -> tuple[str, ...]:
-    if key == "participant_id":
-        session = (str(record["session"] or ""),) if with_session else ()
-        return (str(record["subject"]), *session)
-    return (str(record["case"] if key == "case" else record["scan"]["file"]),)
 
 
 def _person(row: Mapping[str, str], record: Record) -> str:

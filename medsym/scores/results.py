@@ -1,15 +1,19 @@
 """scores.tsv and scores.json beside the results of screening."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from medsym import RESEARCH_USE_ONLY
+from medsym.calibration.conformal import benjamini_hochberg
 from medsym.scores.features import WHOLE_BRAIN
-from medsym.scores.identity import read_results, refuse_other
-from medsym.scores.labels import match
+from medsym.scores.identity import each_result
+from medsym.scores.labels import Labels
 from medsym.scores.score import BASE, CaseScore, SubjectScore, score_case
 from medsym.scores.words import top_regions, words_of
+from medsym.screening.records import SEAL
 from medsym.screening.table import tsv
 from medsym.volumes.writer import write_json, write_text
 
@@ -20,7 +24,9 @@ COLUMNS = (
     "other_probability",
     "asymmetry_p",
     "laterality_p",
+    "laterality_q",
     "bilateral_p",
+    "bilateral_q",
     "in_fit",
     "regions",
     "words",
@@ -29,34 +35,45 @@ TABLE, DETAILS = "scores.tsv", "scores.json"
 
 
 def apply_score(
-    folder: Path,
-    score: SubjectScore,
-    *,
-    rows: Sequence[Mapping[str, str]] | None = None,
-    path: Path | None = None,
+    folder: Path, score: SubjectScore, *, labels: Labels | None = None
 ) -> list[dict[str, Any]]:
     """Score every case of an output folder and write the tables; returns their rows.
 
     Args:
         folder: of ``medsym screen``; two files are written into it, nothing else.
         score: fitted on results of the same model.
-        rows: lines of the user's table, for age, sex, scanner; None without one.
-        path: of that table.
+        labels: the user's table, for age, sex, scanner; None without one.
 
     Raises:
         OutputError: MS-614, MS-615 the cases are of another model; MS-153 a record is damaged.
     """
-    records = read_results(folder)
-    refuse_other(records[0], score.made_from, whose="the score")
-    values: dict[str, Mapping[str, str]] = {}
-    if rows is not None and path is not None:
-        entries = match(records, rows, path=path).entries
-        values = {str(entry.record["case"]): entry.values for entry in entries}
-    found = [score_case(score, r, values=values.get(str(r["case"]), {})) for r in records]
-    table = [row_of(case, score) for case in found]
-    write_json(folder / DETAILS, _details(score, found, table))
-    write_text(folder / TABLE, tsv(table, columns=COLUMNS))
-    return table
+    rows, details = [], []
+    for record in each_result(folder, made_from=score.made_from):
+        values = {} if labels is None else labels.values_of(record)
+        found = score_case(score, record, values=values)
+        rows.append(row_of(found, score))
+        details.append(
+            {
+                "record_sha256": record[SEAL],
+                "logit": found.logit,
+                "contributions": dict(found.contributions),
+                "regions": dict(found.regions),
+            }
+        )
+    for name in ("laterality", "bilateral"):
+        _add_q_values(rows, name)
+    cases = [{**row, **more} for row, more in zip(rows, details, strict=True)]
+    write_json(folder / DETAILS, {"cases": cases, **_explanation(score)})
+    write_text(folder / TABLE, tsv(rows, columns=COLUMNS))
+    return rows
+
+
+def _add_q_values(rows: Sequence[dict[str, Any]], name: str) -> None:
+    """Benjamini and Hochberg over the cases that have a p-value."""
+    tested = [row for row in rows if row[f"{name}_p"] is not None]
+    q = benjamini_hochberg(np.array([row[f"{name}_p"] for row in tested], dtype=np.float64))
+    for row, value in zip(tested, q, strict=True):
+        row[f"{name}_q"] = float(value)
 
 
 def row_of(found: CaseScore, score: SubjectScore) -> dict[str, Any]:
@@ -68,27 +85,17 @@ def row_of(found: CaseScore, score: SubjectScore) -> dict[str, Any]:
         "other_probability": found.other_probability,
         "asymmetry_p": found.asymmetry_p,
         "laterality_p": found.laterality_p,
+        "laterality_q": None,
         "bilateral_p": found.bilateral_p,
+        "bilateral_q": None,
         "in_fit": found.in_fit,
         "regions": top_regions(found),
         "words": words_of(found, score),
     }
 
 
-def _details(
-    score: SubjectScore, found: Sequence[CaseScore], table: Sequence[Mapping[str, Any]]
-) -> dict[str, Any]:
-    cases = [
-        {
-            **row,
-            "logit": case.logit,
-            "contributions": dict(case.contributions),
-            "regions": dict(case.regions),
-        }
-        for case, row in zip(found, table, strict=True)
-    ]
+def _explanation(score: SubjectScore) -> dict[str, Any]:
     return {
-        "cases": cases,
         "columns": column_help(score),
         "made_from": dict(score.made_from),
         "absent": dict(score.absent),
@@ -107,6 +114,9 @@ def column_help(score: SubjectScore) -> dict[str, str]:
         "laterality_p": "of all differences of left and right structures among healthy people",
         "bilateral_p": "of what both sides have in common among healthy people; sees what is "
         "equal on both sides, which the other two cannot",
+        "laterality_q": "smallest false-discovery rate over these cases at which it is a discovery",
+        "bilateral_q": "the same for bilateral_p",
+        "record_sha256": "of the record that was scored; another one there now: apply again",
         "in_fit": "the scan was used in the fit, so that its numbers flatter",
         "regions": "largest parts of the logit, by structure of both sides",
         "contributions": f"parts of the logit by feature; '{BASE}' is the same for everybody and "

@@ -16,6 +16,7 @@ from medsym.scores.score import SubjectScore, Target
 from medsym.screening.records import SEAL, sealed
 from medsym.screening.table import tsv
 from medsym.strict_json import finite
+from medsym.volumes.output_file import writable_folder
 from medsym.volumes.writer import write_json, write_text
 
 SCORE_FILE, UNSEEN_FILE = "score.json", "unseen.tsv"
@@ -30,24 +31,20 @@ def save_score(folder: Path, fitted: Fitted) -> Path:
         OutputError: MS-618 the folder holds something else; MS-141 it cannot be written.
     """
     path = folder / SCORE_FILE
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        others = sorted(entry.name for entry in folder.iterdir())
-    except OSError as error:
-        raise _unwritable(folder, f"cannot be written ({error.strerror})") from None
+    others = sorted(entry.name for entry in writable_folder(folder).iterdir())
     if others and SCORE_FILE not in others:
-        raise _unwritable(folder, f"holds {others[0]}, which is no score")
+        raise OutputError(
+            code="MS-618",
+            subject=str(folder),
+            cause=f"holds {others[0]}, which is no score",
+            fix="give a new or empty folder with --out, or one with an earlier score",
+        )
     if fitted.unseen:
         write_text(folder / UNSEEN_FILE, tsv(fitted.unseen, columns=_UNSEEN_COLUMNS))
     else:
         (folder / UNSEEN_FILE).unlink(missing_ok=True)
     write_json(path, sealed(as_dict(fitted.score)))
     return path
-
-
-def _unwritable(folder: Path, cause: str) -> OutputError:
-    fix = "give a new or empty folder with --out, or one with an earlier score"
-    return OutputError(code="MS-618", subject=str(folder), cause=cause, fix=fix)
 
 
 def as_dict(score: SubjectScore) -> dict[str, Any]:

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from medsym.errors import ModelError, OutputError
-from medsym.scores.fit import Fitted, Question, fit_score
+from medsym.scores.fit import Fitted, fit_score
+from medsym.scores.labels import Labels
+from medsym.scores.question import Question
 from medsym.scores.score import SubjectScore, score_case
 from medsym.scores.store import SCORE_FILE, UNSEEN_FILE, load_score, save_score
 from medsym.scores.words import words_of
@@ -19,7 +21,7 @@ AGE = {"age": "50.0"}
 
 def fitted_of(question: Question) -> Fitted:
     records, rows = epilepsy_cohort(100, seed=3)
-    return fit_score(records, rows, question=question, path=Path("labels.tsv"))
+    return fit_score(records, Labels.of(rows, path=Path("labels.tsv")), question=question)
 
 
 @pytest.fixture(scope="module")

@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 
 from medsym.errors import ConfigError
-from medsym.scores.fit import FEWEST_PERSONS, Question, fit_score
-from medsym.scores.labels import match, read_labels
+from medsym.scores.fit import FEWEST_PERSONS, fit_score
+from medsym.scores.labels import Labels, match, read_labels
 from medsym.scores.nuisance import complaints, encode, read_columns
+from medsym.scores.question import Question
 from medsym.scores.store import as_dict
 from tests.scores.cohorts import epilepsy_cohort, made_up_record
 
-TABLE = Path("labels.tsv")
+
+def labels_of(rows: list[dict[str, str]]) -> Labels:
+    return Labels.of(rows, path=Path("labels.tsv"))
 
 
 def written(folder: Path, text: str, name: str = "labels.tsv") -> Path:
@@ -25,8 +28,10 @@ def test_tabs_and_commas_say_the_same(tmp_path: Path) -> None:
     rows = [["case", "diagnosis"], ["sub-1_T1w", " epilepsy "]]
     tabs = written(tmp_path, "\n".join("\t".join(row) for row in rows))
     commas = written(tmp_path, "\n".join(",".join(row) for row in rows), "labels.csv")
-    assert read_labels(tabs) == read_labels(commas)
-    assert read_labels(tabs) == [{"case": "sub-1_T1w", "diagnosis": "epilepsy"}]
+    assert read_labels(tabs).lines == read_labels(commas).lines
+    assert read_labels(tabs).lines == {
+        ("sub-1_T1w",): {"case": "sub-1_T1w", "diagnosis": "epilepsy"}
+    }
 
 
 @pytest.mark.parametrize("text", ["", "name\tdiagnosis\na\tb\n", "case\n"])
@@ -49,26 +54,26 @@ def test_a_table_without_cases_is_refused(text: str, tmp_path: Path) -> None:
 )
 def test_a_line_finds_its_case(row: dict[str, str], person: str) -> None:
     record = made_up_record("01", rng=np.random.default_rng(0), session="a")
-    (entry,) = match([record], [row], path=TABLE).entries
+    (entry,) = match([record], labels_of([row])).entries
     assert entry.record is record
     assert entry.person == person
 
 
 def test_what_is_without_partner_is_counted() -> None:
     record = made_up_record("01", rng=np.random.default_rng(0))
-    found = match([record], [{"case": "sub-02_T1w"}], path=TABLE)
+    found = match([record], labels_of([{"case": "sub-02_T1w"}]))
     assert (found.entries, found.unlisted, found.unused) == ((), ("sub-01_T1w",), ("sub-02_T1w",))
 
 
 def test_a_session_that_the_line_does_not_mean_is_left_out() -> None:
     record = made_up_record("01", rng=np.random.default_rng(0), session="a")
     row = {"participant_id": "sub-01", "session_id": "ses-b"}
-    assert match([record], [row], path=TABLE).entries == ()
+    assert match([record], labels_of([row])).entries == ()
 
 
 def test_two_lines_for_one_case_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"MS-612"):
-        match([], [{"case": "a"}, {"case": "a"}], path=TABLE)
+        labels_of([{"case": "a"}, {"case": "a"}])
 
 
 def test_words_become_one_column_each_and_numbers_stay() -> None:
@@ -95,7 +100,7 @@ def test_a_missing_value_is_refused() -> None:
 def refusal(question: Question, persons: int = 60, **cells: str) -> str:
     records, rows = epilepsy_cohort(persons, seed=0)
     with pytest.raises(ConfigError) as caught:
-        fit_score(records, [{**row, **cells} for row in rows], question=question, path=TABLE)
+        fit_score(records, labels_of([{**row, **cells} for row in rows]), question=question)
     return str(caught.value)
 
 
@@ -112,7 +117,7 @@ def test_many_scans_of_few_persons_are_few_persons() -> None:
     records, rows = epilepsy_cohort(80, seed=0)
     some = [{**row, "person": f"p{number % 20}"} for number, row in enumerate(rows)]
     with pytest.raises(ConfigError, match="10 persons are epilepsy"):
-        fit_score(records, some, question=Question(positive="epilepsy"), path=TABLE)
+        fit_score(records, labels_of(some), question=Question(positive="epilepsy"))
 
 
 def test_a_person_with_two_answers_is_refused() -> None:
@@ -126,7 +131,7 @@ def test_a_missing_column_is_named() -> None:
 def test_the_order_of_lines_changes_nothing() -> None:
     records, rows = epilepsy_cohort(60, seed=0)
     question = Question(positive="epilepsy", nuisance=("age", "scanner"))
-    first = fit_score(records, rows, question=question, path=TABLE)
-    second = fit_score(records[::-1], rows[::-1], question=question, path=TABLE)
+    first = fit_score(records, labels_of(rows), question=question)
+    second = fit_score(records[::-1], labels_of(rows[::-1]), question=question)
     assert as_dict(first.score) == as_dict(second.score)
     assert first.unseen == second.unseen
