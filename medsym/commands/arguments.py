@@ -201,7 +201,9 @@ def add_score_fit(fit: argparse.ArgumentParser) -> None:
         "--column", default="diagnosis", metavar="NAME", help="with the answers (default diagnosis)"
     )
     asked = fit.add_mutually_exclusive_group()
-    asked.add_argument("--positive", metavar="WORD", help="of the disease; all others have it not")
+    asked.add_argument(
+        "--positive", metavar="WORD", help="of the disease; everybody with another word is without"
+    )
     asked.add_argument(
         "--side",
         action="store_true",

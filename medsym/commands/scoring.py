@@ -14,6 +14,9 @@ from medsym.volumes.output_file import write_atomically
 if TYPE_CHECKING:
     from medsym.scores.score import SubjectScore, Target
 
+#: Cases that are printed; the table has all of them.
+_SHOWN_CASES = 50
+
 
 def fit(arguments: argparse.Namespace) -> int:
     """Fit and write a score folder."""
@@ -145,13 +148,14 @@ def _measured(numbers: Mapping[str, Any]) -> list[list[str]]:
 def _reliability(numbers: Mapping[str, Any]) -> list[list[str]]:
     bins = numbers["reliability"]
     cells = [[f"{e['said']:.3f}", f"{e['came']:.3f}", str(e["cases"])] for e in bins]
-    return [["said", "came", "cases"], *cells]
+    return [["probability said", "share that came", "cases"], *cells]
 
 
 def _case_lines(table: list[dict[str, Any]]) -> list[str]:
     names = ("probability", "asymmetry_p", "laterality_p", "bilateral_p")
     rows = [["case", "probability", "asymmetry p", "laterality p", "both sides p"]]
-    for row in table:
+    for row in table[:_SHOWN_CASES]:
         cells = ["-" if row[name] is None else f"{row[name]:.3f}" for name in names]
         rows.append([str(row["case"]), *cells])
-    return list(aligned(rows))
+    more = len(table) - _SHOWN_CASES
+    return [*aligned(rows), *([f"... and {more} more"] if more > 0 else [])]

@@ -119,7 +119,7 @@ def fit_linear(samples: Samples) -> LinearScore:
     slope, offset = platt(
         unseen[best], samples.answers, weights=weights, with_offset=not samples.is_odd
     )
-    scaling = _scaling_of(samples)
+    scaling = scaling_of(samples)
     coefficients, base = _regression(samples, scaling, penalty=PENALTIES[best])
     return LinearScore(
         scaling=scaling,
@@ -130,7 +130,8 @@ def fit_linear(samples: Samples) -> LinearScore:
     )
 
 
-def _scaling_of(samples: Samples) -> Scaling:
+def scaling_of(samples: Samples) -> Scaling:
+    """Scaling of the kind that the features need, every person counting as one."""
     weights = person_weights(samples.persons)
     if samples.is_odd:
         width = samples.nuisance.shape[1]
@@ -164,7 +165,7 @@ def _unseen_logits(samples: Samples) -> Array:
     logits = np.empty((len(PENALTIES), len(samples.answers)))
     for train, test in samples.folds(INNER_FOLDS):
         known, unseen = samples.at(train), samples.at(test)
-        scaling = _scaling_of(known)
+        scaling = scaling_of(known)
         scaled = scaling.apply(unseen.values, unseen.nuisance)
         for number, penalty in enumerate(PENALTIES):
             coefficients, base = _regression(known, scaling, penalty=penalty)

@@ -99,6 +99,8 @@ def too_few(persons: int) -> str | None:
     needed = FEWEST_FITTED + FEWEST_COMPARED
     if persons >= needed:
         return None
+    if not persons:
+        return "no healthy persons; --healthy names their word in the column"
     return (
         f"{persons} healthy persons; {needed} are needed: {FEWEST_FITTED} say what is usual, and "
         f"with fewer than {FEWEST_COMPARED} others no p-value can be {LEVEL:g} or below"

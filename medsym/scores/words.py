@@ -3,6 +3,7 @@
 from medsym.scores.one_class import LEVEL
 from medsym.scores.score import BASE, CaseScore, SubjectScore
 
+_NOT_UNUSUAL = "Among healthy people it would not stand out, which does not mean normal."
 _SHOWN_REGIONS = 3
 #: Parts of the logit smaller than this are not worth a word.
 _SMALLEST_PART = 0.005
@@ -26,8 +27,20 @@ def _probability(found: CaseScore, score: SubjectScore) -> str:
     if target is None or one is None or other is None:
         return ""
     if target.is_side:
-        return f"Left {one:.0%}, right {other:.0%}, if it is one of the two."
-    return f"{target.yes} {one:.0%}, where it is as common as in the fit."
+        return f"Left {percent(one)}, right {percent(other)}, if it is one of the two."
+    return f"{target.yes} {percent(one)}, where it is as common as in the fit."
+
+
+def percent(probability: float) -> str:
+    """Whole percent; never 0 or 100, which nobody measured.
+
+    Example:
+        >>> percent(0.426), percent(0.9991), percent(0.002)
+        ('43 %', 'over 99 %', 'under 1 %')
+    """
+    if probability > 0.99:
+        return "over 99 %"
+    return "under 1 %" if probability < 0.01 else f"{100 * probability:.0f} %"
 
 
 def _unusual(found: CaseScore) -> list[str]:
@@ -43,7 +56,7 @@ def _unusual(found: CaseScore) -> list[str]:
     unusual = [f"{text} (p {p:.2g})" for p, text in known if p <= LEVEL]
     if unusual:
         return [f"Unusual: {'; '.join(unusual)}."]
-    return ["Nothing unusual was measured, which does not mean normal."] if known else []
+    return [_NOT_UNUSUAL] if known else []
 
 
 def top_regions(found: CaseScore) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from medsym.scores.folds import OUTER_FOLDS, person_folds
 from medsym.scores.honesty import measure, reliability, unseen_logits
-from medsym.scores.linear import Samples
+from medsym.scores.linear import Samples, scaling_of
 
 
 def noise(
@@ -107,3 +107,17 @@ def test_reliability_counts_every_case_once() -> None:
     assert sum(entry["cases"] for entry in bins) == 101
     total = sum(entry["cases"] * entry["came"] for entry in bins)
     assert total == pytest.approx(came.sum())
+
+
+@pytest.mark.parametrize("is_odd", [False, True])
+def test_a_person_with_many_scans_counts_as_one(is_odd: bool) -> None:
+    samples = noise(is_odd=is_odd)
+    logits = np.random.default_rng(5).standard_normal(60)
+    rows = np.concatenate([np.arange(60), np.tile(np.arange(0, 60, 3), 4)])
+    more = samples.at(rows)
+    first, second = scaling_of(samples), scaling_of(more)
+    np.testing.assert_allclose(first.spread, second.spread, rtol=1e-12)
+    np.testing.assert_allclose(first.centre, second.centre, atol=1e-12)
+    once, often = measure(samples, logits), measure(more, logits[rows])
+    for name in ("auroc", "brier", "log_loss", "mean_minus_observed", "brier_gain"):
+        assert often[name] == pytest.approx(once[name], abs=1e-6), name

@@ -124,9 +124,10 @@ def test_age_is_taken_out_of_what_is_usual() -> None:
     assert found.p_value(np.full(3, 0.05 * 85), np.array([25.0])) < 0.02
 
 
-@pytest.mark.parametrize("persons", [0, 17, FEWEST_FITTED + FEWEST_COMPARED - 1])
+@pytest.mark.parametrize("persons", [17, FEWEST_FITTED + FEWEST_COMPARED - 1])
 def test_too_few_healthy_people_are_refused_with_the_number(persons: int) -> None:
     reason = too_few(persons)
     assert reason is not None
     assert reason.startswith(f"{persons} healthy persons; 39 are needed")
     assert too_few(FEWEST_FITTED + FEWEST_COMPARED) is None
+    assert "--healthy" in str(too_few(0))

@@ -13,7 +13,7 @@ from medsym.scores.labels import Labels
 from medsym.scores.question import Question
 from medsym.scores.score import SubjectScore, score_case
 from medsym.scores.store import SCORE_FILE, UNSEEN_FILE, load_score, save_score
-from medsym.scores.words import words_of
+from medsym.scores.words import percent, words_of
 from tests.scores.cohorts import epilepsy_cohort, made_up_record, mirrored, shrink
 
 AGE = {"age": "50.0"}
@@ -96,6 +96,10 @@ def test_words_never_call_anybody_normal(disease: Fitted, side: Fitted) -> None:
     assert "which does not mean normal" in usual
     blind = words_of(score_case(side.score, record, values={}), side.score)
     assert "equal on both sides was not looked for" in blind
+
+
+def test_nobody_is_told_a_certainty() -> None:
+    assert [percent(p) for p in (1.0, 0.5, 0.0)] == ["over 99 %", "50 %", "under 1 %"]
 
 
 def test_unseen_numbers_are_not_those_of_the_fit_to_itself(disease: Fitted) -> None:
