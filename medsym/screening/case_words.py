@@ -9,9 +9,6 @@ from typing import Any
 
 from medsym.inference import gate
 
-#: Slices thicker than this are named among what limits a scan.
-THICK_MM = 2.0
-
 Record = Mapping[str, Any]
 
 
@@ -58,9 +55,6 @@ def limits(record: Record) -> list[str]:
     """What limits this scan: sentences, most general first."""
     calibration, threshold = calibration_of(record), record["threshold"]
     said = list(record["scan"]["notes"])
-    thickest = max(record["scan"]["spacing_mm"])
-    if thickest > THICK_MM:
-        said.append(f"voxels measure up to {thickest:.1f} mm: smaller places cannot be seen")
     said += [text for text in (calibration.get("warning"), calibration.get("reason")) if text]
     if calibration.get("kind") == "synthetic":
         said.append(

@@ -12,6 +12,7 @@ from scipy.stats import binom
 from medsym.errors import OutputError
 from medsym.screening.case_words import headline
 from medsym.screening.figures import data_uri
+from medsym.screening.score_rows import SCORES, read_scores
 from medsym.screening.table import screening_row, with_q_values
 from medsym.volumes.writer import safe_out
 
@@ -70,6 +71,7 @@ class Cohort:
         withheld: cases that are not assessable.
         alarms: one per false-alarm rate; usually one.
         groups: by calibration and group.
+        scores: rows of scores.tsv, if the folder holds one, of the cases above.
         bars: number of p-values in equal bins from 0 to 1; empty without p-values.
         orders: names of the orders.
         thumbnails: how many rows may have a picture.
@@ -79,6 +81,7 @@ class Cohort:
     withheld: tuple[Row, ...]
     alarms: tuple[Alarms, ...]
     groups: tuple[Group, ...]
+    scores: tuple[Row, ...]
     bars: tuple[int, ...]
     orders: tuple[str, ...] = tuple(name for name, _, _ in ORDERS)
     thumbnails: int = MAX_THUMBNAILS
@@ -125,6 +128,7 @@ def cohort_of(
         withheld=tuple(row for row in rows if not row["assessable"]),
         alarms=_alarms([r for r in records if r["assessable"]]),
         groups=_groups(shown),
+        scores=read_scores(out / SCORES, pages={row["case"]: row["page"] for row in shown}),
         bars=tuple(bars[n] for n in range(BINS)) if p_values else (),
     )
 

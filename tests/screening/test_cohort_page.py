@@ -115,3 +115,16 @@ def test_a_thousand_cases_make_a_page_of_usable_size(out: Path, record: Record) 
     assert page.count("data:image") == MAX_THUMBNAILS
     assert len(page) < 3_000_000
     assert seconds < 10
+
+
+def test_scores_of_persons_are_shown_beside_their_case_and_escaped(record, tmp_path: Path) -> None:
+    lines = ["case\tprobability\tlaterality_p\tbilateral_p\twords"]
+    lines += ["sub-b\t0.73\tn/a\t0.012\t<i>Unusual</i>", "sub-gone\t0.9\t1\t1\tno such case"]
+    (tmp_path / "scores.tsv").write_text("\n".join(lines))
+    write_index(tmp_path, records=cases(record), failures=[])
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    start = page.index("Scores of persons")
+    section = page[start : page.index("</section>", start)]
+    assert re.findall(r'<td class="n">([^<]*)</td>', section) == ["0.73", "-", "0.012"]
+    assert "&lt;i&gt;Unusual" in section
+    assert "sub-gone" not in page
