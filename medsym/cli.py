@@ -186,6 +186,15 @@ def _add_exporting(menu: _Menu) -> None:
     export.add_argument("--bundle", type=Path, metavar="DIR", help="new folder of the MONAI bundle")
     export.add_argument("--onnx", type=Path, metavar="FILE", help="network alone, checked")
     add_model(export)
+    dicom = menu.add("dicom", exporting.dicom, "write a case's findings as DICOM SEG and SR")
+    dicom.add_argument("folder", type=Path, metavar="OUT", help="result folder of 'medsym screen'")
+    dicom.add_argument("case", metavar="CASE", help="name of the case")
+    dicom.add_argument(
+        "--series", type=Path, required=True, metavar="DIR", help="DICOM series that was screened"
+    )
+    dicom.add_argument(
+        "--to", type=Path, required=True, metavar="DIR", help="for the files; they name the patient"
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

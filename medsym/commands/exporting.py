@@ -1,4 +1,4 @@
-"""export: a model for other programs."""
+"""export and dicom: a model for other programs, and findings for an archive of images."""
 
 import argparse
 
@@ -57,3 +57,21 @@ def _onnx(arguments: argparse.Namespace, model: object) -> None:
     for name, difference in report.differences.items():
         say(f"  {name:15s} {difference:.2g}")
     say(f"allowed: {ABSOLUTE_TOLERANCE:g} + {RELATIVE_TOLERANCE:g} of the value (log-odds)")
+
+
+def dicom(arguments: argparse.Namespace) -> int:
+    """Write the findings of a case as DICOM segmentation and structured report."""
+    from medsym import RESEARCH_USE_ONLY
+    from medsym.export.findings_dicom import write_findings
+
+    say(RESEARCH_USE_ONLY)
+    written = write_findings(
+        arguments.folder, arguments.case, series=arguments.series, to=arguments.to
+    )
+    if written.segments is None:
+        say("no finding above the threshold, so nothing to outline; this does not mean normal")
+    else:
+        say(f"{written.findings} findings outlined in {written.segments}")
+    say(f"report in {written.report}")
+    say("these files carry the patient's name and identity, as the series does")
+    return EXIT_OK

@@ -51,6 +51,7 @@ FROZEN = {
     "science": {"--synthetic", "--number", "--cases", "--out", "--json", "--model"},
     "verify": {"folder"},
     "export": {"--bundle", "--onnx", "--model"},
+    "dicom": {"folder", "case", "--series", "--to"},
 }
 EVERYWHERE = {"--debug", "--help"}
 

@@ -22,18 +22,19 @@ FORBIDDEN_NAMES = {"ConfigParser", "unsafe_load", "full_load", "UnsafeLoader"}
 HOMES = {
     "nibabel": ("medsym/volumes/",),
     "escnn": ("medsym/nn/representations.py", "medsym/nn/escnn_reference.py"),
+    "highdicom": ("medsym/export/dicom_",),  # optional: `medsym dicom` says so if it is missing
     "joblib": ("medsym/nn/representations.py",),
     # pictures for people, each drawn where its numbers are made
     "matplotlib": ("medsym/audit/figure.py", "medsym/training/plots.py", "medsym/science/drawing/"),
     "onnx": ("medsym/export/onnx_file.py",),  # optional: the command says so if they are missing
     "onnxruntime": ("medsym/export/onnx_file.py",),
     "optuna": ("medsym/benchmarks/search.py", "medsym/benchmarks/search_space.py"),
-    # scores of methods, probes, and the subject score (regression, folds, covariance)
     # scores of a method, of a subject, and how healthy people vary
     "sklearn": (
         *("medsym/training/", "medsym/evaluation/", "medsym/scores/"),
         *("medsym/calibration/adjustment.py", "medsym/calibration/shift.py"),
     ),
+    "pydicom": ("medsym/export/dicom_", "medsym/export/findings_dicom.py"),
     "nilearn": ("medsym/synthesis/template.py",),
     "streamlit": ("app/",),
 }
