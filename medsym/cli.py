@@ -11,11 +11,12 @@ import logging
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from medsym import RESEARCH_USE_ONLY, __version__
 from medsym.commands import (
+    bids,
     calibrating,
     evaluating,
     exporting,
@@ -39,27 +40,9 @@ from medsym.commands.arguments import (
 )
 from medsym.commands.bench_arguments import add_ablation
 from medsym.commands.console import EXIT_LOCKED, EXIT_USAGE, complain
+from medsym.commands.menu import Menu
 from medsym.commands.scaling import add_scaling
 from medsym.errors import MedsymError
-
-Command = Callable[[argparse.Namespace], int]
-
-
-class _Menu:
-    """Adds subcommands that all know --debug and the research-use notice."""
-
-    def __init__(self, parser: argparse.ArgumentParser) -> None:
-        self._subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    def add(self, name: str, run: Command, text: str) -> argparse.ArgumentParser:
-        parser = self._subparsers.add_parser(
-            name, help=text, description=text, epilog=RESEARCH_USE_ONLY
-        )
-        parser.set_defaults(run=run)
-        parser.add_argument(
-            "--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks"
-        )
-        return parser
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -71,7 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"medsym {__version__}")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
-    menu = _Menu(parser)
+    menu = Menu(parser)
     _add_screening(menu)
     _add_viewing(menu)
     _add_scoring(menu)
@@ -81,35 +64,38 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_screening(menu: _Menu) -> None:
+def _add_screening(menu: Menu) -> None:
     demo = menu.add("demo", screening.demo, "screen the bundled samples and open the viewer")
     demo.add_argument("--out", type=Path, default=Path("medsym-demo"), metavar="DIR")
     demo.add_argument("--no-view", action="store_true", help="do not start the viewer")
     demo.add_argument("--port", type=int, default=8501)
     add_model(demo)
     screen = menu.add("screen", screening.screen, "screen scans into a folder")
-    screen.add_argument("scans", nargs="+", type=Path, metavar="SCAN", help="NIfTI file or folder")
+    screen.add_argument(
+        "scans", nargs="+", type=Path, metavar="SCAN", help="file, folder or table (CSV, TSV)"
+    )
     screen.add_argument("--out", type=Path, required=True, metavar="DIR")
     add_scaling(screen)
     add_screening_options(screen)
     add_calibration(menu.add("calibrate", calibrating.calibrate, "calibrate on healthy scans"))
+    bids.add_bids(menu.add("bids", bids.bids, "screen a BIDS data set, as a BIDS App"))
     verify = menu.add("verify", screening.verify, "hash a result or model folder again")
     verify.add_argument("folder", type=Path, metavar="DIR")
 
 
-def _add_viewing(menu: _Menu) -> None:
+def _add_viewing(menu: Menu) -> None:
     view = menu.add("view", viewing.view, "open a result folder in the viewer (this machine only)")
     view.add_argument("folder", type=Path, metavar="DIR")
     view.add_argument("--port", type=int, default=8501)
 
 
-def _add_scoring(menu: _Menu) -> None:
-    score = _Menu(menu.add("score", scoring.fit, "one number per person from screened scans"))
+def _add_scoring(menu: Menu) -> None:
+    score = Menu(menu.add("score", scoring.fit, "one number per person from screened scans"))
     add_score_fit(score.add("fit", scoring.fit, "fit a score on a cohort with a table"))
     add_score_apply(score.add("apply", scoring.apply, "score the cases of a result folder"))
 
 
-def _add_research(menu: _Menu) -> None:
+def _add_research(menu: Menu) -> None:
     train = menu.add("train", research.train, "train a model as a YAML file says")
     pretrain = menu.add(
         "pretrain", research.pretrain, "start from scans without labels (gave no accuracy)"
@@ -127,7 +113,7 @@ def _add_research(menu: _Menu) -> None:
     add_science(menu.add("science", learned.science, "show what a model has learned, in pictures"))
 
 
-def _add_bench(menu: _Menu) -> None:
+def _add_bench(menu: Menu) -> None:
     bench = menu.add("bench", measuring.bench, "measure accuracy or speed on this machine")
     choices = ("ablation", "alignment", "layers", "methods", "pretraining", "throughput")
     bench.add_argument("what", choices=choices)
@@ -154,7 +140,7 @@ def _add_bench(menu: _Menu) -> None:
     add_json(bench)
 
 
-def _add_measuring(menu: _Menu) -> None:
+def _add_measuring(menu: Menu) -> None:
     _add_bench(menu)
     audit = menu.add("audit", measuring.audit, "report how a network treats the mirror")
     audit.add_argument(
@@ -181,7 +167,7 @@ def _add_measuring(menu: _Menu) -> None:
     add_json(search)
 
 
-def _add_exporting(menu: _Menu) -> None:
+def _add_exporting(menu: Menu) -> None:
     export = menu.add("export", exporting.export, "write a model as a MONAI bundle or as ONNX")
     export.add_argument("--bundle", type=Path, metavar="DIR", help="new folder of the MONAI bundle")
     export.add_argument("--onnx", type=Path, metavar="FILE", help="network alone, checked")
@@ -223,6 +209,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         code = EXIT_USAGE
     return code
+
+
+def bids_app() -> int:
+    """The console script medsym-bids: the arguments of a BIDS App and nothing before them."""
+    return main(["bids", *sys.argv[1:]])
 
 
 def _trace(error: Exception, *, shown: bool) -> None:

@@ -28,7 +28,8 @@ logger = logging.getLogger(__name__)
 
 #: What is taken when no contrast is named: one 3-D image of the head each.
 KNOWN_CONTRASTS = frozenset({"T1w", "T2w", "PDw", "FLAIR", "T2starw", "CT", "ct"})
-_NOT_RAW = frozenset({"derivatives", "sourcedata", "code"})
+#: Folders of a data set that hold no raw scans.
+NOT_RAW = frozenset({"derivatives", "sourcedata", "code"})
 _Key = tuple[str, str | None]
 
 
@@ -94,7 +95,7 @@ def _scans_by_visit(
     images: Sequence[BidsName], *, contrasts: Sequence[str], root: Path
 ) -> dict[_Key, dict[str, BidsName]]:
     """Scans of every visit by contrast; one each, or an error."""
-    raw = [n for n in images if not _NOT_RAW & set(n.path.relative_to(root).parts)]
+    raw = [n for n in images if not NOT_RAW & set(n.path.relative_to(root).parts)]
     chosen: dict[str, list[BidsName]] = {}
     if contrasts:
         for text in contrasts:

@@ -18,7 +18,7 @@ from monai.transforms.transform import MapTransform
 
 from medsym.errors import ScanError
 from medsym.screening.inputs import expand_scans
-from medsym.screening.naming import name_cases
+from medsym.screening.naming import map_stem, name_cases
 from medsym.screening.outputs import ANATOMY, KINDS
 from medsym.types import PathLikeString
 from medsym.volumes.nifti import read_scan
@@ -167,7 +167,7 @@ class SaveMapsd(MapTransform):
         like = volume_of(maps[:1])
         withheld = bool(torch.isnan(maps.as_tensor()).any())
         for kind, values in zip(MAP_KINDS, maps.as_tensor().cpu().numpy(), strict=True):
-            name = f"{case}_desc-{kind.key}_{kind.suffix}.nii.gz"
+            name = f"{map_stem(case)}_desc-{kind.key}_{kind.suffix}.nii.gz"
             path = safe_out(self.out, folder, name)
             if withheld:
                 path.unlink(missing_ok=True)

@@ -1,14 +1,13 @@
 """The output folder: whose it is, that it can be written, and where its scans came from."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from medsym.errors import OutputError
+from medsym.screening.description import DESCRIPTION, read_object
 from medsym.screening.lock import CASE_LOCKS
 from medsym.screening.records import find_records
-from medsym.screening.table import DESCRIPTION, TOP_FILES
+from medsym.screening.table import TOP_FILES
 from medsym.volumes.output_file import TEMPORARY
 from medsym.volumes.writer import write_json
 
@@ -52,7 +51,7 @@ def _refuse_foreign(out: Path) -> None:
 
 
 def _names_medsym(path: Path) -> bool:
-    described = _read_object(path)
+    described = read_object(path)
     makers = described.get("GeneratedBy")
     return isinstance(makers, list) and any(
         isinstance(maker, dict) and maker.get("Name") == "medsym" for maker in makers
@@ -67,7 +66,7 @@ def remember_sources(out: Path, places: Mapping[str, str]) -> None:
         places: case -> absolute path of its scan file.
     """
     sources = out / "logs" / "sources.json"
-    known = _read_object(sources)
+    known = read_object(sources)
     if any(known.get(case) != place for case, place in places.items()):
         write_json(sources, {**known, **places})
 
@@ -76,11 +75,3 @@ def remove_leftovers(out: Path) -> None:
     """Remove the passing files of writers that died; nobody else may be writing."""
     for path in (*out.rglob(TEMPORARY), *(out / "logs" / CASE_LOCKS).glob("*")):
         path.unlink(missing_ok=True)
-
-
-def _read_object(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}

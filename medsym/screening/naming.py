@@ -18,6 +18,8 @@ _BIDS = re.compile(
     r"^sub-(?P<subject>[A-Za-z0-9]+)(?:_ses-(?P<session>[A-Za-z0-9]+))?"
     r"(?:_[a-z]+-[A-Za-z0-9]+)*_[A-Za-z0-9]+$"
 )
+#: Entities after which no space can be stated, or not a second time.
+_DERIVED = re.compile(r"_(space|desc|res|den|label|seg|atlas|chunk)-")
 _SCAN_ENDINGS = (".nii.gz", ".nii", ".hdr", ".img", ".mgz", ".mgh")
 #: Longer identifiers are cut and given a hash: file systems allow 255 bytes per name.
 MAX_LENGTH = 100
@@ -43,6 +45,22 @@ class CaseName:
         """Path parts of the case's folder below the output folder."""
         session = (f"ses-{self.session}",) if self.session else ()
         return (f"sub-{self.subject}", *session, "anat")
+
+
+def map_stem(case: str) -> str:
+    """What the names of a case's maps begin with: in BIDS, a suffix stands only at the end.
+
+    The maps of sub-01_T1w lie in the space of that scan: sub-01_space-T1w_desc-..., unless the
+    scan's own name says something about space or processing already.
+
+    Example:
+        >>> map_stem("sub-01_run-2_T1w"), map_stem("sub-patient7")
+        ('sub-01_run-2_space-T1w', 'sub-patient7')
+    """
+    stem, _, suffix = case.rpartition("_")
+    if not stem or "-" in suffix or _DERIVED.search(stem):
+        return case
+    return f"{stem}_space-{suffix}"
 
 
 def stem_of(path: Path) -> str:

@@ -15,7 +15,7 @@ from medsym.inference.maps import REGION_MM
 from medsym.models.store import LoadedModel
 from medsym.models.structures import STRUCTURES
 from medsym.screening.case_pictures import case_pictures
-from medsym.screening.naming import CaseName
+from medsym.screening.naming import CaseName, map_stem
 from medsym.screening.records import build_record, model_identity, read_record, sealed, software
 from medsym.screening.report import report_name, write_report
 from medsym.screening.table import tsv
@@ -122,7 +122,9 @@ class CaseWriter:
 
     def path(self, tail: str) -> Path:
         """Path of a file of this case; refuses to leave the output folder."""
-        return safe_out(self.out, *self.name.folder, f"{self.name.case}_{tail}")
+        case = self.name.case
+        stem = map_stem(case) if tail.startswith("desc-") else case
+        return safe_out(self.out, *self.name.folder, f"{stem}_{tail}")
 
     @property
     def record_path(self) -> Path:

@@ -16,8 +16,12 @@ _EMPTY = frozenset({"", "n/a"})
 Covariates = Mapping[str, str | float]
 
 
-def read_participants(path: Path) -> dict[str, Covariates]:
+def read_participants(path: Path, *, prefix: str = "sub-") -> dict[str, Covariates]:
     """Columns of every subject, by label without "sub-"; empty cells are left out.
+
+    Args:
+        path: the table; of sessions, its first column names them.
+        prefix: what labels may begin with; "ses-" for a table of sessions.
 
     Raises:
         ConfigError: MS-509 the table cannot be read, or a subject stands in it twice.
@@ -33,7 +37,7 @@ def read_participants(path: Path) -> dict[str, Covariates]:
     key = SUBJECT if SUBJECT in rows[0] else next(iter(rows[0]))
     people: dict[str, Covariates] = {}
     for row in rows:
-        label = (row[key] or "").strip().removeprefix("sub-")
+        label = (row[key] or "").strip().removeprefix(prefix)
         if label in people:
             raise _refused(path, f"names the subject '{label}' twice")
         cells = {name: (value or "").strip() for name, value in row.items() if name and name != key}

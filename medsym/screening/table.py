@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from medsym import RESEARCH_USE_ONLY, __version__
+from medsym import RESEARCH_USE_ONLY
 from medsym.calibration.conformal import benjamini_hochberg
+from medsym.screening.description import write_description
 from medsym.volumes.writer import write_json, write_text
 
 COLUMNS = (
@@ -33,7 +34,6 @@ COLUMNS = (
 )
 #: A file name may occur in several folders; the case tells its rows apart.
 FAILURE_COLUMNS = ("file", "case", "code", "cause", "fix")
-DESCRIPTION = "dataset_description.json"
 #: Files of an output folder that are written anew by every run.
 TOP_FILES = ("screening.tsv", "screening.json", "failures.tsv", "index.html")
 #: A spreadsheet reads text that begins like this as a formula.
@@ -95,16 +95,7 @@ def write_tables(
     out: Path, *, records: Sequence[dict[str, Any]], failures: Sequence[dict[str, str]]
 ) -> None:
     """Write the tables of an output folder, first of all whose it is."""
-    write_json(
-        out / DESCRIPTION,
-        {
-            "Name": "medsym screening",
-            "BIDSVersion": "1.10.0",
-            "DatasetType": "derivative",
-            "GeneratedBy": [{"Name": "medsym", "Version": __version__}],
-            "ResearchUseOnly": RESEARCH_USE_ONLY,
-        },
-    )
+    write_description(out)
     rows = with_q_values([screening_row(record) for record in records])
     write_text(out / "screening.tsv", tsv(rows, columns=COLUMNS))
     write_json(

@@ -29,6 +29,12 @@ FROZEN = {
         *("--cross-validate", "--participants", "--json", "--assume-orientation", "--volume"),
         *("--max-gib", "--allow-shear", "--single-pass"),
     },
+    "bids": {
+        *("bids_dir", "output_dir", "analysis_level", "--participant-label", "--session-label"),
+        *("--assume-orientation", "--volume", "--max-gib", "--allow-shear", "--overwrite"),
+        *("--single-pass", "--model", "--executor", "--workers", "--shard", "--version"),
+        *("--calibration", "--false-alarm-rate", "--participants"),
+    },
     "view": {"folder", "--port"},
     "score fit": {
         *("results", "--labels", "--out", "--column", "--positive", "--side", "--healthy"),

@@ -240,6 +240,6 @@ def test_monai_runs_the_shipped_model_offline_and_writes_the_bytes_that_screen_w
     assert "finding 1, left" in done.stdout
     assert main(["screen", str(SAMPLE), "--out", str(tmp_path / "screened")]) == 0
     for name in ("pathology_probseg", "bound_statmap", "deviation_statmap", "anatomy_dseg"):
-        path = f"sub-leftstroke/anat/sub-leftstroke_FLAIR_desc-{name}.nii.gz"
+        path = f"sub-leftstroke/anat/sub-leftstroke_space-FLAIR_desc-{name}.nii.gz"
         theirs, ours = (tmp_path / folder / path for folder in ("maps", "screened"))
         assert theirs.read_bytes() == ours.read_bytes(), name

@@ -91,7 +91,7 @@ def test_a_mirrored_scan_gives_the_mirrored_map_and_the_lesion_keeps_its_side(
 @pytest.mark.usefixtures("known_plane")
 def test_what_monai_loads_gives_the_same_maps(tmp_path: Path) -> None:
     path = store(tmp_path / "scan.nii.gz", codes="LPS")
-    load = [LoadImaged("image"), EnsureChannelFirstd("image")]
+    load = [LoadImaged("image", reader="NibabelReader"), EnsureChannelFirstd("image")]
     data = {"image": str(path)}
     for step in load:
         data = step(data)
@@ -112,7 +112,7 @@ def test_a_case_that_is_not_assessable_has_no_numbers_and_no_files(
         )
     assert torch.isnan(maps.as_tensor()).all()
     assert "sub-small_T1w.nii.gz: not assessable: the brain measures" in caplog.text
-    earlier = tmp_path / "out" / "anat" / "sub-small_T1w_desc-pathology_probseg.nii.gz"
+    earlier = tmp_path / "out" / "anat" / "sub-small_space-T1w_desc-pathology_probseg.nii.gz"
     earlier.parent.mkdir(parents=True)
     earlier.write_bytes(b"of an earlier run")
     save = SaveMapsd("pred", output_dir=tmp_path / "out")
@@ -132,9 +132,9 @@ def test_saved_maps_lie_on_the_scan_and_keep_its_affine(tmp_path: Path) -> None:
     )[0]
     SaveMapsd("pred", output_dir=tmp_path / "out")({**loaded, "pred": pred})
     written = sorted(path.name for path in (tmp_path / "out" / "sub-01" / "anat").iterdir())
-    assert written == sorted(f"sub-01_T1w_desc-{k.key}_{k.suffix}.nii.gz" for k in MAP_KINDS)
+    assert written == sorted(f"sub-01_space-T1w_desc-{k.key}_{k.suffix}.nii.gz" for k in MAP_KINDS)
     for kind, values in zip(MAP_KINDS, pred.as_tensor().numpy(), strict=True):
-        name = f"sub-01_T1w_desc-{kind.key}_{kind.suffix}.nii.gz"
+        name = f"sub-01_space-T1w_desc-{kind.key}_{kind.suffix}.nii.gz"
         image = nibabel.load(tmp_path / "out" / "sub-01" / "anat" / name)
         np.testing.assert_allclose(image.affine, scan.affine)
         np.testing.assert_array_equal(np.asarray(image.dataobj), values)

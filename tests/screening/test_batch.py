@@ -35,17 +35,18 @@ def screened(tmp_path: Path, folder: Path, **more: object) -> tuple[Path, Screen
 def test_files_of_a_case_are_complete_and_verify(tmp_path: Path, folder: Path) -> None:
     out, outcome = screened(tmp_path, folder)
     (record,) = outcome.records
-    stem = "sub-01/anat/sub-01_T1w"
-    expected = {f"{stem}_desc-pathology_probseg", f"{stem}_desc-anatomy_dseg"}
-    expected |= {f"{stem}_desc-findings_dseg"}
+    stem, maps = "sub-01/anat/sub-01_T1w", "sub-01/anat/sub-01_space-T1w"
+    expected = {f"{maps}_desc-pathology_probseg", f"{maps}_desc-anatomy_dseg"}
+    expected |= {f"{maps}_desc-findings_dseg"}
     kinds = ("asymmetry", "deviation", "bound", "pvalue")
-    expected |= {f"{stem}_desc-{kind}_statmap" for kind in kinds}
+    expected |= {f"{maps}_desc-{kind}_statmap" for kind in kinds}
     names = {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()}
     assert names == {
         *(f"{name}{ending}" for name in expected for ending in (".nii.gz", ".json")),
-        *(f"{stem}_desc-anatomy_dseg.tsv", f"{stem}_case.json"),
-        f"{stem}_desc-leading_thumbnail.jpg",
+        *(f"{maps}_desc-anatomy_dseg.tsv", f"{stem}_case.json"),
+        f"{maps}_desc-leading_thumbnail.jpg",
         *("screening.tsv", "screening.json", "failures.tsv", "dataset_description.json"),
+        ".bidsignore",
         *("sub-01_T1w.html", "index.html", "logs/sources.json", "logs/journal.jsonl"),
     }
     assert damaged_files(record, out=out) == []
@@ -143,7 +144,7 @@ def test_rerun_resumes_and_damage_is_repaired(tmp_path: Path, folder: Path) -> N
     broken = out / first.records[0]["files"]["deviation"]["path"]
     broken.write_bytes(broken.read_bytes()[:-5])
     assert damaged_files(read_record(record_path), out=out) == [
-        "sub-01/anat/sub-01_T1w_desc-deviation_statmap.nii.gz"
+        "sub-01/anat/sub-01_space-T1w_desc-deviation_statmap.nii.gz"
     ]
     assert screened(tmp_path, folder)[1].resumed == 0
     assert damaged_files(read_record(record_path), out=out) == []

@@ -1,0 +1,153 @@
+"""The scans of a BIDS data set as entries, with the columns of its tables as covariates.
+
+Only raw scans of the head count: T1w, T2w, PDw, FLAIR, T2starw and CT below a folder sub-<label>.
+Hidden folders, derivatives, sourcedata and code are not searched. BIDS: Gorgolewski et al.,
+Scientific Data 3:160044 (2016), doi:10.1038/sdata.2016.44.
+"""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from medsym.datasets.bids import KNOWN_CONTRASTS, NOT_RAW
+from medsym.datasets.bids_name import BidsName, parse_name
+from medsym.errors import ConfigError, ScanError
+from medsym.screening.inputs import expand_scans
+from medsym.screening.manifest import ScanEntry
+from medsym.screening.naming import name_of
+from medsym.screening.participants import Covariates, read_participants
+
+#: Parts of a complex image that show no anatomy by themselves.
+_MAGNITUDE = frozenset({None, "mag"})
+_SUFFIXES = frozenset(suffix.casefold() for suffix in KNOWN_CONTRASTS)
+
+
+def bids_entries(
+    root: Path, *, participants: Sequence[str] = (), sessions: Sequence[str] = ()
+) -> tuple[ScanEntry, ...]:
+    """Scans of the chosen participants and sessions; all of them if none is named.
+
+    A file that is named as no scan can be, or as another participant's, is an entry with a refusal.
+
+    Args:
+        root: folder that holds sub-<label> folders.
+        participants: labels, with or without "sub-".
+        sessions: labels, with or without "ses-".
+
+    Raises:
+        ConfigError: MS-550 no BIDS data set, MS-551 a label that is not there, MS-552 a chosen
+            participant without a scan.
+    """
+    folders = {folder.name: folder for folder in _subjects(root)}
+    chosen = _chosen(participants, there=folders, prefix="sub-", root=root)
+    found = {name: _scans(folders[name]) for name in chosen}
+    wanted = {name.removeprefix("ses-") for name in sessions}
+    if wanted:
+        there = {f"ses-{n.session}" for names, _ in found.values() for n in names if n.session}
+        _chosen(sessions, there=there, prefix="ses-", root=root)
+    known = _read_if_there(root / "participants.tsv", prefix="sub-")
+    entries: list[ScanEntry] = []
+    for label, (names, refused) in found.items():
+        taken = [name for name in names if not wanted or name.session in wanted]
+        if participants and not taken and not refused:
+            raise ConfigError(
+                code="MS-552",
+                subject=str(folders[label]),
+                cause="holds no scan that was asked for",
+                fix=f"choose another participant; scans end in {', '.join(sorted(_shown()))}",
+            )
+        of_visits = _read_if_there(folders[label] / f"{label}_sessions.tsv", prefix="ses-")
+        about = known.get(label.removeprefix("sub-"), {})
+        entries += [_entry(n, about=about, of_visits=of_visits) for n in taken]
+        entries += refused
+    return tuple(entries)
+
+
+def _read_if_there(table: Path, *, prefix: str) -> dict[str, Covariates]:
+    return read_participants(table, prefix=prefix) if table.is_file() else {}
+
+
+def _shown() -> set[str]:
+    return {suffix for suffix in KNOWN_CONTRASTS if suffix != "CT"}
+
+
+def _subjects(root: Path) -> list[Path]:
+    folders = sorted(root.glob("sub-*")) if root.is_dir() else []
+    folders = [folder for folder in folders if folder.is_dir()]
+    if not folders:
+        raise ConfigError(
+            code="MS-550",
+            subject=str(root),
+            cause="holds no folder sub-<label>" if root.is_dir() else "is not a folder",
+            fix="give the root of a BIDS data set; plain files and folders go to 'medsym screen'",
+        )
+    return folders
+
+
+def _chosen(labels: Sequence[str], *, there: Iterable[str], prefix: str, root: Path) -> list[str]:
+    """Names with prefix of the labels, in the order given; all there are if none is given."""
+    names = sorted(there)
+    wanted = [prefix + label.removeprefix(prefix) for label in labels]
+    missing = [name for name in wanted if name not in names]
+    if missing:
+        near = difflib.get_close_matches(missing[0], names, n=1, cutoff=0.0)
+        raise ConfigError(
+            code="MS-551",
+            subject=str(root),
+            cause=f"there is no {missing[0]}",
+            fix=f"did you mean '{near[0].removeprefix(prefix)}'?" if near else "leave it out",
+        )
+    return list(dict.fromkeys(wanted)) or names
+
+
+def _scans(folder: Path) -> tuple[list[BidsName], list[ScanEntry]]:
+    """Scans of one participant, and files that look like scans and are named wrongly."""
+    good, refused = [], []
+    for path in expand_scans([folder]):
+        inside = path.relative_to(folder).parts[:-1]
+        if NOT_RAW & set(inside):
+            continue
+        name = parse_name(path)
+        problem = _problem(name, path=path, folder=folder)
+        if problem:
+            refused.append(_refused(path, problem, folder=folder))
+        elif name is not None and _is_scan(name):
+            good.append(name)
+    return good, refused
+
+
+def _is_scan(name: BidsName) -> bool:
+    return name.suffix.casefold() in _SUFFIXES and name.entities.get("part") in _MAGNITUDE
+
+
+def _problem(name: BidsName | None, *, path: Path, folder: Path) -> str:
+    """What is wrong with the name of a scan; nothing for whatever is no scan at all."""
+    place = path.parent.name
+    if name is None:
+        return "its name is not as BIDS says" if place == "anat" else ""
+    if name.made_from is not None and name.made_from.casefold() in _SUFFIXES:
+        return f"the suffix {name.made_from} stands in the middle of its name"
+    if not _is_scan(name):
+        return ""
+    if f"sub-{name.subject}" != folder.name:
+        return f"its name says sub-{name.subject}, its folder {folder.name}"
+    visits = [part for part in path.relative_to(folder).parts[:-1] if part.startswith("ses-")]
+    if visits != ([f"ses-{name.session}"] if name.session else []):
+        return f"its name and its folder {'/'.join(visits) or folder.name} state other sessions"
+    return "" if name_of(path).case.endswith(f"_{name.suffix}") else "its name is not as BIDS says"
+
+
+def _refused(path: Path, problem: str, *, folder: Path) -> ScanEntry:
+    refusal = ScanError(
+        code="MS-553",
+        subject=str(path.relative_to(folder.parent)),
+        cause=problem,
+        fix="name it as in sub-01_ses-1_run-1_T1w.nii.gz; it was not screened",
+    )
+    return ScanEntry(path=path, name=name_of(path, prefix=folder.name), refusal=refusal)
+
+
+def _entry(name: BidsName, *, about: Covariates, of_visits: dict[str, Covariates]) -> ScanEntry:
+    """One scan; what is stated of the session goes before what is stated of the participant."""
+    visit = of_visits.get(name.session or "", {})
+    return ScanEntry(path=name.path, name=name_of(name.path), covariates={**about, **visit})
