@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from medsym import RESEARCH_USE_ONLY
-from medsym.commands.console import EXIT_OK, say
+from medsym.commands.console import EXIT_OK, EXIT_REFUSED, complain, say
 from medsym.errors import ConfigError
 from medsym.strict_json import to_json
 from medsym.text_table import aligned
@@ -21,7 +21,7 @@ _SHOWN_CASES = 50
 def fit(arguments: argparse.Namespace) -> int:
     """Fit and write a score folder."""
     from medsym.scores.fit import fit_score
-    from medsym.scores.identity import each_result
+    from medsym.scores.identity import read_results
     from medsym.scores.labels import read_labels
     from medsym.scores.question import Question
     from medsym.scores.store import as_dict, save_score
@@ -42,7 +42,7 @@ def fit(arguments: argparse.Namespace) -> int:
         )
     say(RESEARCH_USE_ONLY)
     labels = read_labels(arguments.labels)
-    fitted = fit_score(list(each_result(arguments.results)), labels, question=question)
+    fitted = fit_score(read_results(arguments.results), labels, question=question)
     path = save_score(arguments.out, fitted)
     for line in _fit_lines(fitted.score):
         say(line)
@@ -68,14 +68,16 @@ def apply(arguments: argparse.Namespace) -> int:
             fix="name the table that holds them with --labels",
         )
     labels = None if arguments.labels is None else read_labels(arguments.labels)
-    table = apply_score(arguments.results, score, labels=labels)
+    table, damaged = apply_score(arguments.results, score, labels=labels)
     for line in _case_lines(table):
         say(line)
     for name, reason in score.absent.items():
         say(f"no {name} score: {reason}")
     _write_json(arguments, table)
+    for error in damaged:
+        complain(str(error))
     say(f"{len(table)} cases in {arguments.results / TABLE}")
-    return EXIT_OK
+    return EXIT_REFUSED if damaged else EXIT_OK
 
 
 def _write_json(arguments: argparse.Namespace, numbers: object) -> None:
@@ -146,9 +148,11 @@ def _measured(numbers: Mapping[str, Any]) -> list[list[str]]:
 
 
 def _reliability(numbers: Mapping[str, Any]) -> list[list[str]]:
-    bins = numbers["reliability"]
-    cells = [[f"{e['said']:.3f}", f"{e['came']:.3f}", str(e["cases"])] for e in bins]
-    return [["probability said", "share that came", "cases"], *cells]
+    rows = [["probability said", "share that came", "low", "high", "cases"]]
+    for entry in numbers["reliability"]:
+        came = [f"{entry['came'][part]:.3f}" for part in ("value", "low", "high")]
+        rows.append([f"{entry['said']:.3f}", *came, str(entry["cases"])])
+    return rows
 
 
 def _case_lines(table: list[dict[str, Any]]) -> list[str]:

@@ -56,7 +56,7 @@ def fit_score(
     """Fit everything that a question asks for and the cohort allows.
 
     Args:
-        records: of one identity (``each_result``).
+        records: of one identity (``read_results``).
         labels: the user's table.
         question: what is asked.
 

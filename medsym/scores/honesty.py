@@ -14,7 +14,7 @@ from torch import Tensor
 
 from medsym.evaluation.bootstrap import RESAMPLES, Estimate, estimate, estimate_weights
 from medsym.evaluation.columns import as_numbers, proportion
-from medsym.evaluation.statistics import auroc, weighted_mean
+from medsym.evaluation.statistics import auroc, ratio, weighted_mean
 from medsym.scores.features import Array
 from medsym.scores.folds import OUTER_FOLDS, person_weights
 from medsym.scores.linear import Samples, fit_linear, probabilities
@@ -75,24 +75,37 @@ def measure(samples: Samples, logits: Array) -> dict[str, Any]:
         "right": proportion(
             int((right == (persons.mean(samples.answers) > 0.5)).sum()), len(right)
         ),
-        "reliability": reliability(probability, samples.answers),
+        "reliability": reliability(samples, probability),
         "resamples": RESAMPLES,
         "nuisance_alone_auroc": nuisance_alone(samples),
     }
 
 
-def reliability(probability: Array, answers: Array) -> list[dict[str, float | int]]:
-    """What was said and what came, in bins of about equally many cases."""
-    from sklearn.calibration import calibration_curve
+def reliability(samples: Samples, probability: Array) -> list[dict[str, Any]]:
+    """What was said and what came, in bins of about equally many cases.
 
-    came, said = calibration_curve(answers, probability, n_bins=_BINS, strategy="quantile")
+    Args:
+        samples: cases.
+        probability: (n,) of the answer 1, of persons outside the fit.
+    """
+    persons = _Persons(samples)
+    weights = estimate_weights(persons.number, seed=_SEED)
     edges = np.quantile(probability, np.linspace(0.0, 1.0, _BINS + 1))
-    inside = np.searchsorted(edges[1:-1], probability)  # as calibration_curve does it
-    counts = np.bincount(inside, minlength=_BINS)
-    return [
-        {"said": float(s), "came": float(c), "cases": int(n)}
-        for s, c, n in zip(said, came, counts[counts > 0], strict=True)
-    ]
+    bin_of = np.searchsorted(edges[1:-1], probability)
+    bins = []
+    for number in np.unique(bin_of):
+        inside = (bin_of == number).astype(np.float64)
+        cases = persons.sum(inside)
+        came = ratio(persons.sum(inside * samples.answers), cases, weights)
+        said = ratio(persons.sum(inside * probability), cases, weights[:1])
+        bins.append(
+            {
+                "said": float(said[0]),
+                "came": as_numbers(estimate(came)),
+                "cases": int(inside.sum()),
+            }
+        )
+    return bins
 
 
 def nuisance_alone(samples: Samples) -> dict[str, float] | None:
@@ -127,6 +140,10 @@ class _Persons:
 
     def _mean(self, values: Array) -> Array:
         return np.asarray(np.bincount(self._of_case, weights=values) / self._counts)
+
+    def sum(self, values: Array) -> Tensor:
+        """(persons,) sum over the cases of each."""
+        return torch.from_numpy(np.bincount(self._of_case, weights=values))
 
     def mean(self, values: Array) -> Tensor:
         """(persons,) mean over the cases of each."""

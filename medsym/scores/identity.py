@@ -1,6 +1,6 @@
 """Which results belong together: one model, one reference or calibration, one medsym."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +21,8 @@ def identity_of(record: Record) -> dict[str, str]:
     }
 
 
-def each_result(
-    folder: Path, *, made_from: Mapping[str, str] | None = None
-) -> Iterator[dict[str, Any]]:
-    """Records of an output folder of ``medsym screen``, one at a time, all of one identity.
-
-    Args:
-        folder: of results.
-        made_from: identity of a score; None is that of the first case.
-
-    Raises:
-        OutputError: MS-614 there is none; MS-615 one is of another identity; MS-153 one is damaged.
-    """
+def paths_of(folder: Path) -> list[Path]:
+    """Records of an output folder of ``medsym screen``; MS-614 if there is none."""
     paths = find_records(folder)
     if not paths:
         raise OutputError(
@@ -41,13 +31,19 @@ def each_result(
             cause="holds no case",
             fix="name an output folder of 'medsym screen'",
         )
-    whose = "the score"
-    for path in paths:
-        record = read_record(path)
-        if made_from is None:
-            made_from, whose = identity_of(record), str(record["case"])
-        refuse_other(record, made_from, whose=whose)
-        yield record
+    return paths
+
+
+def read_results(folder: Path) -> list[dict[str, Any]]:
+    """All records of a folder, to fit on.
+
+    Raises:
+        OutputError: MS-614 there is none; MS-615 two differ in identity; MS-153 one is damaged.
+    """
+    records = [read_record(path) for path in paths_of(folder)]
+    for record in records:
+        refuse_other(record, identity_of(records[0]), whose=str(records[0]["case"]))
+    return records
 
 
 def refuse_other(record: Record, made_from: Mapping[str, str], *, whose: str) -> None:

@@ -8,12 +8,19 @@ import numpy as np
 
 from medsym import RESEARCH_USE_ONLY
 from medsym.calibration.conformal import benjamini_hochberg
+from medsym.errors import OutputError
 from medsym.scores.features import WHOLE_BRAIN
-from medsym.scores.identity import each_result
+from medsym.scores.identity import paths_of, refuse_other
 from medsym.scores.labels import Labels
-from medsym.scores.score import BASE, CaseScore, SubjectScore, score_case
+from medsym.scores.score import (
+    BASE,
+    CaseScore,
+    SubjectScore,
+    nothing_known,
+    score_case,
+)
 from medsym.scores.words import top_regions, words_of
-from medsym.screening.records import SEAL
+from medsym.screening.records import SEAL, read_record
 from medsym.screening.table import tsv
 from medsym.volumes.writer import write_json, write_text
 
@@ -36,25 +43,37 @@ TABLE, DETAILS = "scores.tsv", "scores.json"
 
 def apply_score(
     folder: Path, score: SubjectScore, *, labels: Labels | None = None
-) -> list[dict[str, Any]]:
-    """Score every case of an output folder and write the tables; returns their rows.
+) -> tuple[list[dict[str, Any]], list[OutputError]]:
+    """Score every case of an output folder and write the tables.
 
     Args:
         folder: of ``medsym screen``; two files are written into it, nothing else.
         score: fitted on results of the same model.
         labels: the user's table, for age, sex, scanner; None without one.
 
+    Returns:
+        Rows of the table, and what is wrong with records that cannot be read: they get a row
+        without numbers.
+
     Raises:
-        OutputError: MS-614, MS-615 the cases are of another model; MS-153 a record is damaged.
+        OutputError: MS-614 there is no case, MS-615 one is of another model.
     """
-    rows, details = [], []
-    for record in each_result(folder, made_from=score.made_from):
-        values = {} if labels is None else labels.values_of(record)
-        found = score_case(score, record, values=values)
+    rows, details, damaged = [], [], []
+    for path in paths_of(folder):
+        try:
+            record = read_record(path)
+        except OutputError as error:
+            damaged.append(error)
+            name = path.name.removesuffix("_case.json")
+            found, seal = nothing_known(name, reasons=(str(error),)), None
+        else:
+            refuse_other(record, score.made_from, whose="the score")
+            values = {} if labels is None else labels.values_of(record)
+            found, seal = score_case(score, record, values=values), record[SEAL]
         rows.append(row_of(found, score))
         details.append(
             {
-                "record_sha256": record[SEAL],
+                "record_sha256": seal,
                 "logit": found.logit,
                 "contributions": dict(found.contributions),
                 "regions": dict(found.regions),
@@ -65,7 +84,7 @@ def apply_score(
     cases = [{**row, **more} for row, more in zip(rows, details, strict=True)]
     write_json(folder / DETAILS, {"cases": cases, **_explanation(score)})
     write_text(folder / TABLE, tsv(rows, columns=COLUMNS))
-    return rows
+    return rows, damaged
 
 
 def _add_q_values(rows: Sequence[dict[str, Any]], name: str) -> None:

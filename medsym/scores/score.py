@@ -103,18 +103,11 @@ def score_case(score: SubjectScore, record: Record, *, values: Mapping[str, str]
     """
     case = str(record["case"])
     if not record["assessable"]:
-        reasons = tuple(map(str, record["reasons"]))
-        return CaseScore(case=case, contributions={}, regions={}, not_assessable=reasons)
+        return nothing_known(case, reasons=tuple(map(str, record["reasons"])))
     asymmetry_p = record["summary"].get("p_value")
     reasons = tuple(complaints(score.nuisance, values))
     if reasons:
-        return CaseScore(
-            case=case,
-            contributions={},
-            regions={},
-            not_assessable=reasons,
-            asymmetry_p=asymmetry_p,
-        )
+        return nothing_known(case, reasons=reasons, asymmetry_p=asymmetry_p)
     table = feature_table([record])
     nuisance = encode(score.nuisance, [values])
     logit, parts = _answer(score, table, nuisance)
@@ -130,6 +123,15 @@ def score_case(score: SubjectScore, record: Record, *, values: Mapping[str, str]
         asymmetry_p=asymmetry_p,
         in_fit=str(record["scan"]["sha256"]) in score.scans,
         remarks=tuple(remarks(score.nuisance, values)),
+    )
+
+
+def nothing_known(
+    case: str, *, reasons: tuple[str, ...], asymmetry_p: float | None = None
+) -> CaseScore:
+    """A case that a score says nothing about."""
+    return CaseScore(
+        case=case, contributions={}, regions={}, not_assessable=reasons, asymmetry_p=asymmetry_p
     )
 
 

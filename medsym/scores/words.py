@@ -12,7 +12,7 @@ _SMALLEST_PART = 0.005
 def words_of(found: CaseScore, score: SubjectScore) -> str:
     """One or more sentences for a row of the table."""
     if found.not_assessable:
-        return f"Not assessable: {'; '.join(found.not_assessable)}."
+        return f"Not assessable: {'; '.join(found.not_assessable).rstrip('.')}."
     said = [_probability(found, score), *_unusual(found)]
     if found.bilateral_p is None:
         said.append("Disease that is equal on both sides was not looked for.")

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.calibration import calibration_curve
 
 from medsym.scores.folds import OUTER_FOLDS, person_folds
 from medsym.scores.honesty import measure, reliability, unseen_logits
@@ -99,14 +100,18 @@ def test_an_effect_that_goes_along_with_age_is_not_lost() -> None:
     assert found["auroc"]["low"] > 0.7
 
 
-def test_reliability_counts_every_case_once() -> None:
+def test_reliability_is_that_of_scikit_learn_with_intervals() -> None:
+    samples = noise(persons=50, scans=2)
     rng = np.random.default_rng(4)
-    said = rng.random(101)
-    came = (rng.random(101) < said).astype(float)
-    bins = reliability(said, came)
-    assert sum(entry["cases"] for entry in bins) == 101
-    total = sum(entry["cases"] * entry["came"] for entry in bins)
-    assert total == pytest.approx(came.sum())
+    said = np.clip(0.3 * samples.answers + 0.6 * rng.random(100), 0.0, 1.0)
+    bins = reliability(samples, said)
+    came, mean = calibration_curve(samples.answers, said, n_bins=5, strategy="quantile")
+    assert sum(entry["cases"] for entry in bins) == 100
+    np.testing.assert_allclose([entry["came"]["value"] for entry in bins], came)
+    np.testing.assert_allclose([entry["said"] for entry in bins], mean)
+    for entry in bins:
+        assert entry["came"]["low"] <= entry["came"]["value"] <= entry["came"]["high"]
+    assert any(entry["came"]["low"] < entry["came"]["high"] - 0.1 for entry in bins)
 
 
 @pytest.mark.parametrize("is_odd", [False, True])

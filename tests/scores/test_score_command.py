@@ -118,3 +118,17 @@ def test_a_score_that_needs_age_asks_for_the_table(
     assert fit(cohort, tmp_path / "score", "--positive", "epilepsy", "--nuisance", "age") == 0
     assert main(["score", "apply", str(tmp_path / "score"), str(cohort / "results")]) == 2
     assert "MS-622" in capsys.readouterr().err
+
+
+def test_one_damaged_record_costs_its_own_row_only(
+    cohort: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fit(cohort, tmp_path / "score", "--healthy", "control") == 0
+    records, _ = epilepsy_cohort(3, seed=2)
+    folder = write_results(tmp_path / "new", records)
+    next(folder.rglob("sub-001_T1w_case.json")).write_text("{")
+    assert main(["score", "apply", str(tmp_path / "score"), str(folder)]) == 1
+    assert "MS-153 sub-001_T1w_case.json" in capsys.readouterr().err
+    rows = (folder / "scores.tsv").read_text().splitlines()
+    assert [row.split("\t")[1] for row in rows] == ["assessable", "true", "false", "true"]
+    assert "Not assessable: MS-153" in rows[2]
