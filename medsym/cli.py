@@ -38,7 +38,7 @@ from medsym.commands.arguments import (
     add_screening_options,
     count,
 )
-from medsym.commands.bench_arguments import add_ablation
+from medsym.commands.bench_arguments import add_bench
 from medsym.commands.console import EXIT_LOCKED, EXIT_USAGE, complain
 from medsym.commands.menu import Menu
 from medsym.commands.scaling import add_scaling
@@ -113,35 +113,8 @@ def _add_research(menu: Menu) -> None:
     add_science(menu.add("science", learned.science, "show what a model has learned, in pictures"))
 
 
-def _add_bench(menu: Menu) -> None:
-    bench = menu.add("bench", measuring.bench, "measure accuracy or speed on this machine")
-    choices = ("ablation", "alignment", "layers", "methods", "pretraining", "throughput")
-    bench.add_argument("what", choices=choices)
-    bench.add_argument(
-        "--seeds", type=count, metavar="N", help="methods, ablation, pretraining: trainings of each"
-    )
-    bench.add_argument(
-        "--methods", nargs="+", metavar="NAME", help="methods, ablation: only these; default all"
-    )
-    bench.add_argument(
-        "--out",
-        type=Path,
-        metavar="DIR",
-        help="methods, ablation, pretraining: keep finished trainings here, to go on",
-    )
-    add_ablation(bench)
-    bench.add_argument(
-        "--workers",
-        nargs="+",
-        type=int,
-        metavar="N",
-        help="throughput: numbers of drawing processes to try (default: 0 and the configuration's)",
-    )
-    add_json(bench)
-
-
 def _add_measuring(menu: Menu) -> None:
-    _add_bench(menu)
+    add_bench(menu.add("bench", measuring.bench, "measure accuracy or speed on this machine"))
     audit = menu.add("audit", measuring.audit, "report how a network treats the mirror")
     audit.add_argument(
         "model",

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from medsym.benchmarks.machine import machine
+from medsym.nn.products import fast_products
 from medsym.text_table import aligned
 from medsym.training.distributed import Ranks
 from medsym.training.loader import (
@@ -23,7 +24,7 @@ from medsym.training.loader import (
 )
 from medsym.training.settings import TrainSettings
 from medsym.training.state import build_state
-from medsym.training.step import Stepper, fast_products
+from medsym.training.step import Stepper
 from medsym.training.user_data import make_dataset
 
 SECONDS = 15.0  # that each speed is measured for, after a warm-up

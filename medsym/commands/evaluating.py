@@ -26,7 +26,7 @@ def evaluate(arguments: argparse.Namespace) -> int:
             fix="give --cases TABLE, --synthetic CONFIG or both",
         )
     plan, device = (None, "auto") if arguments.synthetic is None else _plan(arguments)
-    from medsym.training.step import exact_products
+    from medsym.nn.products import exact_products
 
     with exact_products():
         numbers, tables = _measure(arguments, plan=plan, device=device)

@@ -16,11 +16,11 @@ def science(arguments: argparse.Namespace) -> int:
 
     from medsym.config import read_config
     from medsym.evaluation.methods import load_candidates
+    from medsym.nn.products import exact_products
     from medsym.science.page import write_study
     from medsym.science.run import Study, run_study
     from medsym.science.subjects import Drawing
     from medsym.training.settings import TrainSettings
-    from medsym.training.step import exact_products
 
     settings = read_config(arguments.synthetic, TrainSettings)
     device = settings.device

@@ -4,6 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
+from medsym.commands import performance
 from medsym.commands.console import EXIT_OK, EXIT_REFUSED, say
 from medsym.strict_json import to_json
 from medsym.volumes.output_file import write_atomically
@@ -14,9 +15,12 @@ def bench(arguments: argparse.Namespace) -> int:
     table, numbers = {
         "ablation": _ablation,
         "alignment": _alignment,
+        "compression": performance.compression,
         "layers": _layers,
         "methods": _methods,
+        "partial": performance.partial,
         "pretraining": _pretraining,
+        "screening": performance.screening,
         "throughput": _throughput,
     }[arguments.what](arguments)
     show(table, numbers=numbers, path=arguments.json)

@@ -210,7 +210,7 @@ def _compare(
     Raises:
         ModelError: MS-363, beyond the tolerance.
     """
-    session = _session(content)
+    session = onnx_session(content)
     differences = dict.fromkeys(OUTPUT_CHANNELS, 0.0)
     for image in images:
         found = session.run(list(OUTPUT_CHANNELS), {INPUT: image.numpy()})
@@ -230,7 +230,7 @@ def _difference(got: NDArray[np.float32], wanted: NDArray[np.float32]) -> tuple[
     return float(np.abs(got - wanted).max()), got.shape != wanted.shape or not close
 
 
-def _session(content: bytes) -> Any:
+def onnx_session(content: bytes) -> Any:
     """A session of onnxruntime on the CPU, with torch's number of threads."""
     import onnxruntime
 

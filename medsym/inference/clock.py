@@ -8,18 +8,26 @@ import torch
 
 
 class StageClock:
-    """Times the stages and tells a listener which one begins."""
+    """Times the stages and tells a listener which one begins.
+
+    Attributes:
+        seconds: wall clock by stage.
+        processor: processor seconds by stage, of all threads of this process.
+    """
 
     def __init__(self, listener: Callable[[str], None] | None) -> None:
         self.seconds: dict[str, float] = {}
-        self._listener, self._stage, self._since = listener, "", time.perf_counter()
+        self.processor: dict[str, float] = {}
+        self._listener, self._stage = listener, ""
+        self._since, self._used = time.perf_counter(), time.process_time()
 
     def enter(self, stage: str) -> None:
         """Begin a stage and end the one before; an empty name only ends it."""
-        now = time.perf_counter()
+        now, used = time.perf_counter(), time.process_time()
         if self._stage:
             self.seconds[self._stage] = round(now - self._since, 3)
-        self._stage, self._since = stage, now
+            self.processor[self._stage] = round(used - self._used, 3)
+        self._stage, self._since, self._used = stage, now, used
         if stage and self._listener:
             self._listener(stage)
 

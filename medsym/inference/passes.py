@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from medsym.models.support import Box, support_box
+from medsym.nn.products import exact_products
 from medsym.symmetry.mirror import flip
 
 #: Margin for the logits of a single pass, relative to ``1 + |logit|``. Measured flip noise of an
@@ -130,7 +131,7 @@ def run_network(
     device = next(network.parameters(), torch.zeros(())).device
     tensor = torch.from_numpy(np.ascontiguousarray(image, dtype=np.float32)).to(device)
     try:
-        with torch.inference_mode():
+        with exact_products(), torch.inference_mode():
             first = _forward(network, tensor)
             second = _forward(network, flip(tensor)) if mirrored else None
     finally:

@@ -1,5 +1,6 @@
 """Writes one case: maps on the scan's own voxels with sidecars, its page, case.json last of all."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -158,14 +159,19 @@ class CaseWriter:
         """Entry of case.json for a written file."""
         return {"path": path.relative_to(self.out).as_posix(), "sha256": sha256}
 
-    def write_case(self, result: CaseResult, *, options: dict[str, Any]) -> dict[str, Any]:
-        """Write everything of a case; returns its record.
-
-        A case that is not assessable gets a record with its reasons, a page and no maps.
-        """
+    def write_case(
+        self,
+        result: CaseResult,
+        *,
+        options: dict[str, Any],
+        progress: Callable[[str], None] = lambda _: None,
+    ) -> dict[str, Any]:
+        """Write a case (no maps if not assessable), telling each step; returns its record."""
+        progress("figures")
         self.record_path.parent.mkdir(parents=True, exist_ok=True)
         self._remove_earlier()
         pictures = case_pictures(result) if result.is_assessable else None
+        progress("maps")
         files = self._write_maps(result) if result.is_assessable else {}
         if pictures:
             sha256 = write_atomically(self.thumbnail_path, pictures.thumbnail)
@@ -173,6 +179,7 @@ class CaseWriter:
         record = build_record(
             result, name=self.name, model=self.model, options=options, files=files
         )
+        progress("page")
         sha256 = write_report(self.out, record=record, pictures=pictures)
         record["files"]["report"] = self.entry(self.page_path, sha256)
         record = sealed(record)

@@ -42,7 +42,7 @@ class ScanReport:
         error: why it was refused.
         total_s: seconds from its begin to its end.
         seconds: seconds per stage.
-        cost: processor time and peak memory, see ``journal.process_cost``.
+        cost: processor time, by stage too, and peak memory, see ``journal.process_cost``.
     """
 
     number: int

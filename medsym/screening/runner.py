@@ -129,8 +129,9 @@ class ScanRunner:
         except Exception as unforeseen:
             error = self._unexpected(unforeseen, entry)
         clock.enter("")
-        cost = process_cost()
+        cost: dict[str, Any] = dict(process_cost())
         cost["cpu_s"] = round((cost["cpu_s"] or 0.0) - (used or 0.0), 3)
+        cost["stages_cpu_s"] = clock.processor
         return ScanReport(
             number=number,
             case=entry.name.case,
@@ -165,8 +166,8 @@ class ScanRunner:
             brain_mask=source.brain_mask,
             exclusion=source.exclusion,
         )
-        enter("write")
-        writer.write_case(result, options=self.options.fingerprint(entry.covariates))
+        options = self.options.fingerprint(entry.covariates)
+        writer.write_case(result, options=options, progress=enter)
         return "done" if result.is_assessable else "not assessable"
 
     def _is_done(self, entry: ScanEntry, writer: CaseWriter) -> bool:

@@ -18,13 +18,13 @@ from medsym.inference.maps import BoolMap, FloatMap
 from medsym.models.asymmetry_net import AsymmetryNet
 from medsym.models.store import amend_manifest, load_model, save_model
 from medsym.models.structures import mirror_permutation
+from medsym.nn.products import exact_products
 from medsym.strict_json import finite
 from medsym.synthesis.case import SyntheticCase
 from medsym.training.data import SyntheticSubjects, without_skull
 from medsym.training.loader import draw_each, grid_of, synthesis_device
 from medsym.training.progress import counted
 from medsym.training.settings import TrainSettings
-from medsym.training.step import exact_products
 from medsym.training.user_data import make_dataset
 from medsym.training.validation import Scores, UnseenSubjects
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from medsym.config import read_config
+from medsym.nn.products import fast_products
 from medsym.training.checkpoint import claim_folder, load_checkpoint
 from medsym.training.distributed import Ranks, launched_ranks
 from medsym.training.finish import write_model
@@ -16,7 +17,6 @@ from medsym.training.loop import Run, Say, run_steps
 from medsym.training.recorder import check_recorder
 from medsym.training.settings import TrainSettings
 from medsym.training.state import build_state
-from medsym.training.step import fast_products
 
 logger = logging.getLogger(__name__)
 

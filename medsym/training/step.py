@@ -1,7 +1,6 @@
 """One optimiser step; nothing in it makes the processor wait for the device."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -60,23 +59,3 @@ class Stepper:
 def _leaves_head_unused(model: ModelSettings) -> bool:
     """Whether the head's odd part and tolerance have no part in the output."""
     return model.softness not in ("head", "both")
-
-
-def fast_products() -> AbstractContextManager[None]:
-    """TF32 for float32 products on a GPU, while open: for training, never for certified numbers."""
-    return _products(tf32=True)
-
-
-def exact_products() -> AbstractContextManager[None]:
-    """No TF32 while open: what is measured of a finished network is measured in float32."""
-    return _products(tf32=False)
-
-
-@contextmanager
-def _products(*, tf32: bool) -> Iterator[None]:
-    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
-    try:
-        yield
-    finally:
-        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before

@@ -46,7 +46,8 @@ FROZEN = {
     "samples": {"--out"},
     "bench": {
         *("what", "--seeds", "--methods", "--out", "--json", "--config", "--steps", "--subjects"),
-        *("--test-subjects", "--processes", "--device", "--minutes", "--workers"),
+        *("--test-subjects", "--processes", "--device", "--minutes", "--workers", "--model"),
+        *("--scan", "--repeat", "--number"),
     },
     "audit": {"model", "--scan", "--out", "--json"},
     "search": {"config", "--trials", "--out", "--json"},

@@ -26,8 +26,8 @@ HOMES = {
     "joblib": ("medsym/nn/representations.py",),
     # pictures for people, each drawn where its numbers are made
     "matplotlib": ("medsym/audit/figure.py", "medsym/training/plots.py", "medsym/science/drawing/"),
-    "onnx": ("medsym/export/onnx_file.py",),  # optional: the command says so if they are missing
-    "onnxruntime": ("medsym/export/onnx_file.py",),
+    "onnx": ("medsym/export/onnx_file.py", "medsym/export/compression/"),  # optional packages
+    "onnxruntime": ("medsym/export/onnx_file.py", "medsym/export/compression/"),
     "optuna": ("medsym/benchmarks/search.py", "medsym/benchmarks/search_space.py"),
     # scores of a method, of a subject, and how healthy people vary
     "sklearn": (

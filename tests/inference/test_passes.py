@@ -6,6 +6,7 @@ import torch
 from medsym.inference.maps import MapRequest, compute_maps
 from medsym.inference.passes import run_network, swap_sides
 from medsym.models.structures import mirror_permutation
+from medsym.nn.products import fast_products
 from tests.builders_case import FakeNetwork, FakeOutput
 
 CLASSES = mirror_permutation()
@@ -124,3 +125,17 @@ def test_the_box_follows_the_mirror() -> None:
     assert torch.equal(there.even, here.even.flip(0))
     assert torch.equal(there.odd, -here.odd.flip(0))
     assert torch.equal(there.anatomy, here.anatomy.flip(1)[list(CLASSES)])
+
+
+def test_passes_are_taken_in_float32_whatever_a_program_allowed_before() -> None:
+    seen: list[bool] = []
+
+    class Watching(FakeNetwork):
+        def forward(self, scan: torch.Tensor) -> FakeOutput:
+            seen.append(torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32)
+            return super().forward(scan)
+
+    with fast_products():
+        run_network(Watching(), image(), mirror_classes=CLASSES)
+        assert torch.backends.cudnn.allow_tf32
+    assert seen == [False, False]

@@ -70,9 +70,11 @@ def test_a_run_says_what_every_scan_cost(tmp_path: Path) -> None:
     first = events[1]
     assert first["case"] == "sub-01_T1w"
     assert next(iter(first["seconds"])) == "read"
-    assert list(first["seconds"])[-1] == "write"
+    assert list(first["seconds"])[-1] == "page"
     assert first["total_s"] >= sum(first["seconds"].values()) - 0.01
     assert first["cpu_s"] > 0
+    assert list(first["stages_cpu_s"]) == list(first["seconds"])
+    assert 0 < sum(first["stages_cpu_s"].values()) <= first["cpu_s"] + 0.01
     assert first["peak_mib"] > 50
     assert events[2]["code"].startswith("MS-1")
     assert events[-1]["scans"] == {"resumed": 1, "refused": 1}

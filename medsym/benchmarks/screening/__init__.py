@@ -1,0 +1,1 @@
+"""What screening costs: time per stage, memory, throughput."""

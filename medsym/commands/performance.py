@@ -1,0 +1,81 @@
+"""bench screening, partial and compression: what a scan costs, and what could cost less."""
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medsym.commands.console import say
+from medsym.commands.screening import SAMPLES
+from medsym.volumes.output_file import writable_folder
+
+if TYPE_CHECKING:
+    from medsym.evaluation.methods import Candidate
+    from medsym.synthesis.settings import SynthesisConfig
+
+
+def screening(arguments: argparse.Namespace) -> tuple[str, object]:
+    """Time by stage, memory and throughput of screening from the command line."""
+    from medsym.benchmarks.screening.benchmark import ScreeningPlan, run_screening_benchmark
+    from medsym.benchmarks.screening.scans import write_fine_scans
+    from medsym.benchmarks.screening.table import format_screening
+
+    with tempfile.TemporaryDirectory(prefix="medsym-bench-") as folder:
+        scans = tuple(arguments.scan) or write_fine_scans(Path(folder), samples=SAMPLES)
+        plan = ScreeningPlan(
+            scans=scans,
+            repeat=arguments.repeat,
+            workers=tuple(arguments.workers or ()),
+            model=arguments.model,
+        )
+        numbers = run_screening_benchmark(plan, report=say)
+    return format_screening(numbers), numbers
+
+
+def compression(arguments: argparse.Namespace) -> tuple[str, object]:
+    """Size, speed, accuracy and bound of compressed networks beside the full one."""
+    from medsym.export.compression.benchmark import format_compression, run_compression_benchmark
+
+    candidate = _candidate(arguments)
+    with tempfile.TemporaryDirectory(prefix="medsym-bench-") as scratch:
+        folder = Path(scratch) if arguments.out is None else writable_folder(arguments.out)
+        numbers = run_compression_benchmark(
+            candidate, _synthesis(arguments), number=arguments.number, folder=folder, report=say
+        )
+    return format_compression(numbers), numbers
+
+
+def partial(arguments: argparse.Namespace) -> tuple[str, object]:
+    """What it saves and changes to run the second pass on a part of the brain."""
+    from medsym.benchmarks.partial.benchmark import (
+        drawn_scans,
+        prepared_scans,
+        run_partial_benchmark,
+    )
+    from medsym.benchmarks.partial.table import format_partial
+
+    candidate = _candidate(arguments)
+    drawn = drawn_scans(candidate, _synthesis(arguments), number=arguments.number)
+    scans = prepared_scans(candidate, arguments.scan) if arguments.scan else drawn
+    numbers = run_partial_benchmark(candidate, scans, report=say)
+    return format_partial(numbers), numbers
+
+
+def _candidate(arguments: argparse.Namespace) -> "Candidate":
+    """The model on the CPU, with its healthy reference."""
+    import torch
+
+    from medsym.evaluation.methods import load_candidates
+
+    (candidate,) = load_candidates([arguments.model], device=torch.device("cpu"))
+    return candidate
+
+
+def _synthesis(arguments: argparse.Namespace) -> "SynthesisConfig":
+    """Of the training configuration that was named, else what needs no files of the user's."""
+    from medsym.config import read_config
+    from medsym.training.settings import TrainSettings
+
+    if arguments.config is None:
+        return TrainSettings(name="bench").synthesis
+    return read_config(arguments.config, TrainSettings).synthesis

@@ -1,0 +1,1 @@
+"""Smaller and faster copies of a network, measured beside the full one."""
