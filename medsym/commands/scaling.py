@@ -4,17 +4,24 @@ import argparse
 import queue
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medsym.commands.arguments import count_or_none
+from medsym.commands.arguments import count, count_or_none
 from medsym.commands.console import say
+from medsym.errors import ConfigError
 
 if TYPE_CHECKING:
     from medsym.screening.progress import Progress
     from medsym.screening.shards import Shard
     from medsym.screening.workers.supervise import Fleet
 
-EXECUTORS = ("local",)
+EXECUTORS = ("local", "slurm", "dask")
+#: Tasks of a cluster that are handed in and not finished.
+_HANDED_IN = 1000
+#: Scans of a Slurm job: enough that starting it, about 10 s, does not count.
+_SCANS_PER_JOB = 20
+_RETRIES_AT_ONCE = 8
 
 
 def add_scaling(parser: argparse.ArgumentParser) -> None:
@@ -29,12 +36,28 @@ def add_scaling(parser: argparse.ArgumentParser) -> None:
         "--workers",
         type=count_or_none,
         metavar="N",
-        help="worker processes (default: as cores and free memory allow); 0: in this process",
+        help="processes (default: as cores and free memory allow; 0: this process), or how many "
+        "jobs of a cluster at a time",
     )
     parser.add_argument(
         "--shard",
         metavar="I/N",
         help="only part I of N; runs with the other parts may share the output folder",
+    )
+    parser.add_argument("--address", metavar="URL", help="dask: scheduler, tcp://host:8786")
+    parser.add_argument(
+        "--slurm",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="slurm: options of sbatch, such as partition=short time=02:00:00 mem=4G",
+    )
+    parser.add_argument(
+        "--scans-per-job",
+        type=count,
+        default=_SCANS_PER_JOB,
+        metavar="N",
+        help=f"slurm: scans of one job (default {_SCANS_PER_JOB})",
     )
 
 
@@ -52,18 +75,79 @@ def shard_option(arguments: argparse.Namespace | None) -> "Shard | None":
 
 @contextmanager
 def fleet_of(
-    arguments: argparse.Namespace | None, *, num_scans: int, progress: "Callable[[Progress], None]"
+    arguments: argparse.Namespace | None,
+    out: Path,
+    *,
+    num_scans: int,
+    progress: "Callable[[Progress], None]",
 ) -> "Iterator[Fleet | None]":
     """The workers that the options ask for, ended with the block; None is this process.
 
     Args:
         arguments: with the options of ``add_scaling``; without any, this process does the work.
+        out: output folder; logs of a cluster's jobs go there.
         num_scans: scans of this run.
         progress: told what workers tell.
+
+    Raises:
+        ConfigError: MS-566 to MS-569, what a cluster lacks.
     """
-    workers = 0 if arguments is None else arguments.workers
-    with _local_fleet(workers, num_scans=num_scans, progress=progress) as fleet:
-        yield fleet
+    if arguments is not None:
+        _refuse_options_of_others(arguments)
+    if arguments is None or arguments.executor == "local":
+        workers = 0 if arguments is None else arguments.workers
+        with _local_fleet(workers, num_scans=num_scans, progress=progress) as fleet:
+            yield fleet
+    elif arguments.executor == "slurm":
+        with _slurm_fleet(arguments, out) as fleet:
+            yield fleet
+    else:
+        from medsym.screening.workers.dask_cluster import dask_executor
+        from medsym.screening.workers.supervise import Fleet
+        from medsym.screening.workers.work import screen_task
+
+        with dask_executor(arguments.address) as executor:
+            at_once = arguments.workers or _HANDED_IN
+            yield Fleet(executor=executor, work=screen_task, at_once=at_once)
+
+
+def _refuse_options_of_others(arguments: argparse.Namespace) -> None:
+    engine = arguments.executor
+    wrong = "--slurm" if arguments.slurm and engine != "slurm" else None
+    wrong = "--address" if arguments.address and engine != "dask" else wrong
+    if wrong or (engine == "dask" and not arguments.address):
+        raise ConfigError(
+            code="MS-569",
+            subject=wrong or "--executor dask",
+            cause=f"has no meaning with --executor {engine}" if wrong else "needs an --address",
+            fix="give --executor slurm with --slurm, or --executor dask with --address",
+        )
+
+
+@contextmanager
+def _slurm_fleet(arguments: argparse.Namespace, out: Path) -> "Iterator[Fleet]":
+    from medsym.screening.folder import open_folder
+    from medsym.screening.workers.slurm import SlurmExecutor
+    from medsym.screening.workers.supervise import Fleet
+    from medsym.screening.workers.work import screen_job
+
+    at_once = arguments.workers or _HANDED_IN
+    pairs = [text.partition("=") for text in arguments.slurm]
+    executor = SlurmExecutor(
+        open_folder(out) / "logs" / "slurm",
+        parameters={key: value for key, _, value in pairs},
+        at_once=at_once,
+    )
+    try:
+        yield Fleet(
+            executor=executor,
+            work=screen_job,
+            at_once=at_once,
+            scans_per_task=arguments.scans_per_job,
+            retries_at_once=min(at_once, _RETRIES_AT_ONCE),
+        )
+    finally:
+        executor.shutdown(cancel_futures=True)
 
 
 @contextmanager

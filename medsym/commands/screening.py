@@ -144,7 +144,7 @@ def run(
     mine = sum(1 for entry in entries if shard is None or shard.has(entry.name.case))
     say(RESEARCH_USE_ONLY)
     progress = ProgressLine()
-    with stoppable(), fleet_of(scaling, num_scans=mine, progress=progress) as fleet:
+    with stoppable(), fleet_of(scaling, out, num_scans=mine, progress=progress) as fleet:
         outcome = screen_scans(
             entries,
             out,

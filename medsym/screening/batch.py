@@ -21,7 +21,7 @@ from medsym.screening.shards import (
     refuse_shards,
     shard_lock,
 )
-from medsym.screening.workers.supervise import Fleet, reports_of
+from medsym.screening.workers.supervise import Fleet, note_lost, reports_of
 from medsym.screening.workers.tasks import RunPlan
 
 
@@ -113,12 +113,8 @@ def _reports(
             total=total,
         )
         yield from reports_of(
-            willing, plan=plan.as_text(), fleet=fleet, beat=beat, lost=partial(_note_lost, run.out)
+            willing, plan=plan.as_text(), fleet=fleet, beat=beat, lost=partial(note_lost, run.out)
         )
-
-
-def _note_lost(out: Path, scan: tuple[int, ScanEntry], cause: str) -> None:
-    journal.append(out, "attempt lost", case=scan[1].name.case, cause=cause)
 
 
 def note(out: Path, report: ScanReport) -> None:

@@ -20,6 +20,7 @@ FROZEN = {
         "--executor",
         "--workers",
         "--shard",
+        *("--address", "--slurm", "--scans-per-job"),
         "--calibration",
         "--false-alarm-rate",
         "--participants",

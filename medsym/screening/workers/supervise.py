@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from medsym.errors import MedsymError, OutputError
+from medsym.screening import journal
 from medsym.screening.progress import ScanReport, refused
 from medsym.screening.workers.tasks import Numbered, read_answer, task_text
 
@@ -77,6 +79,11 @@ def reports_of(
         else:
             lost(scan, outcome)
             yield _given_up(scan, cause=outcome)
+
+
+def note_lost(out: Path, scan: Numbered, cause: str) -> None:
+    """A line of the journal for an attempt that was lost."""
+    journal.append(out, "attempt lost", case=scan[1].name.case, cause=cause)
 
 
 def _given_up(scan: Numbered, *, cause: str) -> ScanReport:

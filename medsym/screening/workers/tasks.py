@@ -113,9 +113,21 @@ def _plain_error(error: MedsymError | None) -> dict[str, str] | None:
     return {key: getattr(error, key) for key in ("code", "subject", "cause", "fix")}
 
 
+def refusal_text(error: MedsymError) -> str:
+    """Why none of the scans of a run can be screened."""
+    return json.dumps({"refusal": _plain_error(error)})
+
+
 def read_answer(text: str) -> tuple[ScanReport, ...]:
-    """Reports that ``answer_text`` wrote."""
+    """Reports that ``answer_text`` wrote.
+
+    Raises:
+        MedsymError: the refusal that ``refusal_text`` wrote.
+    """
+    answer = json.loads(text)
+    if isinstance(answer, dict):
+        raise MedsymError(**answer["refusal"])
     return tuple(
         ScanReport(**{**value, "error": value["error"] and MedsymError(**value["error"])})
-        for value in json.loads(text)
+        for value in answer
     )

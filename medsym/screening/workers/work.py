@@ -1,16 +1,18 @@
 """What a worker does with a task: the model is loaded once, then scan after scan is screened."""
 
 import threading
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
-from medsym.errors import ModelError
+from medsym.errors import MedsymError, ModelError
 from medsym.inference.case import reference_of
 from medsym.models.store import load_model
 from medsym.screening.progress import Progress
 from medsym.screening.runner import ScanRunner
 from medsym.screening.workers.child import tell
-from medsym.screening.workers.tasks import answer_text, read_plan, read_task
+from medsym.screening.workers.pool import WorkerPool
+from medsym.screening.workers.supervise import Fleet, note_lost, reports_of
+from medsym.screening.workers.tasks import answer_text, read_plan, read_task, refusal_text
 
 #: A Dask worker may run several tasks as threads, but how many torch uses is set per process.
 _ONE_AT_A_TIME = threading.Lock()
@@ -26,6 +28,22 @@ def screen_task(text: str) -> str:
     with _ONE_AT_A_TIME:
         runner, total = _runner(plan)
         return answer_text([runner.one(entry, number=n, total=total) for n, entry in scans])
+
+
+def screen_job(text: str) -> str:
+    """Screen the scans of a task in a process of its own, which may die; returns how they ended.
+
+    For jobs of a cluster: a scan that exhausts the memory costs itself, not the job.
+    """
+    plan, scans = read_task(text)
+    with WorkerPool(1) as pool:
+        fleet = Fleet(executor=pool, work=screen_task, at_once=1)
+        lost = partial(note_lost, read_plan(plan).out)
+        try:
+            found = reports_of(scans, plan=plan, fleet=fleet, beat=lambda: None, lost=lost)
+            return answer_text(list(found))
+        except MedsymError as error:
+            return refusal_text(error)
 
 
 @lru_cache(maxsize=1)

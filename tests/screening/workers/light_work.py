@@ -11,7 +11,7 @@ from medsym.screening.workers.child import tell
 
 
 def light_task(text: str) -> str:
-    """Every scan is "done"; a name that begins with kill, killonce, slow or model is not."""
+    """Every scan is "done"; a name that begins with kill, raise, slow or model is not at once."""
     answers = []
     for number, entry in json.loads(text)["scans"]:
         path, case = Path(entry["path"]), entry["name"]["case"]
@@ -34,6 +34,8 @@ def _behave(path: Path) -> None:
         raise ValueError("no such luck")
     if path.name.startswith("model"):
         raise ModelError(code="MS-312", subject="weights", cause="cut", fix="copy")
+    if path.name.startswith("slowonce") and mark.exists():
+        return
     if path.name.startswith("slow"):
         mark.touch()
         time.sleep(60)
