@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,7 @@ class Calibration:
         scan_hashes: of the files of the scans.
         counts: people, scans, scans left out.
         sha256: of the manifest; "" before it is written.
+        folder: where it was read from, absolute; None before it is written.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Calibration:
     scan_hashes: tuple[str, ...]
     counts: Mapping[str, int] = field(default_factory=dict)
     sha256: str = ""
+    folder: Path | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -115,7 +115,7 @@ def load_calibration(folder: Path) -> Calibration:
         raise _unusable(folder, "holds a damaged calibration") from None
     if not _sound(found):
         raise _unusable(folder, "holds maps or scores that no calibration has")
-    return found
+    return replace(found, folder=folder.absolute())
 
 
 def _calibration(

@@ -76,9 +76,8 @@ def bids(arguments: argparse.Namespace) -> int:
 def _group(arguments: argparse.Namespace) -> int:
     from medsym.screening.conclusion import write_cohort
     from medsym.screening.folder import open_folder
-    from medsym.screening.lock import output_lock
     from medsym.screening.records import find_records
-    from medsym.screening.shards import Tally
+    from medsym.screening.shards import Tally, whole_lock
 
     if arguments.participant_label or arguments.session_label:
         raise ConfigError(
@@ -96,7 +95,7 @@ def _group(arguments: argparse.Namespace) -> int:
             fix="run the level 'participant' first",
         )
     out = open_folder(out)
-    with output_lock(out):
+    with whole_lock(out):
         records, damaged = write_cohort(out, Tally(places={}, failures=[]))
     say(f"{len(records)} cases; open {out / 'index.html'}")
     for error in damaged:

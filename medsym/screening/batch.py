@@ -2,25 +2,20 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 from medsym.calibration.reference import DeviationReference
+from medsym.errors import ConfigError
 from medsym.inference.case import reference_of
 from medsym.models.store import LoadedModel
 from medsym.screening import journal
 from medsym.screening.conclusion import ScreenOutcome, conclude
 from medsym.screening.folder import open_folder
-from medsym.screening.lock import output_lock
 from medsym.screening.manifest import ScanEntry, entries_of_any
 from medsym.screening.progress import Progress, ScanReport, refused
 from medsym.screening.runner import ScanRunner, ScreenOptions
-from medsym.screening.shards import (
-    Shard,
-    refuse_shards,
-    shard_lock,
-)
+from medsym.screening.shards import Shard, shard_lock, whole_lock
 from medsym.screening.workers.supervise import Fleet, note_lost, reports_of
 from medsym.screening.workers.tasks import RunPlan
 
@@ -51,16 +46,19 @@ def screen(
             writes the tables.
 
     Raises:
+        ConfigError: MS-564 a fleet cannot be given what is only in memory.
         OutputError: MS-140 folder not writable, MS-150 two scans with one name, MS-151 another run,
             MS-156 folder of another program, MS-563 runs with another number of shards.
     """
+    if fleet is not None:
+        _refuse_what_cannot_travel(options, reference)
     entries = entries_of_any(scans)
     mine = [entry for entry in entries if shard is None or shard.has(entry.name.case)]
     out = open_folder(out)
     tell, part = progress or (lambda _: None), {} if shard is None else {"shard": str(shard)}
     reports: list[ScanReport] = []
     is_whole = False
-    with _turn(out, shard) as beat:
+    with whole_lock(out) if shard is None else shard_lock(out, shard) as beat:
         run = ScanRunner(
             out=out,
             model=model,
@@ -83,13 +81,17 @@ def screen(
     return outcome
 
 
-@contextmanager
-def _turn(out: Path, shard: Shard | None) -> Iterator[Callable[[], None]]:
-    """Hold the folder, or this run's part of it."""
-    with output_lock(out) if shard is None else shard_lock(out, shard) as beat:
-        if shard is None:
-            refuse_shards(out)
-        yield beat
+def _refuse_what_cannot_travel(
+    options: ScreenOptions | None, reference: DeviationReference | None
+) -> None:
+    calibration = options.calibration if options else None
+    if reference is not None or (calibration is not None and calibration.folder is None):
+        raise ConfigError(
+            code="MS-564",
+            subject="fleet",
+            cause="workers read models and calibrations from folders; this one is in memory only",
+            fix="save it and load it again, or screen without a fleet",
+        )
 
 
 def _reports(

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from medsym.errors import ConfigError, OutputError
-from medsym.screening.lock import LOCK_FILE, hold, locked_error
+from medsym.screening.lock import LOCK_FILE, hold, locked_error, output_lock
 from medsym.volumes.writer import write_json
 
 _TEXT = re.compile(r"(\d{1,6})/(\d{1,6})")
@@ -104,14 +104,20 @@ def shard_lock(out: Path, shard: Shard) -> Iterator[Callable[[], None]]:
         yield beat
 
 
-def refuse_shards(out: Path) -> None:
-    """Refuse to go on if a shard is at work; the caller holds the whole folder.
+@contextmanager
+def whole_lock(out: Path) -> Iterator[Callable[[], None]]:
+    """Hold a whole output folder, no shard being at work.
+
+    Yields:
+        The heartbeat, to be called from time to time.
 
     Raises:
-        OutputError: MS-151.
+        OutputError: MS-151 another run or a shard is writing into the folder.
     """
-    if _live(out):
-        raise locked_error(out)
+    with output_lock(out) as beat:
+        if _live(out):
+            raise locked_error(out)
+        yield beat
 
 
 def _live(out: Path, *, but: Path | None = None) -> list[Path]:

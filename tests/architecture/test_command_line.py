@@ -34,6 +34,7 @@ FROZEN = {
         *("bids_dir", "output_dir", "analysis_level", "--participant-label", "--session-label"),
         *("--assume-orientation", "--volume", "--max-gib", "--allow-shear", "--overwrite"),
         *("--single-pass", "--model", "--executor", "--workers", "--shard", "--version"),
+        *("--address", "--slurm", "--scans-per-job"),
         *("--calibration", "--false-alarm-rate", "--participants"),
     },
     "view": {"folder", "--port"},

@@ -6,11 +6,12 @@ answer says how scans ended. Results go from the worker to the output folder.
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from medsym.errors import MedsymError
+from medsym.calibration.store import load_calibration
+from medsym.errors import MedsymError, ModelError
 from medsym.inference.case import Options
 from medsym.screening.manifest import ScanEntry
 from medsym.screening.naming import CaseName
@@ -28,7 +29,7 @@ class RunPlan:
         out: output folder, absolute; every worker sees it under this name.
         model: model folder, absolute; likewise.
         sha256: hash of the model's weights: a worker that finds other weights refuses.
-        options: what the user chose.
+        options: what the user chose; a calibration among them lies in a folder.
         total: number of scans.
     """
 
@@ -44,7 +45,7 @@ class RunPlan:
             "out": str(self.out),
             "model": str(self.model),
             "sha256": self.sha256,
-            "options": asdict(self.options),
+            "options": _plain_options(self.options),
             "total": self.total,
         }
         return json.dumps(value)
@@ -53,13 +54,40 @@ class RunPlan:
 def read_plan(text: str) -> RunPlan:
     """The plan that ``RunPlan.as_text`` wrote."""
     value = json.loads(text)
-    options = value["options"]
     return RunPlan(
         out=Path(value["out"]),
         model=Path(value["model"]),
         sha256=value["sha256"],
-        options=ScreenOptions(**{**options, "analysis": Options(**options["analysis"])}),
+        options=_options(value["options"]),
         total=value["total"],
+    )
+
+
+def _plain_options(options: ScreenOptions) -> dict[str, Any]:
+    found = options.calibration
+    place = None if found is None else {"folder": str(found.folder), "sha256": found.sha256}
+    without = asdict(replace(options, calibration=None))
+    return {**without, "calibration": place}
+
+
+def _options(value: dict[str, Any]) -> ScreenOptions:
+    place = value["calibration"]
+    calibration = None
+    if place is not None:
+        calibration = load_calibration(Path(place["folder"]))
+        if calibration.sha256 != place["sha256"]:
+            raise other_files(place["folder"])
+    analysis = Options(**value["analysis"])
+    return ScreenOptions(**{**value, "analysis": analysis, "calibration": calibration})
+
+
+def other_files(folder: Path | str) -> ModelError:
+    """A worker found another model or calibration than the run that it works for."""
+    return ModelError(
+        code="MS-565",
+        subject=str(folder),
+        cause="a worker found other files there than the run did",
+        fix="put the same folder at the same path on every machine, and leave it alone meanwhile",
     )
 
 

@@ -4,7 +4,7 @@ import threading
 from functools import lru_cache, partial
 from pathlib import Path
 
-from medsym.errors import MedsymError, ModelError
+from medsym.errors import MedsymError
 from medsym.inference.case import reference_of
 from medsym.models.store import load_model
 from medsym.screening.progress import Progress
@@ -12,7 +12,13 @@ from medsym.screening.runner import ScanRunner
 from medsym.screening.workers.child import tell
 from medsym.screening.workers.pool import WorkerPool
 from medsym.screening.workers.supervise import Fleet, note_lost, reports_of
-from medsym.screening.workers.tasks import answer_text, read_plan, read_task, refusal_text
+from medsym.screening.workers.tasks import (
+    answer_text,
+    other_files,
+    read_plan,
+    read_task,
+    refusal_text,
+)
 
 #: A Dask worker may run several tasks as threads, but how many torch uses is set per process.
 _ONE_AT_A_TIME = threading.Lock()
@@ -22,7 +28,7 @@ def screen_task(text: str) -> str:
     """Screen the scans of a task; returns how they ended.
 
     Raises:
-        ModelError: MS-310 to MS-315 as ``load_model``, MS-565 other weights than the run's.
+        ModelError: MS-310 to MS-315 as ``load_model``, MS-565 other files than the run's.
     """
     plan, scans = read_task(text)
     with _ONE_AT_A_TIME:
@@ -38,8 +44,8 @@ def screen_job(text: str) -> str:
     plan, scans = read_task(text)
     with WorkerPool(1) as pool:
         fleet = Fleet(executor=pool, work=screen_task, at_once=1)
-        lost = partial(note_lost, read_plan(plan).out)
         try:
+            lost = partial(note_lost, read_plan(plan).out)
             found = reports_of(scans, plan=plan, fleet=fleet, beat=lambda: None, lost=lost)
             return answer_text(list(found))
         except MedsymError as error:
@@ -50,14 +56,8 @@ def screen_job(text: str) -> str:
 def _runner(text: str) -> tuple[ScanRunner, int]:
     plan = read_plan(text)
     model = load_model(plan.model)
-    found = model.manifest.get("sha256")
-    if found != plan.sha256:
-        raise ModelError(
-            code="MS-565",
-            subject=str(plan.model),
-            cause=f"a worker found other weights ({found}) than the run ({plan.sha256})",
-            fix="put the same model folder at the same path on every machine",
-        )
+    if model.manifest.get("sha256") != plan.sha256:
+        raise other_files(plan.model)
     runner = ScanRunner(
         out=Path(plan.out),
         model=model,
