@@ -49,7 +49,7 @@ def _unusual(found: CaseScore) -> list[str]:
         (found.laterality_p, "the sides differ more than in healthy people"),
         (
             found.bilateral_p,
-            "both sides together are unlike healthy people, which no comparison of sides can see",
+            "both sides together are unlike healthy people, which comparing sides does not measure",
         ),
     )
     known = [(p, text) for p, text in meanings if p is not None]
