@@ -154,6 +154,16 @@ def test_fold_changes_nothing_and_leaves_the_original_alone() -> None:
     assert not any("parametrizations" in name for name, _ in folded.named_parameters())
 
 
+def test_a_network_in_half_precision_runs_and_answers_about_the_same() -> None:
+    net = build().eval()
+    volume = torch.randn(SHAPE, generator=torch.Generator().manual_seed(5))
+    with torch.inference_mode():
+        whole = net(volume).pathology_logits
+        half = copy.deepcopy(net).bfloat16()(volume.bfloat16()).pathology_logits
+    assert half.dtype == torch.bfloat16
+    assert float((half.float() - whole).abs().mean()) < 0.1 * float(whole.abs().mean())
+
+
 def test_sizes_that_break_the_mirror_are_refused() -> None:
     with pytest.raises(GridError, match=r"MS-203 .*size 9 across the mid-plane with kernel 2"):
         build()(torch.zeros(1, 1, 18, 24, 16))
