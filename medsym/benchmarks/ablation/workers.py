@@ -11,10 +11,11 @@ from medsym.benchmarks.ablation.clock import DECIDE_AT, SharedClock, affordable_
 from medsym.benchmarks.ablation.drawing import Report
 from medsym.benchmarks.ablation.processes import begin
 from medsym.benchmarks.ablation.results import Row, keep_network
-from medsym.benchmarks.ablation.scores import score
+from medsym.benchmarks.ablation.scores import Scores, score
 from medsym.benchmarks.ablation.subjects import SubjectFiles
 from medsym.benchmarks.ablation.training import CPU, Training, train
 from medsym.errors import ConfigError
+from medsym.models.asymmetry_net import AsymmetryNet
 
 _PAUSE_SECONDS = 0.2
 SCORING_STEPS = 0.6  # what a test subject costs, in steps of batch 1; measured 0.4 to 0.5
@@ -89,20 +90,10 @@ def _work(training: Training, files: SubjectFiles, clock: SharedClock, rows: Any
             rows.put({**row, "late": True})
             return
         network, loss = found
-        settings = files.settings
         seconds = time.process_time() - start
         if not training.searching:
             keep_network(files.folder.parent, training.name, network)
-        subjects = [
-            files.batch(training.split, [index], device=CPU)
-            for index in range(settings.counts()[training.split])
-        ]
-        scores = score(
-            network,
-            subjects,
-            voxel_ml=settings.model.spacing_mm**3 / 1000.0,
-            mirrored_subjects=settings.mirrored_subjects,
-        )
+        scores = _scores(network, files, split=training.split)
         rows.put(
             {
                 **row,
@@ -117,6 +108,17 @@ def _work(training: Training, files: SubjectFiles, clock: SharedClock, rows: Any
         )
     except Exception:  # whatever it is, the parent has to hear of it
         rows.put({**row, "failed": traceback.format_exc()})
+
+
+def _scores(network: AsymmetryNet, files: SubjectFiles, *, split: str) -> Scores:
+    """Scores on all subjects of a split."""
+    settings = files.settings
+    return score(
+        network,
+        [files.batch(split, [index], device=CPU) for index in range(settings.counts()[split])],
+        voxel_ml=settings.model.spacing_mm**3 / 1000.0,
+        mirrored_subjects=settings.mirrored_subjects,
+    )
 
 
 def _take(row: Row, *, keep: Callable[[Row], None]) -> None:
