@@ -49,7 +49,6 @@ def structured_report(
             *_groups(series, record["findings"], segments=segments, seal=seal),
         ],
         title=codes.DCM.ImagingMeasurementReport,
-        referenced_images=series.images,
     )
     for text in _comments(record):
         content[0].ContentSequence.append(_comment(text))

@@ -121,6 +121,19 @@ def test_words_codes_and_pixels_name_the_same_side(screened, tmp_path, side: str
     assert f"{side.upper()} higher than {other}" in words
 
 
+def test_the_library_reads_both_back_as_what_they_are(screened, tmp_path: Path) -> None:
+    import highdicom
+
+    written(screened["left axial"], tmp_path)
+    stem = tmp_path / "sub-01_T1w_desc-findings"
+    segments = highdicom.seg.segread(f"{stem}_seg.dcm")
+    assert list(segments.segment_numbers) == [1]
+    report = highdicom.sr.srread(f"{stem}_sr.dcm")
+    (group,) = report.content.get_volumetric_roi_measurement_groups()
+    assert group.finding_sites[0].laterality.meaning == "Left"
+    assert group.tracking_uid == segments.get_segment_description(1).tracking_uid
+
+
 def test_the_report_has_the_numbers_of_the_record_and_the_notice(screened, tmp_path) -> None:
     folder = screened["right axial"]
     segments, report = written(folder, tmp_path)
