@@ -11,6 +11,8 @@ from medsym.inference import gate
 
 Record = Mapping[str, Any]
 
+NO_RATE = "no false-alarm rate can be stated for the threshold"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
@@ -55,14 +57,16 @@ def limits(record: Record) -> list[str]:
     """What limits this scan: sentences, most general first."""
     calibration, threshold = calibration_of(record), record["threshold"]
     said = list(record["scan"]["notes"])
-    said += [text for text in (calibration.get("warning"), calibration.get("reason")) if text]
+    for text in (calibration.get("warning"), calibration.get("reason")):
+        if text and not any(text in known for known in said):
+            said.append(text)
     if calibration.get("kind") == "synthetic":
         said.append(
             "the comparison is with synthetic healthy heads, not with healthy people of this "
             "scanner: on real scans the false-alarm rate may be another (see 'medsym calibrate')"
         )
     if threshold["false_alarm_rate"] is None:
-        said.append("no false-alarm rate can be stated for the threshold")
+        said.append(NO_RATE)
     return list(dict.fromkeys(said))
 
 
@@ -152,7 +156,7 @@ def provenance_rows(record: Record) -> list[Row]:
         ),
         Row(label="Model", value=f"{model['name']} {model['version']}", meaning=model["sha256"]),
         *(
-            Row(label=f"Model, {key.removesuffix('_sha256')}", value="", meaning=value)
+            Row(label=f"Model, its {key.removesuffix('_sha256')}", value="", meaning=value)
             for key, value in sorted(model.items())
             if key not in ("name", "version", "sha256") and value
         ),

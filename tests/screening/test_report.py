@@ -136,3 +136,19 @@ def test_no_finding_is_never_called_normal(out: Path, tmp_path: Path) -> None:
     page = (tmp_path / "sub-01_T1w.html").read_text(encoding="utf-8")
     assert "No finding above the threshold. This does not mean normal." in page
     assert "higher than" not in page
+
+
+def test_without_a_p_value_the_page_gives_the_reason_once_and_no_number(out, tmp_path) -> None:
+    record = read_record(next(out.glob("sub-01/anat/*_case.json")))
+    reason = "the scan does not state what the calibration is grouped by: site"
+    notes = [f"no p-value: {reason}"]
+    record["calibration"] |= {"reason": reason, "n": 0}
+    record["scan"] |= {"notes": notes}
+    record["summary"] |= {"p_value": None}
+    record["threshold"] |= {"false_alarm_rate": None}
+    write_report(tmp_path, record=record, pictures=NO_PICTURES)
+    page = (tmp_path / "sub-01_T1w.html").read_text(encoding="utf-8")
+    assert page.count(reason) == 1
+    assert "not given, see what limits this scan" in page
+    assert "No false-alarm rate can be stated" in page
+    assert "0 healthy cases" not in page
