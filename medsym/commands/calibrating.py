@@ -9,31 +9,21 @@ from medsym.commands.screening import screen_options
 from medsym.errors import ConfigError
 
 if TYPE_CHECKING:
+    from medsym.calibration.building import CalibrationSettings
     from medsym.calibration.calibration import Calibration
+    from medsym.screening.calibrating import Measured
     from medsym.screening.manifest import ScanEntry
 
 
 def calibrate(arguments: argparse.Namespace) -> int:
     """Measure healthy scans, calibrate on them, and say how well it holds."""
-    from medsym.calibration.building import (
-        CalibrationSettings,
-        build_calibration,
-        check_columns,
-    )
-    from medsym.calibration.cross_validation import cross_validate
-    from medsym.calibration.groups import GroupColumn
+    from medsym.calibration.building import build_calibration, check_columns
     from medsym.calibration.store import check_free, save_calibration
-    from medsym.calibration.table import cross_validation_table, threshold_table
     from medsym.models.store import load_model
     from medsym.screening.calibrating import measure_healthy
     from medsym.screening.records import model_identity
 
-    settings = CalibrationSettings(
-        name=arguments.name or f"healthy scans ({arguments.out.name})",
-        group_by=tuple(GroupColumn.parse(text) for text in arguments.group_by),
-        adjust=tuple(arguments.adjust),
-        minus_mean=arguments.minus_mean,
-    )
+    settings = _settings(arguments)
     check_free(arguments.out)
     entries = _entries(arguments)
     check_columns({entry.name.case: entry.covariates for entry in entries}, settings)
@@ -45,22 +35,47 @@ def calibrate(arguments: argparse.Namespace) -> int:
     for case, sentence in measured.left_out:
         complain(f"left out: {case}: {sentence}")
     identity = model_identity(model)
-    calibration = save_calibration(
-        arguments.out,
-        build_calibration(
-            measured.scans, settings, model=identity, left_out=len(measured.left_out)
-        ),
+    made = build_calibration(
+        measured.scans, settings, model=identity, left_out=len(measured.left_out)
     )
+    written = save_calibration(arguments.out, made)
+    _report(written, measured, arguments=arguments, settings=settings)
+    say(f"calibration in {arguments.out}: medsym screen SCANS --calibration {arguments.out}")
+    return EXIT_REFUSED if measured.left_out else EXIT_OK
+
+
+def _settings(arguments: argparse.Namespace) -> "CalibrationSettings":
+    from medsym.calibration.building import CalibrationSettings
+    from medsym.calibration.groups import GroupColumn
+
+    return CalibrationSettings(
+        name=arguments.name or f"healthy scans ({arguments.out.name})",
+        group_by=tuple(GroupColumn.parse(text) for text in arguments.group_by),
+        adjust=tuple(arguments.adjust),
+        minus_mean=arguments.minus_mean,
+    )
+
+
+def _report(
+    calibration: "Calibration",
+    measured: "Measured",
+    *,
+    arguments: argparse.Namespace,
+    settings: "CalibrationSettings",
+) -> None:
+    """Tables on the terminal, the same numbers in a file if one was asked for."""
+    from medsym.calibration.cross_validation import cross_validate
+    from medsym.calibration.table import cross_validation_table, threshold_table
+
     numbers: dict[str, Any] = {"calibration": _summary(calibration)}
     tables = [threshold_table(calibration)]
     if arguments.cross_validate is not None:
-        folds = arguments.cross_validate
-        found = cross_validate(measured.scans, settings, folds=folds, model=identity)
+        found = cross_validate(
+            measured.scans, settings, folds=arguments.cross_validate, model=calibration.model
+        )
         numbers["cross_validation"] = found
         tables.append(cross_validation_table(found))
     show("\n\n".join(tables), numbers=numbers, path=arguments.json)
-    say(f"calibration in {arguments.out}: medsym screen SCANS --calibration {arguments.out}")
-    return EXIT_REFUSED if measured.left_out else EXIT_OK
 
 
 def _entries(arguments: argparse.Namespace) -> "tuple[ScanEntry, ...]":

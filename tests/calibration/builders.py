@@ -1,5 +1,7 @@
 """Healthy people on a small reference grid, drawn from a law that is not normal."""
 
+import hashlib
+
 import numpy as np
 
 from medsym.calibration.normative import Moments
@@ -33,7 +35,7 @@ def scan_of(values: np.ndarray, *, person: str, sha256: str = "", **more: object
     places = _HALF.astype(np.float32)
     return HealthyScan(
         person=person,
-        sha256=sha256 or f"hash of {person}",
+        sha256=sha256 or hashlib.sha256(person.encode()).hexdigest(),
         values=half,
         places=places,
         moments=moments,

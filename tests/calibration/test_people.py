@@ -75,7 +75,7 @@ def test_new_healthy_people_are_flagged_at_most_as_often_as_promised(
 ) -> None:
     rng = np.random.default_rng(count)
     p = []
-    for _ in range(250):
+    for _ in range(150):
         group = by_person(people(rng, count, scans=2, torque=0.3))
         scores = [max(own) for own in deviations_from_others(group, minus_mean=minus_mean).values()]
         moments = moments_of(group)

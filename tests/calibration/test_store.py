@@ -1,0 +1,151 @@
+"""Calibrations on disk: read back as they were, refused when changed or of another model."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from medsym.calibration.building import CalibrationSettings, build_calibration
+from medsym.calibration.calibration import Calibration
+from medsym.calibration.cross_validation import cross_validate
+from medsym.calibration.groups import GroupColumn
+from medsym.calibration.mean_test import mean_asymmetry_p_value
+from medsym.calibration.people import by_person
+from medsym.calibration.store import MANIFEST, TENSORS, load_calibration, save_calibration
+from medsym.errors import ConfigError, OutputError
+from tests.calibration.builders import draw, people, scan_of
+
+MODEL = {"name": "m", "version": "1", "sha256": "f" * 64}
+
+
+@pytest.fixture
+def small_maps(monkeypatch: pytest.MonkeyPatch) -> None:
+    from medsym.calibration import store
+
+    monkeypatch.setattr(store, "REFERENCE_SHAPE", (6, 5, 4))
+
+
+def calibration(*, minus_mean: bool = False, adjust: tuple[str, ...] = ()) -> Calibration:
+    rng = np.random.default_rng(0)
+    scans = [
+        scan_of(
+            draw(rng, torque=0.4),
+            person=f"Muster{i}",
+            covariates={"site": "A", "age": float(30 + i)},
+        )
+        for i in range(48)
+    ]
+    settings = CalibrationSettings(
+        name="people of A",
+        group_by=(GroupColumn.parse("site"),),
+        adjust=adjust,
+        minus_mean=minus_mean,
+    )
+    return build_calibration(scans, settings, model=MODEL)
+
+
+@pytest.mark.usefixtures("small_maps")
+@pytest.mark.parametrize("adjust", [(), ("age",)])
+def test_a_calibration_judges_the_same_after_its_folder(
+    tmp_path: Path, adjust: tuple[str, ...]
+) -> None:
+    written = save_calibration(tmp_path / "c", calibration(minus_mean=True, adjust=adjust))
+    again = load_calibration(tmp_path / "c")
+    assert again.sha256 == written.sha256 != ""
+    row = {"site": "A", "age": 50.0}
+    for alpha in (0.05, 0.1):
+        before, after = (c.compare(row, alpha=alpha) for c in (written, again))
+        assert before.use == after.use
+        assert np.array_equal(before.reference.maxima, after.reference.maxima)
+        assert np.array_equal(before.reference.mean, after.reference.mean)
+        assert np.array_equal(before.reference.spread, after.reference.spread)
+    assert again.thresholds() == written.thresholds()
+
+
+@pytest.mark.usefixtures("small_maps")
+def test_equal_calibrations_are_equal_files_and_name_nobody(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        save_calibration(tmp_path / name, calibration())
+    for file in (MANIFEST, TENSORS):
+        content = (tmp_path / "a" / file).read_bytes()
+        assert content == (tmp_path / "b" / file).read_bytes()
+        assert b"Muster" not in content
+
+
+@pytest.mark.usefixtures("small_maps")
+@pytest.mark.parametrize("damage", ["tensors", "manifest", "missing", "lopsided", "format"])
+def test_a_damaged_calibration_is_refused(tmp_path: Path, damage: str) -> None:
+    folder = tmp_path / "c"
+    save_calibration(folder, calibration())
+    text = json.loads((folder / MANIFEST).read_text())
+    if damage == "tensors":
+        (folder / TENSORS).write_bytes((folder / TENSORS).read_bytes()[:-8])
+    elif damage == "missing":
+        (folder / MANIFEST).unlink()
+    elif damage == "manifest":
+        (folder / MANIFEST).write_text(json.dumps({**text, "groups": text["groups"][:-1]}))
+    elif damage == "format":
+        (folder / MANIFEST).write_text(json.dumps({**text, "format": 99}))
+    else:
+        import hashlib
+
+        tensors = load_file(folder / TENSORS)
+        tensors["mean"][0] += 1.0
+        save_file(tensors, folder / TENSORS)
+        known = hashlib.sha256((folder / TENSORS).read_bytes()).hexdigest()
+        (folder / MANIFEST).write_text(json.dumps({**text, "tensors_sha256": known}))
+    with pytest.raises(ConfigError, match="MS-507"):
+        load_calibration(folder)
+
+
+@pytest.mark.usefixtures("small_maps")
+def test_a_calibration_of_other_weights_is_refused() -> None:
+    found = calibration()
+    found.check_model({"sha256": "f" * 64})
+    with pytest.raises(ConfigError, match="MS-505 people of A"):
+        found.check_model({"sha256": "0" * 64})
+
+
+def test_a_folder_that_holds_something_is_not_written_into(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("mine")
+    with pytest.raises(OutputError, match="MS-506"):
+        save_calibration(tmp_path, calibration())
+    assert (tmp_path / "letter.txt").read_text() == "mine"
+
+
+def test_a_scan_is_never_judged_by_itself_without_a_warning() -> None:
+    found = calibration()
+    use = found.compare({"site": "A"}, alpha=0.05).use
+    features = dict.fromkeys(found.feature_names, float(np.median(found.features)))
+    assert "p-value is invalid" in str(
+        found.judge(use, features=features, sha256=found.scan_hashes[7]).warning
+    )
+    assert found.judge(use, features=features, sha256="0" * 64).warning is None
+
+
+def test_a_mean_asymmetry_is_found_where_there_is_one_and_only_there() -> None:
+    rng = np.random.default_rng(1)
+    with_one = mean_asymmetry_p_value(by_person(people(rng, 30, torque=0.5)))
+    none = [mean_asymmetry_p_value(by_person(people(rng, 12))) for _ in range(100)]
+    assert with_one <= 0.01
+    assert np.mean(np.array(none) <= 0.1) <= 0.1 + 3 * np.sqrt(0.09 / 100)
+    assert np.mean(np.array(none) <= 0.5) >= 0.3
+
+
+def test_cross_validation_judges_every_person_once_and_flags_as_promised() -> None:
+    rng = np.random.default_rng(2)
+    scans = people(rng, 60, scans=2)
+    found = cross_validate(scans, CalibrationSettings(), folds=6, model=MODEL)
+    assert found["people"] == 60
+    for row in found["rows"]:
+        assert row["judged"] + row["abstained"] == 60
+        assert row["low"] <= row["alpha"]
+        assert row["share"] == row["flagged"] / 60
+    assert found["uniformity_p_value"] > 0.001
+    assert found["tested_for_shift"] == 60
+    few = cross_validate(scans[:12], CalibrationSettings(), folds=2, model=MODEL)
+    assert few["rows"][0]["share"] is None  # 4 people cannot keep a rate of 5 %
+    with pytest.raises(ConfigError, match="MS-508"):
+        cross_validate(scans[:6], CalibrationSettings(), folds=7, model=MODEL)

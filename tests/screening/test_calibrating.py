@@ -1,0 +1,140 @@
+"""From healthy files to a calibration and on to a patient: one analysis, one statistic."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from medsym.calibration.building import CalibrationSettings, build_calibration
+from medsym.calibration.calibration import Calibration
+from medsym.calibration.groups import GroupColumn
+from medsym.errors import ConfigError
+from medsym.inference.case import Options, analyse_scan
+from medsym.screening.batch import screen
+from medsym.screening.calibrating import Measured, measure_healthy
+from medsym.screening.manifest import entries_of
+from medsym.screening.participants import read_participants, with_participants
+from medsym.screening.runner import ScreenOptions
+from medsym.volumes.nifti import read_scan
+from tests.builders_case import FakeModel, fake_model, flat_reference
+from tests.screening.quick_run import patch_known_plane, store
+
+PLACES = ((30, 10, 10), (-35, -20, 10), (20, -30, 20))
+
+
+Cohort = tuple[Measured, FakeModel, list[Path]]
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
+    """Four healthy people with a faint asymmetry each, one of whom was scanned half only."""
+    tmp_path = tmp_path_factory.mktemp("cohort")
+    scans = [
+        store(tmp_path / "in" / f"sub-{i}_T1w.nii.gz", lesion_mm=place, radius_mm=4 + i)
+        for i, place in enumerate(PLACES)
+    ]
+    scans.append(store(tmp_path / "in" / "sub-9_T1w.nii.gz", lesion_mm=None, scale=0.4))
+    (tmp_path / "in" / "participants.tsv").write_text(
+        "participant_id\tsite\tage\nsub-0\tA\t40\nsub-1\tA\t50\nsub-2\tB\t60\nsub-9\tB\tn/a\n"
+    )
+    table = tmp_path / "in" / "participants.tsv"
+    entries = with_participants(entries_of(scans), read_participants(table), table=table)
+    model = fake_model(tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch_known_plane(patch)
+        patch.setattr("medsym.screening.calibrating.reference_of", lambda _: flat_reference())
+        found = measure_healthy(entries, model=model, options=ScreenOptions())
+    return found, model, scans
+
+
+def calibration_of(found: Measured, **settings: object) -> Calibration:
+    identity = {"name": "fake", "version": "0", "sha256": "f" * 64}
+    made = build_calibration(found.scans, CalibrationSettings(**settings), model=identity)
+    return replace(made, sha256="c" * 64)
+
+
+@pytest.mark.usefixtures("known_plane")
+def test_a_patient_is_measured_exactly_as_the_healthy_were(cohort: Cohort) -> None:
+    found, model, scans = cohort
+    assert [scan.person for scan in found.scans] == ["0", "1", "2"]
+    ((case, sentence),) = found.left_out
+    assert case == "sub-9_T1w"
+    assert "not assessable" in sentence
+    assert found.scans[0].covariates == {"site": "A", "age": 40.0}
+    for minus_mean in (False, True):
+        calibration = calibration_of(found, minus_mean=minus_mean)
+        result = analyse_scan(read_scan(scans[1]), model, calibration=calibration)
+        reference = calibration.compare({}, alpha=0.05).reference
+        own = found.scans[1].largest_deviation(reference.spread, mean=reference.mean)
+        assert result.summary.deviation_max == pytest.approx(own, rel=1e-4)
+        assert np.array_equal(result.maps.deviation, -result.maps.deviation[::-1])
+        assert result.calibration.features == pytest.approx(dict(found.scans[1].features))
+        assert result.calibration.minus_mean is minus_mean
+
+
+@pytest.mark.usefixtures("known_plane")
+def test_a_patient_of_a_small_group_gets_no_p_value_and_a_note(cohort: Cohort) -> None:
+    found, model, scans = cohort
+    calibration = calibration_of(found, group_by=(GroupColumn.parse("site"),))
+    scan, generous = read_scan(scans[0]), Options(false_alarm_rate=0.4)
+    known = analyse_scan(
+        scan, model, calibration=calibration, covariates={"site": "A"}, options=generous
+    )
+    assert known.p_value is not None
+    assert known.p_value >= 1 / 3
+    assert known.calibration.group == "site=A"
+    assert known.calibration.kind == "healthy scans"
+    assert "p-value is invalid" in str(known.calibration.warning)  # it is one of them
+    result = analyse_scan(scan, model, calibration=calibration, options=generous)
+    assert result.p_value is None
+    assert result.maps.pvalue is None
+    assert any("no p-value" in note for note in result.notes)
+    other = replace(model, manifest={**model.manifest, "sha256": "0" * 64})
+    with pytest.raises(ConfigError, match="MS-505"):
+        analyse_scan(scan, other, calibration=calibration)
+
+
+@pytest.mark.usefixtures("known_plane")
+def test_screening_keeps_a_case_until_calibration_or_covariates_change(
+    cohort: Cohort, tmp_path: Path
+) -> None:
+    found, model, scans = cohort
+    calibration = calibration_of(found, group_by=(GroupColumn.parse("site"),))
+    (entry,) = entries_of(scans[:1])
+    quick = Options(measure_defect=False)
+
+    def run(site: str, used: Calibration | None) -> tuple[int, dict[str, object]]:
+        options = ScreenOptions(replace="outdated", calibration=used, analysis=quick)
+        outcome = screen(
+            [replace(entry, covariates={"site": site, "hand": "left"})],
+            tmp_path / "out",
+            model=model,
+            reference=flat_reference(),
+            options=options,
+        )
+        return outcome.resumed, outcome.records[0]["calibration"]
+
+    resumed, use = run("A", calibration)
+    assert (resumed, use["group"], use["sha256"]) == (0, "site=A", "c" * 64)
+    assert run("A", calibration)[0] == 1
+    assert run("B", calibration)[0] == 0
+    resumed, use = run("B", None)
+    assert (resumed, use["kind"]) == (0, "synthetic")
+
+
+def test_participants_that_know_nobody_or_somebody_twice_are_refused(tmp_path: Path) -> None:
+    table = tmp_path / "participants.tsv"
+    table.write_text("participant_id\tage\nsub-x\t1\n")
+    (entry,) = entries_of([tmp_path / "sub-1_T1w.nii.gz"])
+    with pytest.raises(ConfigError, match=r"MS-509 participants.tsv: knows x, .* belong to 1"):
+        with_participants([entry], read_participants(table), table=table)
+    table.write_text("participant_id\tage\nsub-x\t1\nx\t2\n")
+    with pytest.raises(ConfigError, match=r"MS-509 .* twice"):
+        read_participants(table)
+    table.write_text("participant_id,age\nsub-1,70\n")
+    (same,) = with_participants([entry], {"1": {"age": 70.0}}, table=table)
+    assert same.covariates == {"age": 70.0}
+    stated = replace(entry, covariates={"age": 3.0})
+    (own,) = with_participants([stated], {"1": {"age": 70.0}}, table=table)
+    assert own.covariates == {"age": 3.0}
