@@ -65,7 +65,8 @@ def conclude(
     """
     failures = [r.failure for r in sorted(reports, key=lambda r: r.number) if r.failure]
     good = {report.case for report in reports if report.error is None}
-    places = {e.name.case: str(e.path.absolute()) for e in entries if e.name.case in good}
+    files = [e for e in entries if e.series is None]  # folders of DICOM files may name patients
+    places = {e.name.case: str(e.path.absolute()) for e in files if e.name.case in good}
     tally = Tally(places=places, failures=failures)
     records: Sequence[Row] = ()
     damaged: Sequence[OutputError] = ()

@@ -32,12 +32,13 @@ def _header_of(path: Path) -> Path:
 def _below(root: Path) -> list[Path]:
     return sorted(
         path
-        for path in _visible_files(root)
+        for path in visible_files(root)
         if _SCAN.search(path.name) and not _NO_SCAN.search(path.name)
     )
 
 
-def _visible_files(root: Path) -> Iterator[Path]:
+def visible_files(root: Path) -> Iterator[Path]:
+    """Every file below a folder; hidden files and folders are not searched."""
     for folder, below, names in os.walk(root):
         below[:] = [name for name in below if not name.startswith(".")]
         yield from (Path(folder, name) for name in names if not name.startswith("."))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from medsym.errors import MedsymError, OutputError, ScanError
+from medsym.screening.dicom.series import DicomSeries, find_series
 from medsym.screening.inputs import expand_scans
 from medsym.screening.manifest_table import TABLE_ENDINGS, Row, read_rows
 from medsym.screening.naming import CaseName, clean_label, name_cases, name_of, stem_of
@@ -25,6 +26,7 @@ class ScanEntry:
         brain_mask: mask to use instead of finding the brain.
         exclusion_mask: mask of what is left out of the comparison, with its mirror places.
         covariates: columns such as age, sex, site; numbers where the cell is one.
+        series: DICOM series to convert; ``path`` is then no file but the name of the case.
         refusal: why this entry cannot be screened; whoever screens it raises this.
     """
 
@@ -33,6 +35,7 @@ class ScanEntry:
     brain_mask: Path | None = None
     exclusion_mask: Path | None = None
     covariates: Mapping[str, str | float] = field(default_factory=dict)
+    series: DicomSeries | None = None
     refusal: MedsymError | None = None
 
 
@@ -48,6 +51,8 @@ def entries_of(inputs: Sequence[Path]) -> tuple[ScanEntry, ...]:
     entries = [
         ScanEntry(path=path, name=name) for path, name in name_cases(expand_scans(plain)).items()
     ]
+    for folder in dict.fromkeys(path for path in plain if path.is_dir()):
+        entries += [_entry_of_series(series) for series in find_series(folder)]
     for table in dict.fromkeys(tables):
         entries += _entries_of_table(table)
     _refuse_one_name_twice(entries)
@@ -67,6 +72,11 @@ def entries_of_any(scans: Sequence[ScanEntry | Path]) -> tuple[ScanEntry, ...]:
     return entries
 
 
+def _entry_of_series(series: DicomSeries) -> ScanEntry:
+    name = series.name
+    return ScanEntry(path=Path(name.case), name=name, series=series, refusal=series.refusal)
+
+
 def _entries_of_table(table: Path) -> list[ScanEntry]:
     rows = read_rows(table)
     names = _names(rows)
@@ -84,10 +94,14 @@ def _entries_of_table(table: Path) -> list[ScanEntry]:
                 cause=f"has the same name, {name.case}, as row {first}",
                 fix="remove one of the rows, or tell them apart in the column 'case'",
             )
+        series = None
+        if refusal is None and row.scan.is_dir():
+            series, refusal = _only_series(row, name=unique)
         entries.append(
             ScanEntry(
-                path=row.scan,
+                path=row.scan if series is None else Path(unique.case),
                 name=unique,
+                series=series,
                 brain_mask=row.brain_mask,
                 exclusion_mask=row.exclusion_mask,
                 covariates=row.covariates,
@@ -95,6 +109,19 @@ def _entries_of_table(table: Path) -> list[ScanEntry]:
             )
         )
     return entries
+
+
+def _only_series(row: Row, *, name: CaseName) -> tuple[DicomSeries | None, ScanError | None]:
+    """The one DICOM series in the folder that a row names, under the name of the row."""
+    usable = [series for series in find_series(row.scan) if series.refusal is None]
+    if len(usable) == 1:
+        return replace(usable[0], name=name), None
+    return None, ScanError(
+        code="MS-534",
+        subject=row.label,
+        cause=f"is a folder with {len(usable)} series of DICOM images that may be scans",
+        fix="name a scan file, or a folder with one series",
+    )
 
 
 def _missing_file(row: Row) -> ScanError | None:

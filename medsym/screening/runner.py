@@ -26,7 +26,7 @@ from medsym.screening.records import (
     read_record,
     software,
 )
-from medsym.screening.sources import read_source, source_hashes
+from medsym.screening.sources import read_source, source_hashes, source_options
 from medsym.volumes.nifti import read_scan
 from medsym.volumes.volume import Volume
 
@@ -166,9 +166,11 @@ class ScanRunner:
             brain_mask=source.brain_mask,
             exclusion=source.exclusion,
         )
-        options = self.options.fingerprint(entry.covariates)
-        writer.write_case(result, options=options, progress=enter)
+        writer.write_case(result, options=self._decides(entry), progress=enter)
         return "done" if result.is_assessable else "not assessable"
+
+    def _decides(self, entry: ScanEntry) -> dict[str, Any]:
+        return self.options.fingerprint(entry.covariates) | source_options(entry)
 
     def _is_done(self, entry: ScanEntry, writer: CaseWriter) -> bool:
         """True if the case can be kept.
@@ -189,7 +191,7 @@ class ScanRunner:
             record["scan"]["sha256"] == scan
             and {mask["kind"]: mask["sha256"] for mask in record["masks"]} == masks
             and record["model"] == model_identity(self.model)
-            and record["options"] == self.options.fingerprint(entry.covariates)
+            and record["options"] == self._decides(entry)
             and record["software"]["medsym"] == software()["medsym"]
         )
         if not same and self.options.replace == "never":

@@ -12,7 +12,7 @@ _DOWNLOAD = "Download the file again; the server sent a page instead of the scan
 # (offset, bytes in lower case, what it is, what to do)
 _SIGNATURES = (
     (0, GZIP_MAGIC, "is compressed but its name does not end in .gz", "Rename it to end in .gz"),
-    (128, b"dicm", "is a DICOM file", "Convert the series with dcm2niix"),
+    (128, b"dicm", "is a DICOM file", "Give the folder of the series, or convert it with dcm2niix"),
     (0, b"nrrd", "is an NRRD file", _CONVERT),
     (0, b"\x89hdf", "is an HDF5 (perhaps MINC-2) file", _CONVERT),
     (0, b"cdf", "is a MINC-1 file", _CONVERT),

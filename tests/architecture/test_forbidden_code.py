@@ -34,7 +34,11 @@ HOMES = {
         *("medsym/training/", "medsym/evaluation/", "medsym/scores/"),
         *("medsym/calibration/adjustment.py", "medsym/calibration/shift.py"),
     ),
-    "pydicom": ("medsym/export/dicom_", "medsym/export/findings_dicom.py"),
+    "dcm2niix": ("medsym/screening/dicom/",),
+    "pydicom": (
+        *("medsym/export/dicom_", "medsym/export/findings_dicom.py"),
+        "medsym/screening/dicom/",
+    ),
     "nilearn": ("medsym/synthesis/template.py",),
     "streamlit": ("app/",),
 }

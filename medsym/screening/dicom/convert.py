@@ -1,0 +1,111 @@
+"""A DICOM series to a scan, by dcm2niix in a scratch folder that is removed again.
+
+dcm2niix (Li et al., Journal of Neuroscience Methods 264:47, 2016) knows the habits of the makers of
+scanners. Of its output only voxels and affine are taken: no sidecar is written, and what the header
+of its file says about the patient's visit stays in the scratch folder.
+"""
+
+import hashlib
+import importlib.util
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from medsym.errors import MedsymError, ScanError
+from medsym.screening.dicom.series import DicomSeries, missing_extra
+from medsym.volumes.volume import Volume
+
+CONVERTER = "dcm2niix"
+#: Longest time for one series, seconds; dcm2niix takes seconds for hundreds of slices.
+TIME_LIMIT_S = 900
+
+
+def converter_version() -> str:
+    """Version of the converter, such as "v1.0.20260724".
+
+    Raises:
+        ConfigError: MS-545 it is not installed.
+    """
+    found = subprocess.run(
+        [_program(), "--version"], capture_output=True, text=True, check=False, timeout=60
+    )
+    lines = found.stdout.split()
+    return lines[-1] if lines else "unknown"
+
+
+def read_series(series: DicomSeries, *, read: Callable[[Path], Volume]) -> Volume:
+    """Convert a series and read the result.
+
+    Args:
+        series: its files are linked or copied under neutral names.
+        read: ``read_scan`` with the options of the run.
+
+    Returns:
+        The scan, under the name of the case and with the hash of its DICOM files.
+
+    Raises:
+        ScanError: MS-546 it cannot be converted to one volume; or as ``read``.
+        ConfigError: MS-545 the converter is not installed.
+    """
+    program, case = _program(), series.name.case
+    with tempfile.TemporaryDirectory(prefix="medsym-dicom-") as scratch:
+        images, out = Path(scratch, "in"), Path(scratch, "out")
+        images.mkdir()
+        out.mkdir()
+        try:
+            for number, path in enumerate(series.files):
+                _link(path, images / f"{number:06d}.dcm")
+            command = [program, "-b", "n", "-z", "n", "-f", "scan", "-o", str(out), str(images)]
+            done = subprocess.run(command, capture_output=True, check=False, timeout=TIME_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            raise _refused(case, f"{CONVERTER} did not end in {TIME_LIMIT_S} s") from None
+        except OSError as error:
+            raise _refused(case, f"its files cannot be read ({error.strerror})") from None
+        made = sorted(out.glob("*.nii"))
+        if len(made) != 1:
+            what = f"makes {len(made)} volumes of it" if made else "makes no volume of it"
+            raise _refused(case, f"{CONVERTER} {what} (exit code {done.returncode})")
+        try:
+            scan = read(made[0])
+        except MedsymError as error:
+            raise type(error)(
+                code=error.code, subject=case, cause=error.cause, fix=error.fix
+            ) from None
+    note = f"converted from {len(series.files)} DICOM files by {CONVERTER} {converter_version()}"
+    notes = (*scan.notes, note)
+    return replace(scan, path=Path(case), sha256=series_sha256(series), notes=notes)
+
+
+def series_sha256(series: DicomSeries) -> str | None:
+    """Hash of the files of a series, whatever they are called; None if one is gone."""
+    digests = []
+    for path in series.files:
+        try:
+            with path.open("rb") as stream:
+                digests.append(hashlib.file_digest(stream, "sha256").hexdigest())
+        except OSError:
+            return None
+    return hashlib.sha256("\n".join(sorted(digests)).encode("ascii")).hexdigest()
+
+
+def _program() -> str:
+    if importlib.util.find_spec(CONVERTER) is None:
+        raise missing_extra()
+    import dcm2niix
+
+    return str(dcm2niix.bin)
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        target.symlink_to(source.resolve())
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _refused(case: str, cause: str) -> ScanError:
+    fix = "convert the series with dcm2niix, look at the result, and screen the file"
+    return ScanError(code="MS-546", subject=case, cause=cause, fix=fix)
