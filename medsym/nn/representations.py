@@ -1,9 +1,11 @@
-"""Channel types of the mirror, taken from escnn; the place where escnn is imported.
+"""Channel types of the mirror, those of escnn; the place where escnn is imported.
 
 A feature map is a direct sum of fields: trivial channels stay under the mirror, sign channels
 change sign, regular channels swap in pairs. escnn (Cesa, Lang, Weiler, "A program to build
 E(n)-equivariant steerable CNNs", ICLR 2022) defines these representations of the two-element
-group; here they are evaluated at its reflection and handed on as a plain signed permutation.
+group. ``mirror_action`` writes them down as plain signed permutations, ``escnn_action`` reads them
+off escnn, and a test compares the two: escnn is imported where its kernels are built or its word is
+asked for, not whenever a network is, for its import is a third of the start of screening.
 
 Importing escnn 1.0.11 needs three precautions, all undone or confined to escnn itself: it warns
 about optional packages, it opens a disk cache inside its own (perhaps read-only) folder, and one
@@ -14,6 +16,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -24,7 +27,14 @@ from numpy.typing import NDArray
 from medsym.errors import ModelError
 from medsym.symmetry.mirror import ChannelAction
 
-__all__ = ["Fields", "escnn", "label_action", "mirror_action", "mirror_space", "representations_of"]
+__all__ = [
+    "Fields",
+    "escnn_action",
+    "label_action",
+    "mirror_action",
+    "mirror_space",
+    "representations_of",
+]
 
 
 @contextmanager
@@ -52,6 +62,7 @@ def _array_first(function: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
+@cache
 def _import_escnn() -> ModuleType:
     """Import escnn without warnings and without a cache on disk, and repair its null space."""
     with warnings.catch_warnings(), _without_disk_cache():
@@ -66,7 +77,12 @@ def _import_escnn() -> ModuleType:
     return escnn
 
 
-escnn = _import_escnn()
+def __getattr__(name: str) -> Any:
+    """``representations.escnn`` is the package, imported when it is first asked for."""
+    if name != "escnn":
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    return _import_escnn()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,14 +117,14 @@ def mirror_space() -> Any:
     escnn's own default, ``mirOnR3()``, flips the last tensor axis; a quarter turn about its
     middle axis, given as ``adjoint``, moves the mirror to the first one.
     """
-    half = np.sqrt(0.5)
+    escnn, half = _import_escnn(), np.sqrt(0.5)
     quarter_turn = escnn.group.o3_group(1).element((0, np.array([0.0, half, 0.0, half])), "Q")
     return escnn.gspaces.mirOnR3(adjoint=quarter_turn)
 
 
 def representations_of(fields: Fields) -> list[Any]:
     """The escnn representations of the fields, one entry per field, in channel order."""
-    group = escnn.group.cyclic_group(2)
+    group = _import_escnn().group.cyclic_group(2)
     trivial, sign = group.trivial_representation, group.irrep(1)
     regular = group.regular_representation
     return [trivial] * fields.trivial + [sign] * fields.sign + [regular] * fields.regular
@@ -132,8 +148,15 @@ def mirror_action(*, trivial: int = 0, sign: int = 0, regular: int = 0) -> Chann
         >>> mirror_action(trivial=1, sign=1, regular=1)
         ChannelAction(perm=(0, 1, 3, 2), signs=(1, -1, 1, 1), axis='x')
     """
-    fields = Fields(trivial=trivial, sign=sign, regular=regular)
-    reflection = escnn.group.cyclic_group(2).element(1)
+    Fields(trivial=trivial, sign=sign, regular=regular)  # refuses counts that make no channels
+    return (
+        ChannelAction.trivial(trivial) + ChannelAction.sign(sign) + ChannelAction.regular(regular)
+    )
+
+
+def escnn_action(fields: Fields) -> ChannelAction:
+    """The same action, read off the matrices of escnn's representations."""
+    reflection = _import_escnn().group.cyclic_group(2).element(1)
     perm: list[int] = []
     signs: list[int] = []
     for representation in representations_of(fields):

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from medsym.errors import ModelError
-from medsym.nn.representations import escnn, mirror_space
+from medsym.nn import representations
+from medsym.nn.representations import mirror_space
 from medsym.symmetry.mirror import ChannelAction
 from medsym.symmetry.parts import split_kernel
 
@@ -115,6 +116,7 @@ def steerable_layer(action_in: ChannelAction, action_out: ChannelAction) -> Any:
         ModelError: MS-237, as :class:`SteerableBasis`.
     """
     space = mirror_space()
+    escnn = representations.escnn
     return escnn.nn.R3Conv(
         escnn.nn.FieldType(space, fields_of(action_in)),
         escnn.nn.FieldType(space, fields_of(action_out)),
@@ -133,7 +135,7 @@ def fields_of(action: ChannelAction) -> list[Any]:
     Raises:
         ModelError: MS-237, channels that are not trivial, sign or adjacent regular ones along x.
     """
-    group = escnn.group.cyclic_group(2)
+    group = representations.escnn.group.cyclic_group(2)
     fields = []
     for channel, (partner, sign) in enumerate(zip(action.perm, action.signs, strict=True)):
         if abs(partner - channel) > 1 or (partner != channel and sign < 0) or action.axis != "x":

@@ -24,6 +24,7 @@ from medsym.volumes.grid import to_scan_grid
 from medsym.volumes.output_file import write_atomically
 from medsym.volumes.writer import safe_out, write_json, write_map, write_text
 
+Told = Callable[[str], None]
 _NOT_COMPARED = (
     "0 outside the brain and where the mirror place is outside the field of view: there the two "
     "sides cannot be compared, which is not the same as no asymmetry."
@@ -160,11 +161,7 @@ class CaseWriter:
         return {"path": path.relative_to(self.out).as_posix(), "sha256": sha256}
 
     def write_case(
-        self,
-        result: CaseResult,
-        *,
-        options: dict[str, Any],
-        progress: Callable[[str], None] = lambda _: None,
+        self, result: CaseResult, *, options: dict[str, Any], progress: Told = lambda _: None
     ) -> dict[str, Any]:
         """Write a case (no maps if not assessable), telling each step; returns its record."""
         progress("figures")

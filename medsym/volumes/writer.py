@@ -5,12 +5,9 @@ nothing personal of the scan's header is copied, and the scan's affine as both s
 that programs cannot disagree about left and right.
 """
 
-import gzip
-import io
 import json
 import os
 import unicodedata
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +18,11 @@ from medsym.errors import OutputError
 from medsym.types import PathLikeString, VoxelArray
 from medsym.volumes.affine_rules import MIN_NOTED_SHEAR_RAD, XFORM_CODES, shear_of
 from medsym.volumes.output_file import is_safe_name, write_atomically
+from medsym.volumes.packing import holds, packed
 from medsym.volumes.volume import Volume
 
 MAX_DESCRIPTION_BYTES = 79  # of the NIfTI header's descrip field
 ASSUMED_MARK = "ORIENTATION ASSUMED "
-_GZIP_LEVEL = 6
-_PIECE_BYTES = 1 << 20
 
 
 def write_map(
@@ -65,7 +61,7 @@ def write_map(
     image.header["descrip"] = _description(mark + description, target=target)
     # In the order of the file; a view where the map already lies so.
     parts = (_file_header(image), np.asfortranarray(stored).T.data.cast("B"))
-    data = _compressed(parts)
+    data = packed(parts)
     return write_atomically(target, data, verify=lambda read: _verify(read, parts, image, target))
 
 
@@ -180,30 +176,13 @@ def _file_header(image: nibabel.Nifti1Image) -> bytes:
     return bytes(header.binaryblock) + bytes(header.single_vox_offset - header.sizeof_hdr)
 
 
-def _compressed(parts: tuple[bytes, memoryview]) -> bytes:
-    """Gzip without name and time, so that equal maps are equal files."""
-    buffer = io.BytesIO()
-    with gzip.GzipFile(
-        filename="", mode="wb", fileobj=buffer, mtime=0, compresslevel=_GZIP_LEVEL
-    ) as stream:
-        for part in parts:
-            stream.write(part)
-    return buffer.getvalue()
-
-
 def _verify(
     read: bytes, parts: tuple[bytes, memoryview], image: nibabel.Nifti1Image, target: Path
 ) -> None:
     """Unpack the written bytes, compare every one, and let nibabel read affine and codes."""
-    head, voxels = parts
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(read)) as stream:
-            same = stream.read(len(head)) == head and _goes_on_with(stream, voxels)
-    except (OSError, EOFError, zlib.error):
-        same = False
-    again = nibabel.Nifti1Header(head[: image.header.sizeof_hdr])
+    again = nibabel.Nifti1Header(parts[0][: image.header.sizeof_hdr])
     same = (
-        same
+        holds(read, parts)
         and np.array_equal(again.get_best_affine(), image.affine.astype(np.float32))
         and again["sform_code"] == image.header["sform_code"]
         and again["qform_code"] == image.header["qform_code"]
@@ -212,12 +191,3 @@ def _verify(
         cause = "the written map does not read back as it was"
         fix = "Check the disk; report this as a defect if it happens again"
         raise OutputError(code="MS-144", subject=str(target), cause=cause, fix=fix)
-
-
-def _goes_on_with(stream: gzip.GzipFile, data: memoryview) -> bool:
-    """Whether a stream's next bytes are these and its last, read piece by piece."""
-    for start in range(0, len(data), _PIECE_BYTES):
-        piece = data[start : start + _PIECE_BYTES]
-        if stream.read(len(piece)) != piece:
-            return False
-    return not stream.read(1)

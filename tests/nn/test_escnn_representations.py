@@ -11,7 +11,13 @@ import pytest
 import torch
 
 from medsym.errors import GridError, ModelError
-from medsym.nn.representations import Fields, escnn, label_action, mirror_action
+from medsym.nn.representations import (
+    Fields,
+    escnn,
+    escnn_action,
+    label_action,
+    mirror_action,
+)
 from medsym.symmetry.mirror import ChannelAction
 
 
@@ -21,6 +27,7 @@ from medsym.symmetry.mirror import ChannelAction
 def test_escnn_and_our_own_actions_agree(trivial: int, sign: int, regular: int) -> None:
     own = ChannelAction.trivial(trivial) + ChannelAction.sign(sign) + ChannelAction.regular(regular)
     assert mirror_action(trivial=trivial, sign=sign, regular=regular) == own
+    assert escnn_action(Fields(trivial=trivial, sign=sign, regular=regular)) == own
 
 
 def test_channel_order_is_trivial_then_sign_then_swapped_neighbours() -> None:
@@ -67,7 +74,7 @@ def test_importing_leaves_joblib_as_it_was(tmp_path: Path) -> None:
 
 
 def test_import_raises_no_warning_and_prints_nothing() -> None:
-    command = [sys.executable, "-W", "error", "-c", "import medsym.nn.representations"]
+    command = [sys.executable, "-W", "error", "-c", "from medsym.nn.representations import escnn"]
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -80,8 +87,8 @@ def test_import_makes_no_directory() -> None:
         "def refuse(path, *a, **k): raise PermissionError(13, 'read-only', str(path))\n"
         "import torch, joblib, sklearn.utils.extmath, pymanopt\n"
         "os.mkdir = os.makedirs = refuse\n"
-        "from medsym.nn.representations import mirror_action\n"
-        "print(mirror_action(regular=1).perm)\n"
+        "from medsym.nn.representations import Fields, escnn_action\n"
+        "print(escnn_action(Fields(regular=1)).perm)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
