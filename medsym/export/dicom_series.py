@@ -1,8 +1,6 @@
 """A DICOM series from its folder, and where its pixels lie; pixel values are not read."""
 
 import warnings
-from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medsym.errors import ConfigError, ScanError
+from medsym.screening.dicom.series import find_series as dicom_series_in
 from medsym.volumes.volume import Volume
 
 if TYPE_CHECKING:
@@ -164,28 +163,21 @@ def _completed(series: Series) -> Series:
 
 
 def _all_series(folder: Path) -> list[Series]:
-    groups: defaultdict[str, dict[str, Any]] = defaultdict(dict)
-    for image in _headers(folder):
-        groups[str(image.SeriesInstanceUID)][str(image.SOPInstanceUID)] = image
-    return [
-        Series(images=tuple(sorted(images.values(), key=_depth)), folder=folder)
-        for _, images in sorted(groups.items())
-    ]
-
-
-def _headers(folder: Path) -> Iterator[Any]:
     from pydicom import dcmread
     from pydicom.errors import InvalidDicomError
 
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+    found = []
+    for series in dicom_series_in(folder):
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                image = dcmread(path, stop_before_pixels=True)
-        except (InvalidDicomError, OSError, ValueError, AttributeError, EOFError):
-            continue
-        if all(image.get(name) is not None for name in PLACED):
-            yield image
+                warnings.simplefilter("ignore")  # of headers that are not quite to the standard
+                heads = [dcmread(path, stop_before_pixels=True) for path in series.files]
+        except (InvalidDicomError, OSError, ValueError, AttributeError):
+            continue  # files that only look like DICOM
+        images = {str(head.get("SOPInstanceUID")): head for head in heads}  # copies count once
+        if images and all(head.get(name) is not None for head in heads for name in PLACED):
+            found.append(Series(images=tuple(sorted(images.values(), key=_depth)), folder=folder))
+    return found
 
 
 def _depth(image: Any) -> tuple[float, str]:

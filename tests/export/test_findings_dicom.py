@@ -205,6 +205,7 @@ def refused(folder: Path, to: Path, **changes: Any) -> str:
 def test_a_series_without_names_and_dates_is_enough(screened, tmp_path, tag: str) -> None:
     phantom = head_phantom(lesion_mm=(40.0, 10.0, 10.0), codes="LPS")
     series = write_series(tmp_path / "series", phantom, leave_out=tag)
+    (series / "notes.dcm").write_text("no image")
     out = screened["right axial"] / "out"
     result = write_findings(out, "sub-01_T1w", series=series, to=tmp_path / "to")
     assert outline_mm(dcmread(result.segments)).mean(0)[0] == pytest.approx(40.0, abs=5.0)
