@@ -40,7 +40,7 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--single-pass",
         action="store_true",
-        help="half the time: assumed rounding, defect not measured",
+        help="skip the mirrored pass: assumed rounding, defect not measured; saves little time",
     )
     add_model(parser)
 
