@@ -131,6 +131,7 @@ def _question_lines(target: "Target", numbers: Mapping[str, Any]) -> list[str]:
 def _measured(numbers: Mapping[str, Any]) -> list[list[str]]:
     names = {
         "auroc": "area under the curve (0.5 is chance, 1 best)",
+        "largest_deviation_alone_auroc": "... of the largest deviation alone, nothing fitted",
         "brier": "Brier score (0 best)",
         "brier_of_base_rate": "... of saying the base rate to everybody",
         "brier_gain": "... gained over it (above 0 is better)",

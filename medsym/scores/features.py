@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 #: Name of what belongs to no pair of structures.
 WHOLE_BRAIN = "whole brain"
+#: Quantity of the whole brain, even; the odd one adds "is left".
+LARGEST_DEVIATION = "largest deviation"
 #: Added to the symmetric score before its logarithm: the score of a healthy scan is about 0.01.
 _SCORE_FLOOR = 1e-3
 EVEN, ODD = 1, -1
@@ -128,11 +130,11 @@ def _of_brain(summary: Mapping[str, Any], *, brain_ml: float) -> list[tuple[Feat
             True,
         ),
         "pathology volume": (math.log1p(float(summary["pathology_ml"])), False),
-        "largest deviation": (largest, False),
+        LARGEST_DEVIATION: (largest, False),
     }
     found = [
         (Feature(region=WHOLE_BRAIN, quantity=name, parity=EVEN, is_bilateral=both), value)
         for name, (value, both) in even.items()
     ]
-    side = Feature(region=WHOLE_BRAIN, quantity="largest deviation is left", parity=ODD)
+    side = Feature(region=WHOLE_BRAIN, quantity=f"{LARGEST_DEVIATION} is left", parity=ODD)
     return [*found, (side, sign * largest)]

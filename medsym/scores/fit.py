@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medsym.errors import ConfigError
-from medsym.scores.features import FeatureTable, feature_table
-from medsym.scores.honesty import measure, unseen_logits
+from medsym.scores.features import LARGEST_DEVIATION, FeatureTable, feature_table
+from medsym.scores.honesty import area_of, measure, unseen_logits
 from medsym.scores.identity import assessable, identity_of
 from medsym.scores.labels import Entry, Labels, match
 from medsym.scores.linear import LinearScore, Samples, fit_linear, probabilities
@@ -149,7 +149,10 @@ def _target(
             strict=True,
         )
     )
-    return fit_linear(samples), measure(samples, logits), unseen
+    largest = [f.quantity.startswith(LARGEST_DEVIATION) for f in table.features].index(True)
+    numbers = measure(samples, logits)
+    numbers["largest_deviation_alone_auroc"] = area_of(samples, samples.values[:, largest])
+    return fit_linear(samples), numbers, unseen
 
 
 def _refuse_small(samples: Samples, question: Question, *, target: Target) -> None:

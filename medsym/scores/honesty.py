@@ -126,7 +126,12 @@ def nuisance_alone(samples: Samples) -> dict[str, float] | None:
         known = scaling.apply(samples.nuisance[train], none[train])
         line = LogisticRegression().fit(known, samples.answers[train], sample_weight=weights)
         logits[test] = line.decision_function(scaling.apply(samples.nuisance[test], none[test]))
-    return as_numbers(_area(_Persons(samples), logits))
+    return area_of(samples, logits)
+
+
+def area_of(samples: Samples, values: Array) -> dict[str, float]:
+    """Area under the curve of one number that nothing was fitted for; (n,), higher is answer 1."""
+    return as_numbers(_area(_Persons(samples), values))
 
 
 class _Persons:

@@ -7,7 +7,7 @@ import pytest
 from sklearn.calibration import calibration_curve
 
 from medsym.scores.folds import OUTER_FOLDS, person_folds
-from medsym.scores.honesty import measure, reliability, unseen_logits
+from medsym.scores.honesty import area_of, measure, reliability, unseen_logits
 from medsym.scores.linear import Samples, scaling_of
 
 
@@ -112,6 +112,12 @@ def test_reliability_is_that_of_scikit_learn_with_intervals() -> None:
     for entry in bins:
         assert entry["came"]["low"] <= entry["came"]["value"] <= entry["came"]["high"]
     assert any(entry["came"]["low"] < entry["came"]["high"] - 0.1 for entry in bins)
+
+
+def test_area_of_one_number_needs_no_fit() -> None:
+    samples = noise()
+    assert area_of(samples, samples.answers)["value"] == 1.0
+    assert area_of(samples, -samples.answers)["value"] == 0.0
 
 
 @pytest.mark.parametrize("is_odd", [False, True])

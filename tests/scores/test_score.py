@@ -109,6 +109,13 @@ def test_unseen_numbers_are_not_those_of_the_fit_to_itself(disease: Fitted) -> N
     assert not set(own) & {row["logit"] for row in disease.unseen}
 
 
+def test_the_largest_deviation_alone_stands_beside_the_score(disease: Fitted, side: Fitted) -> None:
+    for fitted in (disease, side):  # the effect is in a volume, so the deviation knows nothing
+        alone = fitted.score.numbers["largest_deviation_alone_auroc"]
+        assert alone["low"] < 0.5 < alone["high"]
+        assert fitted.score.numbers["auroc"]["low"] > alone["value"]
+
+
 def test_a_scan_of_the_fit_is_recognised(disease: Fitted, patient: dict) -> None:
     records, _ = epilepsy_cohort(100, seed=3)
     assert score_case(disease.score, records[0], values=AGE).in_fit
