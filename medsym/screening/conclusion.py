@@ -10,7 +10,7 @@ from medsym.errors import OutputError
 from medsym.screening.folder import remember_sources, remove_leftovers
 from medsym.screening.manifest import ScanEntry
 from medsym.screening.progress import ScanReport
-from medsym.screening.records import find_records, read_record
+from medsym.screening.records import find_records, listed_cases, read_record
 from medsym.screening.report import write_index
 from medsym.screening.runner import KEPT_CODE
 from medsym.screening.shards import Shard, Tally, last_of_all, leave_note, remove_notes
@@ -86,6 +86,18 @@ def conclude(
         resumed=sum(1 for report in reports if report.stage == "resumed"),
         missing=missing,
     )
+
+
+def cases_beside_tables(out: Path) -> tuple[list[str], list[str]]:
+    """Cases that the tables list without a record, and records that the tables do not know.
+
+    The first are lost. The second were made by a run that was cut off before its end: the same
+    command again writes the tables.
+    """
+    records = {path.name.removesuffix("_case.json") for path in find_records(out)}
+    listed = listed_cases(out)
+    refused = {row["case"] for row in read_failures(out / "failures.tsv")}
+    return sorted(listed - records), sorted(records - listed - refused)
 
 
 def write_cohort(out: Path, tally: Tally) -> tuple[list[Row], list[OutputError]]:

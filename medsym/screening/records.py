@@ -198,14 +198,13 @@ def damaged_files(record: dict[str, Any], *, out: Path) -> list[str]:
     return damaged
 
 
-def lost_cases(out: Path) -> list[str]:
-    """Cases that screening.json lists and that have no record."""
+def listed_cases(out: Path) -> set[str]:
+    """Cases that screening.json lists."""
     try:
         rows = json.loads((out / "screening.json").read_text(encoding="utf-8"))["cases"]
-        listed = {str(row["case"]) for row in rows}
+        return {str(row["case"]) for row in rows}
     except (OSError, ValueError, KeyError, TypeError):
-        listed = set()
-    return sorted(listed - {path.name.removesuffix("_case.json") for path in find_records(out)})
+        return set()
 
 
 def find_records(out: Path) -> list[Path]:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from medsym.screening.records import damaged_files, lost_cases, read_record
+from medsym.screening.conclusion import cases_beside_tables
+from medsym.screening.records import damaged_files, read_record
 from medsym.screening.runner import ScreenOptions
 from tests.screening.quick_run import patch_known_plane, run, store
 
@@ -74,7 +75,7 @@ def test_a_stale_page_is_noticed_and_written_again(out, scan, tmp_path) -> None:
 
 
 def test_the_page_is_written_before_the_record(out, scan, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("medsym.screening.report.case_pictures", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("medsym.screening.outputs.case_pictures", lambda *_, **__: 1 / 0)
     outcome = run([scan], out, tmp_path / "model", options=OVERWRITE)
     assert outcome.failures[0]["code"] == "MS-190"
     assert not record_of(out).exists()
@@ -99,10 +100,14 @@ def test_a_malformed_record_is_named_and_the_others_go_on(tmp_path: Path, damage
     assert repaired.resumed == 0
 
 
-def test_a_lost_record_is_missed(out) -> None:
-    assert lost_cases(out) == []
+def test_records_and_tables_have_to_agree(out) -> None:
+    assert cases_beside_tables(out) == ([], [])
+    tables = (out / "screening.json").read_text()
+    (out / "screening.json").unlink()
+    assert cases_beside_tables(out) == ([], ["sub-01_T1w"])
+    (out / "screening.json").write_text(tables)
     record_of(out).unlink()
-    assert lost_cases(out) == ["sub-01_T1w"]
+    assert cases_beside_tables(out) == (["sub-01_T1w"], [])
 
 
 def test_a_refused_scan_leaves_no_earlier_result_beside_it(out, scan, tmp_path) -> None:
