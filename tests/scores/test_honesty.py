@@ -26,11 +26,13 @@ def noise(
     )
 
 
-@pytest.mark.parametrize("answers", [None, np.repeat(np.tile([0.0, 1.0], 15), 3)])
-def test_scans_of_a_person_are_never_in_two_folds(answers: np.ndarray | None) -> None:
-    persons = np.repeat([f"p{index:03d}" for index in range(30)], 3)
+@pytest.mark.parametrize("stratified", [False, True])
+def test_scans_of_a_person_are_never_in_two_folds(stratified: bool) -> None:
+    scans = 1 + np.arange(31) % 4  # unequal, so that folds of equal size would cut persons
+    persons = np.repeat([f"p{index:03d}" for index in range(31)], scans)
+    answers = np.repeat(np.arange(31) % 2, scans).astype(float) if stratified else None
     folds = person_folds(persons, answers=answers, number=OUTER_FOLDS)
-    assert sorted(np.concatenate([test for _, test in folds])) == list(range(90))
+    assert sorted(np.concatenate([test for _, test in folds])) == list(range(len(persons)))
     for train, test in folds:
         assert not set(persons[train]) & set(persons[test])
 
