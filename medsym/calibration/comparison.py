@@ -1,16 +1,26 @@
 """What one scan is compared with, in numbers and in words."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from medsym.calibration.conformal import fewest_cases
-from medsym.calibration.reference import DeviationReference
+from medsym.calibration.reference import REFERENCE_HASH, DeviationReference
 
 Kind = Literal["synthetic", "healthy scans"]
 
-#: What has to stand wherever the shipped reference is named: synthetic heads are not a site's own.
-SYNTHETIC_NAME = "synthetic healthy reference"
+#: Entry of a model's manifest about its healthy reference: kind and caution.
+REFERENCE_ENTRY = "reference"
+#: What has to stand wherever a model's own reference is named: synthetic heads are nobody's own.
+REFERENCE_NAMES: dict[Kind, str] = {
+    "synthetic": "synthetic healthy reference",
+    "healthy scans": "healthy scans of the training",
+}
+#: Said of a synthetic reference of which nothing else was measured.
+CAUTION = (
+    "drawn heads of a few anatomies, not people: on other heads more than the stated share may be "
+    "flagged"
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,6 +51,7 @@ class CalibrationUse:
         minus_mean: True if the healthy mean asymmetry is taken off before the comparison; then a
             mirrored scan no longer gets the mirrored result.
         adjusted_for: covariates that the scale of the deviation is adjusted for.
+        caution: sentence that goes with every p-value of a synthetic reference; None for people.
         reason: sentence that says why no p-value is given; None if one is.
         exchangeability: None where that cannot be tested.
         features: what the test of exchangeability looks at.
@@ -53,6 +64,7 @@ class CalibrationUse:
     sha256: str = ""
     minus_mean: bool = False
     adjusted_for: tuple[str, ...] = ()
+    caution: str | None = None
     reason: str | None = None
     exchangeability: Exchangeability | None = None
     features: Mapping[str, float] | None = None
@@ -87,21 +99,28 @@ class Comparison:
 
     @classmethod
     def with_reference(
-        cls, reference: DeviationReference, *, alpha: float, name: str, sha256: str = ""
+        cls, reference: DeviationReference, *, alpha: float, manifest: Mapping[str, Any]
     ) -> "Comparison":
         """Compare with the reference that is kept beside a model's weights.
 
         Args:
             reference: of the model.
             alpha: false-alarm rate that is asked for.
-            name: of the model.
-            sha256: of the reference's file.
+            manifest: of the model; synthetic unless it says that people made the reference.
         """
         n = int(reference.maxima.size)
+        about = manifest.get(REFERENCE_ENTRY) or {}
+        people = about.get("kind") == "healthy scans"
+        kind: Kind = "healthy scans" if people else "synthetic"
         use = CalibrationUse(
-            name=f"{SYNTHETIC_NAME} of {name}", kind="synthetic", n=n, sha256=sha256
+            name=f"{REFERENCE_NAMES[kind]} of {manifest.get('name', '')}",
+            kind=kind,
+            n=n,
+            sha256=str(manifest.get(REFERENCE_HASH, "")),
+            caution=None if people else str(about.get("caution", CAUTION)),
+            reason=too_few(n, alpha=alpha),
         )
-        return cls(reference=reference, use=replace(use, reason=too_few(n, alpha=alpha)))
+        return cls(reference=reference, use=use)
 
 
 def too_few(n: int, *, alpha: float, whom: str = "the healthy reference") -> str | None:

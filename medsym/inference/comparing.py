@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from medsym.calibration.calibration import Calibration
 from medsym.calibration.comparison import CalibrationUse, Comparison
-from medsym.calibration.reference import REFERENCE_HASH, DeviationReference
+from medsym.calibration.reference import DeviationReference
 from medsym.inference.features import scan_features
 from medsym.inference.gate import GateValues
 from medsym.inference.maps import CaseMaps
@@ -36,12 +36,7 @@ def comparison_with(
     if isinstance(healthy, Calibration):
         healthy.check_model(model.manifest)
         return healthy.compare(covariates or {}, alpha=alpha)
-    return Comparison.with_reference(
-        healthy,
-        alpha=alpha,
-        name=str(model.manifest.get("name", "")),
-        sha256=str(model.manifest.get(REFERENCE_HASH, "")),
-    )
+    return Comparison.with_reference(healthy, alpha=alpha, manifest=model.manifest)
 
 
 def use_of(

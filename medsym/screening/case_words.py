@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from medsym.calibration.comparison import CAUTION
 from medsym.inference import gate
 
 Record = Mapping[str, Any]
@@ -63,7 +64,8 @@ def limits(record: Record) -> list[str]:
     if calibration.get("kind") == "synthetic":
         said.append(
             "the comparison is with synthetic healthy heads, not with healthy people of this "
-            "scanner: on real scans the false-alarm rate may be another (see 'medsym calibrate')"
+            "scanner: on real scans the false-alarm rate may be another (see 'medsym calibrate'); "
+            f"{calibration.get('caution') or CAUTION}"
         )
     if threshold["false_alarm_rate"] is None:
         said.append(NO_RATE)

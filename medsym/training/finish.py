@@ -11,6 +11,7 @@ import torch
 from torch.optim.swa_utils import AveragedModel
 from torch.utils.data import Dataset
 
+from medsym.calibration.comparison import REFERENCE_ENTRY, Kind
 from medsym.calibration.reference import REFERENCE_FILE, REFERENCE_HASH, save_reference
 from medsym.inference.deviation import build_reference
 from medsym.inference.evidence import prior_logit_of
@@ -82,9 +83,14 @@ def write_model(
         )
     save_reference(folder / REFERENCE_FILE, reference=reference)
     written = hashlib.sha256((folder / REFERENCE_FILE).read_bytes()).hexdigest()
-    amend_manifest(folder, {REFERENCE_HASH: written})
+    amend_manifest(folder, {REFERENCE_HASH: written, REFERENCE_ENTRY: _about(subjects)})
     say(f"model in {folder}: {scores.line()}")
     return folder
+
+
+def _about(subjects: Dataset[SyntheticCase]) -> dict[str, Kind]:
+    """Who made the healthy reference, for everybody who reads a p-value."""
+    return {"kind": "synthetic" if isinstance(subjects, SyntheticSubjects) else "healthy scans"}
 
 
 def _manifest(settings: TrainSettings, scores: Scores) -> dict[str, object]:

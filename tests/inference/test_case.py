@@ -90,6 +90,7 @@ def test_a_finding_is_listed_exactly_where_its_p_value_says_so(tmp_path, x_mm) -
     flagged = np.abs(result.maps.deviation) >= result.peak_sd
     assert np.array_equal(flagged, pvalue <= 0.05)
     assert result.calibration.kind == "synthetic"
+    assert "not people" in str(result.calibration.caution)
 
 
 @pytest.mark.usefixtures("known_plane")
