@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medsym.calibration.adjustment import Adjustment
-from medsym.calibration.comparison import CalibrationUse, Comparison, Exchangeability, too_few
+from medsym.calibration.comparison import CalibrationUse, Comparison, too_few
 from medsym.calibration.conformal import conformal_threshold
 from medsym.calibration.groups import GroupColumn, group_of, missing_columns
 from medsym.calibration.reference import DeviationReference, FloatMap
@@ -138,11 +138,8 @@ class Calibration:
         found = exchangeability(
             self.features[rows], self.owners[rows], scan=row, names=self.feature_names
         )
-        if sha256 and sha256 in self.scan_hashes:
-            sentence = "the scan is one of those that made the calibration: its p-value is invalid"
-            base = found or Exchangeability(p_value=1.0, false_alarm_rate=0.0, warning=None)
-            found = replace(base, warning=sentence)
-        return replace(use, exchangeability=found)
+        own = bool(sha256) and sha256 in self.scan_hashes
+        return replace(use, exchangeability=found, own_scan=own)
 
     def check_model(self, manifest: Mapping[str, Any]) -> None:
         """Refuse a model that it was not made with.
