@@ -48,7 +48,7 @@ class MaskUse:
     def sentence(self) -> str:
         """What the reader of the report has to know."""
         if self.kind == "brain":
-            return f"the brain is that of the mask {self.file} ({self.ml:.0f} ml); it was not found"
+            return f"the brain is that of the mask {self.file} ({self.ml:.0f} ml), as stated"
         return (
             f"the mask {self.file} ({self.ml:.1f} ml) leaves out {self.share_of_brain:.1%} of the "
             "brain, itself and its mirror place: nothing is compared, found or counted there"

@@ -23,7 +23,7 @@ RIGHT_NOTCH_MM = (45.0, -20.0, 0.0)
 def plane_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     plane = MidPlane(normal=np.array([1.0, 0.0, 0.0]), offset_mm=0.0, score=0.9)
     monkeypatch.setattr(case, "prepare_scan", partial(prepare_scan, plane=plane))
-    monkeypatch.setattr(grid, "refine_midplane", lambda *_, start, **__: start)
+    monkeypatch.setattr(grid, "polish_plane", lambda *_, start, **__: start)
 
 
 def analyse(
