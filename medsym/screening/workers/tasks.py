@@ -13,6 +13,7 @@ from typing import Any
 from medsym.calibration.store import load_calibration
 from medsym.errors import MedsymError, ModelError
 from medsym.inference.case import Options
+from medsym.screening.dicom.series import DicomSeries
 from medsym.screening.manifest import ScanEntry
 from medsym.screening.naming import CaseName
 from medsym.screening.progress import ScanReport
@@ -103,9 +104,11 @@ def read_task(text: str) -> tuple[str, tuple[Numbered, ...]]:
 
 
 def _plain_entry(entry: ScanEntry) -> dict[str, Any]:
-    """A refused entry never becomes a task."""
+    """A refused entry never becomes a task; the path of a DICOM series is only a name."""
+    series = entry.series
     return {
-        "path": str(entry.path.absolute()),
+        "path": str(entry.path.absolute() if series is None else entry.path),
+        "series": series and [str(path.absolute()) for path in series.files],
         "name": asdict(entry.name),
         "brain_mask": entry.brain_mask and str(entry.brain_mask.absolute()),
         "exclusion_mask": entry.exclusion_mask and str(entry.exclusion_mask.absolute()),
@@ -115,9 +118,11 @@ def _plain_entry(entry: ScanEntry) -> dict[str, Any]:
 
 def _entry(value: dict[str, Any]) -> ScanEntry:
     brain, exclusion = value["brain_mask"], value["exclusion_mask"]
+    name, files = CaseName(**value["name"]), value["series"]
     return ScanEntry(
         path=Path(value["path"]),
-        name=CaseName(**value["name"]),
+        name=name,
+        series=files and DicomSeries(name=name, files=tuple(map(Path, files))),
         brain_mask=brain and Path(brain),
         exclusion_mask=exclusion and Path(exclusion),
         covariates=value["covariates"],

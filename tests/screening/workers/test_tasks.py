@@ -6,8 +6,9 @@ import pytest
 
 from medsym.errors import MedsymError, ScanError
 from medsym.inference.case import Options
+from medsym.screening.dicom.series import DicomSeries
 from medsym.screening.manifest import ScanEntry
-from medsym.screening.naming import name_of
+from medsym.screening.naming import CaseName, name_of
 from medsym.screening.progress import ScanReport
 from medsym.screening.runner import ScreenOptions
 from medsym.screening.workers.sizing import WORKER_GIB, default_workers
@@ -67,3 +68,18 @@ def test_workers_never_outnumber_scans_cores_or_memory(monkeypatch) -> None:
     assert default_workers(50)[0] == 8
     monkeypatch.setattr(f"{sizing}.free_gib", lambda: 0.1)
     assert default_workers(50)[0] == 1
+
+
+def test_a_dicom_series_and_masks_reach_the_worker(tmp_path: Path) -> None:
+    name = CaseName(case="sub-a_acq-series3_MR", subject="a", session=None)
+    series = DicomSeries(name=name, files=(tmp_path / "1.dcm", tmp_path / "2.dcm"))
+    entry = ScanEntry(
+        path=Path(name.case),
+        name=name,
+        series=series,
+        brain_mask=tmp_path / "b.nii",
+        exclusion_mask=tmp_path / "e.nii",
+        covariates={"age": 70.5, "site": "01"},
+    )
+    _, ((number, same),) = read_task(task_text("plan", [(3, entry)]))
+    assert (number, same) == (3, entry)
