@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from medsym.calibration.groups import number_text
 from medsym.errors import ConfigError
 
 Covariates = Mapping[str, str | float]
@@ -52,19 +53,21 @@ class Term:
         if value is None or value == "":
             return f"the scan states no '{self.column}', which the calibration is adjusted for"
         if self.levels:
-            known = _text(value) in self.levels
-            return None if known else f"no healthy person has {self.column} '{_text(value)}'"
+            known = number_text(value) in self.levels
+            return None if known else f"no healthy person has {self.column} '{number_text(value)}'"
         if isinstance(value, str):
             return f"'{self.column}' is '{value}', not a number"
         if not self.low <= value <= self.high:
-            seen = f"{self.low:g} to {self.high:g}"
-            return f"{self.column} {value:g} is outside that of the healthy people, {seen}"
+            seen = f"{number_text(self.low)} to {number_text(self.high)}"
+            return (
+                f"{self.column} {number_text(value)} is outside that of the healthy people, {seen}"
+            )
         return None
 
     def encode(self, value: str | float) -> list[float]:
         """Numbers of one value, as many as coefficients."""
         if self.levels:
-            return [float(_text(value) == level) for level in self.levels[1:]]
+            return [float(number_text(value) == level) for level in self.levels[1:]]
         return [(float(value) - self.mean) / self.scale]
 
 
@@ -108,7 +111,7 @@ def fit_adjustment(
         columns: what to adjust for.
 
     Raises:
-        ConfigError: MS-502 there are too few people.
+        ConfigError: MS-502 there are too few people, MS-515 a column holds numbers and words.
     """
     from sklearn.linear_model import Ridge
 
@@ -117,18 +120,40 @@ def fit_adjustment(
         [number for term in terms for number in term.encode(row[term.column])] for row in covariates
     ]
     table: NDArray[np.float64] = np.array(rows, dtype=np.float64)
-    needed = PEOPLE_PER_COEFFICIENT * (table.shape[1] + 1)
-    if len(scores) < needed:
-        raise ConfigError(
-            code="MS-502",
-            subject="--adjust",
-            cause=f"{len(scores)} healthy people are left to fit an adjustment on, {needed} needed",
-            fix="leave out --adjust, or give more healthy people (half of them are fitted on)",
-        )
-    fitted = Ridge(alpha=RIDGE).fit(table, np.log(np.maximum(scores, 1e-6)))
+    refuse_too_few(len(scores), width=table.shape[1])
+    logarithms = np.log(np.maximum(scores, 1e-6))
+    if not table.shape[1]:  # one category each: nothing but its mean can be said
+        return Adjustment(terms=tuple(terms), intercept=float(logarithms.mean()))
+    fitted = Ridge(alpha=RIDGE).fit(table, logarithms)
     numbers = iter(np.asarray(fitted.coef_, dtype=np.float64).tolist())
     done = [_with(term, [next(numbers) for _ in term.encode(_any(term))]) for term in terms]
     return Adjustment(terms=tuple(done), intercept=float(fitted.intercept_))
+
+
+def refuse_too_few(people: int, *, width: int) -> None:
+    """Refuse to fit ``width`` coefficients and an intercept on too few people.
+
+    Raises:
+        ConfigError: MS-502.
+    """
+    needed = PEOPLE_PER_COEFFICIENT * (width + 1)
+    if people < needed:
+        raise ConfigError(
+            code="MS-502",
+            subject="--adjust",
+            cause=f"{people} healthy people are left to fit an adjustment on, {needed} needed",
+            fix="leave out --adjust, or give more healthy people (half of them are fitted on)",
+        )
+
+
+def width_of(covariates: Sequence[Covariates], *, columns: Sequence[str]) -> int:
+    """Number of coefficients that a regression on these people has, without the intercept.
+
+    Raises:
+        ConfigError: MS-515 a column holds numbers and words.
+    """
+    terms = [_term(column, [row[column] for row in covariates]) for column in columns]
+    return sum(len(term.encode(_any(term))) for term in terms)
 
 
 def as_json(adjustment: Adjustment) -> dict[str, Any]:
@@ -153,8 +178,16 @@ def from_json(content: Mapping[str, Any]) -> Adjustment:
 
 def _term(column: str, stated: Sequence[str | float]) -> Term:
     numbers = [value for value in stated if not isinstance(value, str)]
-    if len(numbers) < len(stated):
-        return Term(column=column, levels=tuple(sorted({_text(value) for value in stated})))
+    words = sorted({value for value in stated if isinstance(value, str)})
+    if words and numbers:
+        raise ConfigError(
+            code="MS-515",
+            subject=f"--adjust {column}",
+            cause=f"the column holds numbers and the text '{words[0]}'",
+            fix="correct the cell, or write words in every cell if these are categories",
+        )
+    if words:
+        return Term(column=column, levels=tuple(sorted({number_text(value) for value in stated})))
     spread = float(np.std(numbers)) or 1.0
     mean, low, high = float(np.mean(numbers)), float(min(numbers)), float(max(numbers))
     return Term(column=column, mean=mean, scale=spread, low=low, high=high)
@@ -166,7 +199,3 @@ def _with(term: Term, coefficients: Sequence[float]) -> Term:
 
 def _any(term: Term) -> str | float:
     return term.levels[0] if term.levels else term.mean
-
-
-def _text(value: str | float) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)

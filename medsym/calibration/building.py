@@ -8,41 +8,21 @@ from numpy.typing import NDArray
 
 from medsym.calibration.adjustment import Adjustment, fit_adjustment
 from medsym.calibration.calibration import Calibration
-from medsym.calibration.groups import GroupColumn, group_of, missing_columns
+from medsym.calibration.checks import CalibrationSettings, check_scans
+from medsym.calibration.groups import GroupColumn, group_of
 from medsym.calibration.mean_test import mean_asymmetry_p_value
 from medsym.calibration.normative import Moments, mean_of, spread_of
 from medsym.calibration.people import (
-    Covariates,
     HealthyScan,
     by_person,
     deviations_from,
     deviations_from_others,
     moments_of,
 )
-from medsym.errors import ConfigError
 
-#: Two people are each other's healthy people; below that there is nothing to compare with.
-FEWEST_PEOPLE = 2
 _SPLIT_SEED = 0
 
 People = Mapping[str, Sequence[HealthyScan]]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CalibrationSettings:
-    """What a user chooses.
-
-    Attributes:
-        name: as it is shown.
-        group_by: columns that make the groups.
-        adjust: covariates that the scores are adjusted for; half of the people are fitted on.
-        minus_mean: take the mean asymmetry off.
-    """
-
-    name: str = "healthy scans"
-    group_by: tuple[GroupColumn, ...] = ()
-    adjust: tuple[str, ...] = ()
-    minus_mean: bool = False
 
 
 def build_calibration(
@@ -63,11 +43,10 @@ def build_calibration(
         test_mean: also test whether there is a mean asymmetry.
 
     Raises:
-        ConfigError: MS-501, MS-504 as ``check_columns``, MS-502 as ``fit_adjustment``, MS-503 too
-            few people, MS-510 a scan belongs to two people.
+        ConfigError: as ``check_scans``, and MS-502 as ``fit_adjustment``.
     """
     people = by_person(scans)
-    _check(people, settings)
+    check_scans(people, settings)
     parts = _with_adjustment(people, settings) if settings.adjust else _all_of(people, settings)
     ordered = [scan for person in people.values() for scan in person]
     numbers = {person: number for number, person in enumerate(people)}
@@ -81,6 +60,7 @@ def build_calibration(
         mean_p_value=mean_asymmetry_p_value(people) if test_mean else None,
         num_spread=round(parts.moments.count),
         scores=parts.scores,
+        largest=parts.largest,
         groups=parts.groups,
         group_by=settings.group_by,
         adjustment=parts.adjustment,
@@ -88,7 +68,7 @@ def build_calibration(
         feature_names=names,
         owners=np.array([numbers[scan.person] for scan in ordered], dtype=np.int64),
         feature_groups=tuple(str(group_of(s.covariates, settings.group_by)) for s in ordered),
-        scan_hashes=tuple(sorted(scan.sha256 for scan in ordered)),
+        scan_hashes=tuple(sorted({h for scan in ordered for h in scan.hashes})),
         counts={"people": len(people), "scans": len(ordered), "left_out": left_out},
     )
 
@@ -97,6 +77,7 @@ def build_calibration(
 class _Parts:
     moments: Moments
     scores: NDArray[np.float32]
+    largest: NDArray[np.float32]
     groups: tuple[str, ...]
     adjustment: Adjustment | None = None
 
@@ -105,7 +86,9 @@ def _all_of(people: People, settings: CalibrationSettings) -> _Parts:
     """Every person against all others."""
     deviations = deviations_from_others(people, minus_mean=settings.minus_mean)
     scores, groups = _per_group(people, deviations, settings.group_by)
-    return _Parts(moments=moments_of(people), scores=scores, groups=groups)
+    return _Parts(
+        moments=moments_of(people), scores=scores, largest=_largest(deviations), groups=groups
+    )
 
 
 def _with_adjustment(people: People, settings: CalibrationSettings) -> _Parts:
@@ -113,9 +96,11 @@ def _with_adjustment(people: People, settings: CalibrationSettings) -> _Parts:
     fitted, scored = split(people)
     moments = moments_of(fitted)
     known = deviations_from_others(fitted, minus_mean=settings.minus_mean)
-    rows = [(max(known[person]), fitted[person][0].covariates) for person in fitted]
+    worst = [max(zip(known[p], fitted[p], strict=True), key=_deviation) for p in fitted]
     adjustment = fit_adjustment(
-        [score for score, _ in rows], [row for _, row in rows], columns=settings.adjust
+        [score for score, _ in worst],
+        [scan.covariates for _, scan in worst],
+        columns=settings.adjust,
     )
     raw = deviations_from(scored, moments, minus_mean=settings.minus_mean)
     kept = {person: scans for person, scans in scored.items() if _usable(scans, adjustment)}
@@ -127,7 +112,22 @@ def _with_adjustment(people: People, settings: CalibrationSettings) -> _Parts:
         for person, scans in kept.items()
     }
     scores, groups = _per_group(kept, divided, settings.group_by)
-    return _Parts(moments=moments, scores=scores, groups=groups, adjustment=adjustment)
+    return _Parts(
+        moments=moments,
+        scores=scores,
+        largest=_largest({**known, **raw}),
+        groups=groups,
+        adjustment=adjustment,
+    )
+
+
+def _deviation(pair: tuple[float, HealthyScan]) -> float:
+    return pair[0]
+
+
+def _largest(deviations: Mapping[str, Sequence[float]]) -> NDArray[np.float32]:
+    """(people,) ascending largest deviation of each person, SD."""
+    return np.sort(np.array([max(found) for found in deviations.values()], dtype=np.float32))
 
 
 def _usable(scans: Sequence[HealthyScan], adjustment: Adjustment) -> bool:
@@ -157,45 +157,3 @@ def _per_group(
             largest[key] = max(value, largest.get(key, 0.0))
     scores = np.array(list(largest.values()), dtype=np.float32)
     return scores, tuple(group for _, group in largest)
-
-
-def check_columns(covariates: Mapping[str, Covariates], settings: CalibrationSettings) -> None:
-    """Find out before anything is measured whether everybody states what is asked for.
-
-    Args:
-        covariates: of each person or scan, by name.
-        settings: what is asked for.
-
-    Raises:
-        ConfigError: MS-501 a column of the adjustment is missing, MS-504 one of the groups.
-    """
-    for name, row in covariates.items():
-        missing = missing_columns(row, settings.group_by)
-        if missing:
-            _refuse("MS-504", name, f"states no usable '{missing[0]}', which groups are made by")
-        for column in settings.adjust:
-            if row.get(column) in (None, ""):
-                _refuse("MS-501", name, f"states no '{column}', which is adjusted for")
-
-
-def _check(people: People, settings: CalibrationSettings) -> None:
-    if len(people) < FEWEST_PEOPLE:
-        raise ConfigError(
-            code="MS-503",
-            subject="healthy scans",
-            cause=f"{len(people)} people with a usable scan",
-            fix=f"give scans of {FEWEST_PEOPLE} or more people; 19 for a false-alarm rate of 5 %",
-        )
-    owners: dict[str, str] = {}
-    for person, scans in people.items():
-        for scan in scans:
-            check_columns({person: scan.covariates}, settings)
-            other = owners.setdefault(scan.sha256 or f"{person} {len(owners)}", person)
-            if other != person:
-                cause = f"has the same scan as {other}: one person under two names?"
-                _refuse("MS-510", person, cause)
-
-
-def _refuse(code: str, subject: str, cause: str) -> None:
-    fix = "correct the table of participants, or leave this person out"
-    raise ConfigError(code=code, subject=subject, cause=cause, fix=fix)

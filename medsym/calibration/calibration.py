@@ -1,6 +1,6 @@
 """A calibration: normative maps and scores of healthy people, ready to judge new scans."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ class Calibration:
         num_spread: people behind spread and mean.
         scores: (k,) float32, largest deviation of each person in each of their groups, SD, divided
             by the factor of the adjustment.
+        largest: (people,) ascending float32, largest deviation of every person, SD; never divided.
         groups: (k,) label of the group of each score; "" without groups.
         group_by: columns that make the groups.
         adjustment: of the scores, by covariates; None without.
@@ -43,7 +44,7 @@ class Calibration:
         feature_names: (d,)
         owners: (s,) number of the person of each row.
         feature_groups: (s,) label of the group of each row.
-        scan_hashes: of the files of the scans.
+        scan_hashes: of the files of the scans, and of their voxels and affines.
         counts: people, scans, scans left out.
         sha256: of the manifest; "" before it is written.
         folder: where it was read from, absolute; None before it is written.
@@ -57,6 +58,7 @@ class Calibration:
     mean_p_value: float | None
     num_spread: int
     scores: NDArray[np.float32]
+    largest: NDArray[np.float32]
     groups: tuple[str, ...]
     group_by: tuple[GroupColumn, ...] = ()
     adjustment: Adjustment | None = None
@@ -75,27 +77,29 @@ class Calibration:
         adjusted = self.adjustment.columns if self.adjustment else ()
         return tuple(dict.fromkeys([*(c.column for c in self.group_by), *adjusted]))
 
-    def compare(self, covariates: Covariates, *, alpha: float) -> Comparison:
+    def compare(
+        self, covariates: Covariates, *, alpha: float, hashes: Collection[str] = ()
+    ) -> Comparison:
         """What a scan is compared with.
 
         Without the columns that it needs, or with too few people, there is no p-value: the reason
-        says why, and nobody else stands in. The maxima are then those of everybody, only so that
-        no finding is below what healthy people reach.
+        says why, and nobody else stands in. The maxima are then the largest deviations of
+        everybody as they were measured, not divided by any adjustment, only so that no finding is
+        below what healthy people reach.
 
         Args:
             covariates: of the scan.
             alpha: false-alarm rate that is asked for.
+            hashes: of the scan's file and content; a scan that made the calibration has no p-value.
         """
         group = group_of(covariates, self.group_by)
         own = np.array([label == group for label in self.groups], dtype=bool)
         reason = self._reason(covariates, group=group, n=int(own.sum()), alpha=alpha)
-        factor = 1.0
-        if self.adjustment and self.adjustment.problem(covariates) is None:
-            factor = self.adjustment.factor(covariates)
-        scores = self.scores if reason else self.scores[own]
+        if set(hashes) & set(self.scan_hashes):
+            reason = "the scan is one of those that made the calibration"
         reference = DeviationReference(
             spread=self.spread,
-            maxima=np.sort(scores * np.float32(factor)),
+            maxima=self.largest if reason else self._maxima(covariates, own=own),
             num_spread=self.num_spread,
             mean=self.mean if self.minus_mean else None,
         )
@@ -111,6 +115,11 @@ class Calibration:
         )
         return Comparison(reference=reference, use=use)
 
+    def _maxima(self, covariates: Covariates, *, own: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """Scores of a group at the covariates of a scan, ascending, SD."""
+        factor = self.adjustment.factor(covariates) if self.adjustment else 1.0
+        return np.sort(self.scores[own] * np.float32(factor))
+
     def _reason(
         self, covariates: Covariates, *, group: str | None, n: int, alpha: float
     ) -> str | None:
@@ -122,15 +131,12 @@ class Calibration:
         whom = f"the group {group} of the calibration" if group else "the calibration"
         return too_few(n, alpha=alpha, whom=whom)
 
-    def judge(
-        self, use: CalibrationUse, *, features: Mapping[str, float], sha256: str
-    ) -> CalibrationUse:
+    def judge(self, use: CalibrationUse, *, features: Mapping[str, float]) -> CalibrationUse:
         """The use of the calibration with the test whether the scan is exchangeable.
 
         Args:
             use: of ``compare``.
             features: of the scan.
-            sha256: of its file.
         """
         label = use.group or ""
         rows = np.array([group == label for group in self.feature_groups], dtype=bool)
@@ -138,8 +144,7 @@ class Calibration:
         found = exchangeability(
             self.features[rows], self.owners[rows], scan=row, names=self.feature_names
         )
-        own = bool(sha256) and sha256 in self.scan_hashes
-        return replace(use, exchangeability=found, own_scan=own)
+        return replace(use, exchangeability=found)
 
     def check_model(self, manifest: Mapping[str, Any]) -> None:
         """Refuse a model that it was not made with.

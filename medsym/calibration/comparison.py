@@ -54,7 +54,6 @@ class CalibrationUse:
         caution: sentence that goes with every p-value of a synthetic reference; None for people.
         reason: sentence that says why no p-value is given; None if one is.
         exchangeability: None where that cannot be tested.
-        own_scan: True if the scan itself made the calibration.
         features: what the test of exchangeability looks at.
     """
 
@@ -68,14 +67,11 @@ class CalibrationUse:
     caution: str | None = None
     reason: str | None = None
     exchangeability: Exchangeability | None = None
-    own_scan: bool = False
     features: Mapping[str, float] | None = None
 
     @property
     def warning(self) -> str | None:
         """Why the p-value may not be trusted; None if nothing is known."""
-        if self.own_scan:
-            return "the scan is one of those that made the calibration: its p-value is invalid"
         return self.exchangeability.warning if self.exchangeability else None
 
     @property

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest, kstest
 
-from medsym.calibration.building import CalibrationSettings, build_calibration
+from medsym.calibration.building import build_calibration
+from medsym.calibration.checks import CalibrationSettings, check_folds
 from medsym.calibration.people import HealthyScan, by_person
-from medsym.errors import ConfigError
 
 #: Rates that are looked at.
 ALPHAS = (0.05, 0.1, 0.2, 0.3, 0.5)
@@ -43,13 +43,7 @@ def cross_validate(
         ConfigError: MS-508 fewer people than folds.
     """
     people = by_person(scans)
-    if not 2 <= folds <= len(people):
-        raise ConfigError(
-            code="MS-508",
-            subject="--cross-validate",
-            cause=f"{len(people)} people do not make {folds} folds",
-            fix=f"give a number from 2 to {len(people)}",
-        )
+    check_folds(folds, people=len(people))
     order = np.random.default_rng(_SEED).permutation(len(people))
     names = list(people)
     outcomes: list[_Outcome] = []
@@ -88,7 +82,7 @@ def _judged(
         smooth, warned = 1.0, None
         for scan in scans:
             found = calibration.compare(scan.covariates, alpha=0.5)
-            use = calibration.judge(found.use, features=scan.features, sha256="")
+            use = calibration.judge(found.use, features=scan.features)
             if use.exchangeability:
                 warned = bool(warned) or use.warning is not None
             if use.reason:

@@ -56,7 +56,7 @@ class GroupColumn:
 
     def text(self) -> str:
         """As ``parse`` reads it."""
-        limits = ",".join(f"{edge:g}" for edge in self.edges)
+        limits = ",".join(number_text(edge) for edge in self.edges)
         return f"{self.column}:{limits}" if limits else self.column
 
     def label(self, covariates: Covariates) -> str | None:
@@ -65,16 +65,27 @@ class GroupColumn:
         if value is None or value == "":
             return None
         if not self.edges:
-            return (
-                f"{self.column}={value:g}" if isinstance(value, float) else f"{self.column}={value}"
-            )
+            return f"{self.column}={number_text(value)}"
         if isinstance(value, str) or not math.isfinite(value):
             return None
         place = bisect_right(self.edges, value)
-        low = f"{self.edges[place - 1]:g}" if place else ""
-        high = f"{self.edges[place]:g}" if place < len(self.edges) else ""
+        low = number_text(self.edges[place - 1]) if place else ""
+        high = number_text(self.edges[place]) if place < len(self.edges) else ""
         band = f"{low}-{high}" if low and high else (f"from {low}" if low else f"below {high}")
         return f"{self.column}={band}"
+
+
+def number_text(value: str | float) -> str:
+    """A cell as text with every digit of a number, so that two values never become one.
+
+    Example:
+        >>> number_text(1000001.0), number_text(0.1), number_text("A")
+        ('1000001', '0.1', 'A')
+    """
+    if isinstance(value, str):
+        return value
+    number = float(value)
+    return f"{number:.0f}" if number.is_integer() else repr(number)
 
 
 def group_of(covariates: Covariates, columns: Sequence[GroupColumn]) -> str | None:

@@ -43,6 +43,7 @@ class HealthyScan:
     Attributes:
         person: whose scan it is.
         sha256: of the scan's file.
+        content_sha256: of its voxels and affine; the same for a file packed anew.
         values: (m,) regional asymmetry of the compared voxels of one half, nats.
         places: (3, m) where on the reference grid they lie.
         moments: of this scan.
@@ -57,6 +58,12 @@ class HealthyScan:
     moments: Moments
     features: Mapping[str, float] = field(default_factory=dict)
     covariates: Covariates = field(default_factory=dict)
+    content_sha256: str = ""
+
+    @property
+    def hashes(self) -> tuple[str, ...]:
+        """By which the scan is recognised."""
+        return tuple(known for known in (self.sha256, self.content_sha256) if known)
 
     @classmethod
     def of(
@@ -69,6 +76,7 @@ class HealthyScan:
         sha256: str = "",
         features: Mapping[str, float] | None = None,
         covariates: Covariates | None = None,
+        content_sha256: str = "",
     ) -> "HealthyScan":
         """Keep a scan.
 
@@ -80,6 +88,7 @@ class HealthyScan:
             sha256: of the scan's file.
             features: for the test of exchangeability.
             covariates: columns such as age, sex, site.
+            content_sha256: of its voxels and affine.
         """
         half = domain.copy()
         half[domain.shape[0] // 2 :] = False
@@ -92,6 +101,7 @@ class HealthyScan:
             moments=Moments.of_case(averaged, domain=domain, brain=brain),
             features=features or {},
             covariates=covariates or {},
+            content_sha256=content_sha256,
         )
 
     def largest_deviation(

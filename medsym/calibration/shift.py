@@ -5,8 +5,10 @@ Lesions aside, it should look like them: noise, voxel size, agreement of the mas
 score is the Mahalanobis distance from the mean of all of them *and the scan itself*, with a
 covariance shrunk as Ledoit and Wolf do (J. Multivariate Anal. 88:365, 2004; scikit-learn). Because
 the scan takes part like any other, the p-value is exact for exchangeable people: the warning comes
-for at most ``WARNING_RATE`` of the scans like those of the calibration. Silence proves nothing: it
-sees what the features see.
+for at most ``WARNING_RATE`` of the scans like those of the calibration. A new scan is one scan, so
+each person takes part with one scan too, chosen without looking at the features: with all scans of
+a person, the others would pull the mean towards them and the new scan would stand out. Silence
+proves nothing: it sees what the features see.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,21 +34,21 @@ def exchangeability(
 
     Args:
         table: (s, d) features of its scans.
-        owners: (s,) whose scan each row is; a person counts once, by the most unusual scan.
+        owners: (s,) whose scan each row is; the first row of each person counts. Rows are in the
+            order of the scans' hashes, which says nothing about the features.
         scan: (d,) features of the new scan.
         names: of the features.
 
     Returns:
         None if there are too few people for ``WARNING_RATE``.
     """
-    people = np.unique(owners)
+    people, first = np.unique(owners, return_index=True)
     if people.size < fewest_cases(WARNING_RATE):
         return None
-    scaled = _standardised(np.vstack([table, scan]))
-    distances = _distances(scaled)
-    of_people = np.array([distances[:-1][owners == person].max() for person in people])
-    p = float(p_values(np.sort(of_people), distances[-1:])[0])
-    warning = None if p > WARNING_RATE else _sentence(table, scan, names)
+    one_each = table[first]
+    distances = _distances(_standardised(np.vstack([one_each, scan])))
+    p = float(p_values(np.sort(distances[:-1]), distances[-1:])[0])
+    warning = None if p > WARNING_RATE else _sentence(one_each, scan, names)
     return Exchangeability(p_value=p, false_alarm_rate=WARNING_RATE, warning=warning)
 
 

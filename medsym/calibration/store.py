@@ -25,7 +25,7 @@ from medsym.strict_json import to_json
 from medsym.volumes.output_file import write_atomically
 
 MANIFEST, TENSORS = "calibration.json", "calibration.safetensors"
-FORMAT = 1
+FORMAT = 2
 
 
 def save_calibration(folder: Path, calibration: Calibration) -> Calibration:
@@ -42,6 +42,7 @@ def save_calibration(folder: Path, calibration: Calibration) -> Calibration:
         "spread": calibration.spread,
         "mean": calibration.mean,
         "scores": calibration.scores,
+        "largest": calibration.largest,
         "features": calibration.features,
         "owners": calibration.owners,
     }
@@ -78,7 +79,7 @@ def _manifest(calibration: Calibration) -> dict[str, Any]:
         "num_spread": c.num_spread,
         "minus_mean": c.minus_mean,
         "mean_p_value": c.mean_p_value,
-        "group_by": [column.text() for column in c.group_by],
+        "group_by": [{"column": g.column, "edges": list(g.edges)} for g in c.group_by],
         "groups": list(c.groups),
         "adjustment": as_json(c.adjustment) if c.adjustment else None,
         "feature_names": list(c.feature_names),
@@ -131,8 +132,14 @@ def _calibration(
         mean_p_value=None if mean_p is None else float(mean_p),
         num_spread=int(content["num_spread"]),
         scores=tensors["scores"].astype(np.float32),
+        largest=tensors["largest"].astype(np.float32),
         groups=tuple(str(group) for group in content["groups"]),
-        group_by=tuple(GroupColumn.parse(str(text)) for text in content["group_by"]),
+        group_by=tuple(
+            GroupColumn(
+                column=str(row["column"]), edges=tuple(float(edge) for edge in row["edges"])
+            )
+            for row in content["group_by"]
+        ),
         adjustment=None if adjustment is None else from_json(adjustment),
         features=tensors["features"].astype(np.float64),
         feature_names=tuple(str(name) for name in content["feature_names"]),
@@ -148,7 +155,7 @@ def _sound(c: Calibration) -> bool:
     """True if the maps obey the mirror and every array has its length."""
     if c.spread.shape != REFERENCE_SHAPE or c.mean.shape != REFERENCE_SHAPE:
         return False
-    numbers = (c.spread, c.mean, c.scores, c.features)
+    numbers = (c.spread, c.mean, c.scores, c.largest, c.features)
     rows = len(c.feature_groups)
     return (
         all(bool(np.isfinite(values).all()) for values in numbers)
@@ -157,6 +164,8 @@ def _sound(c: Calibration) -> bool:
         and np.array_equal(c.mean, -c.mean[::-1])
         and c.scores.shape == (len(c.groups),)
         and float(c.scores.min(initial=0.0)) >= 0.0
+        and c.largest.ndim == 1
+        and float(c.largest.min(initial=0.0)) >= 0.0
         and c.features.shape == (rows, len(c.feature_names))
         and c.owners.shape == (rows,)
     )

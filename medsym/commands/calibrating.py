@@ -9,24 +9,25 @@ from medsym.commands.screening import screen_options
 from medsym.errors import ConfigError
 
 if TYPE_CHECKING:
-    from medsym.calibration.building import CalibrationSettings
     from medsym.calibration.calibration import Calibration
+    from medsym.calibration.checks import CalibrationSettings
     from medsym.screening.calibrating import Measured
     from medsym.screening.manifest import ScanEntry
 
 
 def calibrate(arguments: argparse.Namespace) -> int:
     """Measure healthy scans, calibrate on them, and say how well it holds."""
-    from medsym.calibration.building import build_calibration, check_columns
+    from medsym.calibration.building import build_calibration
+    from medsym.calibration.checks import check_people
     from medsym.calibration.store import check_free, save_calibration
     from medsym.models.store import load_model
-    from medsym.screening.calibrating import measure_healthy
+    from medsym.screening.calibrating import measure_healthy, people_of
     from medsym.screening.records import model_identity
 
     settings = _settings(arguments)
     check_free(arguments.out)
     entries = _entries(arguments)
-    check_columns({entry.name.case: entry.covariates for entry in entries}, settings)
+    check_people(people_of(entries), settings, folds=arguments.cross_validate)
     model = load_model(arguments.model)
     with stoppable():
         measured = measure_healthy(
@@ -45,7 +46,7 @@ def calibrate(arguments: argparse.Namespace) -> int:
 
 
 def _settings(arguments: argparse.Namespace) -> "CalibrationSettings":
-    from medsym.calibration.building import CalibrationSettings
+    from medsym.calibration.checks import CalibrationSettings
     from medsym.calibration.groups import GroupColumn
 
     return CalibrationSettings(
@@ -70,11 +71,14 @@ def _report(
     numbers: dict[str, Any] = {"calibration": _summary(calibration)}
     tables = [threshold_table(calibration)]
     if arguments.cross_validate is not None:
-        found = cross_validate(
-            measured.scans, settings, folds=arguments.cross_validate, model=calibration.model
-        )
-        numbers["cross_validation"] = found
-        tables.append(cross_validation_table(found))
+        folds = arguments.cross_validate
+        try:
+            found = cross_validate(measured.scans, settings, folds=folds, model=calibration.model)
+        except ConfigError as error:  # scans that were left out may leave too few people
+            complain(f"no cross-validation, the calibration is written all the same: {error}")
+        else:
+            numbers["cross_validation"] = found
+            tables.append(cross_validation_table(found))
     show("\n\n".join(tables), numbers=numbers, path=arguments.json)
 
 

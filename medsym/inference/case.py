@@ -156,7 +156,7 @@ def analyse_scan(
     stated = StatedMasks(brain=brain_mask, exclusion=exclusion)
     healthy = calibration or reference or reference_of(model)
     against = comparison_with(
-        healthy, model=model, covariates=covariates, alpha=options.false_alarm_rate
+        healthy, model=model, covariates=covariates, alpha=options.false_alarm_rate, scan=scan
     )
     clock.enter("prepare")
     with one_thread():

@@ -11,6 +11,7 @@ from medsym.inference.gate import GateValues
 from medsym.inference.maps import CaseMaps
 from medsym.models.store import LoadedModel
 from medsym.volumes.prepared import PreparedScan
+from medsym.volumes.volume import Volume, content_sha256
 
 Covariates = Mapping[str, str | float]
 
@@ -21,6 +22,7 @@ def comparison_with(
     model: LoadedModel,
     covariates: Covariates | None,
     alpha: float,
+    scan: Volume,
 ) -> Comparison:
     """What a scan is compared with.
 
@@ -29,14 +31,21 @@ def comparison_with(
         model: network and manifest.
         covariates: columns such as age, sex, site of this scan.
         alpha: false-alarm rate that is asked for.
+        scan: recognised if it made the calibration itself.
 
     Raises:
         ConfigError: MS-505 the calibration was made with another model.
     """
     if isinstance(healthy, Calibration):
         healthy.check_model(model.manifest)
-        return healthy.compare(covariates or {}, alpha=alpha)
+        return healthy.compare(covariates or {}, alpha=alpha, hashes=hashes_of(scan))
     return Comparison.with_reference(healthy, alpha=alpha, manifest=model.manifest)
+
+
+def hashes_of(scan: Volume) -> tuple[str, ...]:
+    """By which a scan is recognised: its file's hash, and that of its content."""
+    content = content_sha256(scan)
+    return (scan.sha256, content) if scan.sha256 else (content,)
 
 
 def use_of(
@@ -51,5 +60,5 @@ def use_of(
     features = scan_features(maps, prepared=prepared, gate=gate)
     known = replace(use, features=features)
     if isinstance(healthy, Calibration):
-        return healthy.judge(known, features=features, sha256=prepared.scan.sha256 or "")
+        return healthy.judge(known, features=features)
     return known

@@ -1,18 +1,20 @@
 """Measure healthy scans for a calibration: each goes through the analysis that judges patients."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from medsym.calibration.people import HealthyScan
-from medsym.errors import MedsymError
+from medsym.errors import ConfigError, MedsymError
 from medsym.inference.case import CaseResult, analyse_scan, reference_of
+from medsym.inference.clock import one_thread
 from medsym.inference.maps import regional
 from medsym.models.store import LoadedModel
 from medsym.screening.manifest import ScanEntry
 from medsym.screening.progress import Progress
 from medsym.screening.runner import ScreenOptions
 from medsym.screening.sources import read_source
+from medsym.volumes.volume import content_sha256
 
 #: Covariate that says whose scan it is where one person has several subject labels.
 PERSON = "person"
@@ -29,6 +31,33 @@ class Measured:
 
     scans: tuple[HealthyScan, ...]
     left_out: tuple[tuple[str, str], ...]
+
+
+def person_of(entry: ScanEntry) -> str:
+    """Whose scan an entry is."""
+    return str(entry.covariates.get(PERSON, entry.name.subject))
+
+
+def people_of(entries: Sequence[ScanEntry]) -> dict[str, dict[str, Mapping[str, str | float]]]:
+    """Covariates of every scan of each person.
+
+    Raises:
+        ConfigError: MS-516 nothing says whose scan one is: two visits of somebody would count as
+            two people, and the promised rate would not hold.
+    """
+    unknown = [e for e in entries if not e.name.subject_stated and PERSON not in e.covariates]
+    if unknown:
+        raise ConfigError(
+            code="MS-516",
+            subject=unknown[0].path.name,
+            cause=f"nothing says whose scan this is ({len(unknown)} of {len(entries)} scans)",
+            fix="name files sub-<person>_T1w.nii.gz, or give a table with a row per scan and the "
+            f"columns scan and {PERSON}",
+        )
+    people: dict[str, dict[str, Mapping[str, str | float]]] = {}
+    for entry in entries:
+        people.setdefault(person_of(entry), {})[entry.name.case] = entry.covariates
+    return people
 
 
 def measure_healthy(
@@ -65,15 +94,16 @@ def measure_healthy(
                 raise entry.refusal
             show("read")
             source = read_source(entry, read=options.read)
-            result = analyse_scan(
-                source.scan,
-                model,
-                options=options.analysis,
-                reference=reference,
-                progress=show,
-                brain_mask=source.brain_mask,
-                exclusion=source.exclusion,
-            )
+            with one_thread():  # as in screening: other thread counts give other last digits
+                result = analyse_scan(
+                    source.scan,
+                    model,
+                    options=options.analysis,
+                    reference=reference,
+                    progress=show,
+                    brain_mask=source.brain_mask,
+                    exclusion=source.exclusion,
+                )
         except MedsymError as error:
             left_out.append((entry.name.case, str(error)))
             show("refused")
@@ -94,8 +124,9 @@ def kept_of(result: CaseResult, entry: ScanEntry) -> HealthyScan:
         regional(maps.asymmetry, domain=maps.domain, spacing_mm=spacing),
         domain=maps.domain,
         brain=maps.brain,
-        person=str(entry.covariates.get(PERSON, entry.name.subject)),
+        person=person_of(entry),
         sha256=result.prepared.scan.sha256 or "",
+        content_sha256=content_sha256(result.prepared.scan),
         features=result.calibration.features,
         covariates=entry.covariates,
     )

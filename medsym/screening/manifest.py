@@ -161,7 +161,12 @@ def _stated_name(row: Row) -> CaseName:
     session = None if row.session is None else clean_label(row.session.removeprefix("ses-"))
     if row.case is not None:
         name = name_of(Path(row.case))
-        return replace(name, subject=subject or name.subject, session=session or name.session)
+        return replace(
+            name,
+            subject=subject or name.subject,
+            session=session or name.session,
+            subject_stated=name.subject_stated or subject is not None,
+        )
     assert subject is not None
     if of_file.subject == subject and of_file.session == session and "_" in of_file.case:
         return of_file

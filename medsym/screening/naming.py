@@ -34,11 +34,14 @@ class CaseName:
         case: identifier that every file of the case begins with, such as "sub-01_T1w".
         subject: BIDS subject label, such as "01".
         session: BIDS session label or None.
+        subject_stated: False if the subject is only the file's own name, which need not be whose
+            it is.
     """
 
     case: str
     subject: str
     session: str | None
+    subject_stated: bool = True
 
     @property
     def folder(self) -> tuple[str, ...]:
@@ -103,7 +106,7 @@ def name_of(path: Path, *, prefix: str = "") -> CaseName:
     if match and not prefix and len(stem) <= MAX_LENGTH:
         return CaseName(case=stem, subject=match["subject"], session=match["session"])
     label = clean_label(f"{prefix}/{stem}" if prefix else stem)
-    return CaseName(case=f"sub-{label}", subject=label, session=None)
+    return CaseName(case=f"sub-{label}", subject=label, session=None, subject_stated=False)
 
 
 def name_cases(paths: Sequence[Path]) -> dict[Path, CaseName]:

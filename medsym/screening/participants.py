@@ -58,7 +58,14 @@ def with_participants(
         seen = ", ".join(sorted({entry.name.subject for entry in entries})[:3])
         raise _refused(table, f"knows {known}, but the scans belong to {seen}")
     return tuple(
-        replace(entry, covariates={**people.get(entry.name.subject, {}), **entry.covariates})
+        replace(
+            entry,
+            name=replace(
+                entry.name,
+                subject_stated=entry.name.subject_stated or entry.name.subject in people,
+            ),
+            covariates={**people.get(entry.name.subject, {}), **entry.covariates},
+        )
         for entry in entries
     )
 

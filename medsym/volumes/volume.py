@@ -1,5 +1,6 @@
 """Volume: voxels together with the affine that says where they are in the patient."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,3 +122,11 @@ def _problem(voxels: np.ndarray, affine: np.ndarray, source: str) -> str:
     if source not in AFFINE_SOURCES:
         return f"affine_source is '{source}', not one of {', '.join(AFFINE_SOURCES)}"
     return ""
+
+
+def content_sha256(volume: Volume) -> str:
+    """Hash of voxels and affine: the same for the same scan in a file that was packed anew."""
+    digest = hashlib.sha256(np.asarray(volume.affine, dtype="<f8").tobytes())
+    digest.update(repr(volume.voxels.shape).encode("ascii"))
+    digest.update(np.asarray(volume.voxels, dtype="<f4").tobytes())
+    return digest.hexdigest()

@@ -4,13 +4,9 @@ import numpy as np
 import pytest
 
 from medsym.calibration.adjustment import as_json, fit_adjustment, from_json
-from medsym.calibration.building import (
-    CalibrationSettings,
-    build_calibration,
-    check_columns,
-    split,
-)
+from medsym.calibration.building import build_calibration, split
 from medsym.calibration.calibration import Calibration
+from medsym.calibration.checks import CalibrationSettings, check_columns, check_people
 from medsym.calibration.conformal import p_values
 from medsym.calibration.groups import GroupColumn, group_of
 from medsym.calibration.people import HealthyScan, by_person
@@ -141,6 +137,86 @@ def test_the_people_who_are_fitted_on_give_no_p_value() -> None:
     assert found.num_spread == 21
 
 
+@pytest.mark.parametrize("covariates", [{"age": 95.0}, {}, {"age": "old"}])
+def test_without_an_adjustment_the_limit_is_what_healthy_people_reach(
+    covariates: dict[str, float | str],
+) -> None:
+    rng = np.random.default_rng(6)
+    scans = [aged(rng, number) for number in range(60)]
+    found = made(scans, adjust=("age",)).compare(covariates, alpha=0.05)
+    assert found.use.reason
+    reached = max(scan.largest_deviation(found.reference.spread) for scan in scans)
+    assert found.reference.strictest(0.0) >= reached * (1 - 1e-6)  # SD, not multiples of a factor
+
+
+def test_a_column_in_which_all_are_alike_adjusts_for_nothing_and_abstains_elsewhere() -> None:
+    rng = np.random.default_rng(7)
+    found = made([aged(rng, number) for number in range(40)], adjust=("sex",))
+    assert found.compare({"sex": "F"}, alpha=0.05).use.reason is None
+    assert "no healthy person has sex 'M'" in str(
+        found.compare({"sex": "M"}, alpha=0.05).use.reason
+    )
+
+
+def test_a_regression_takes_the_covariates_of_the_scan_that_deviates_most() -> None:
+    rng = np.random.default_rng(8)
+    scans = []
+    for number in range(60):
+        values, person = draw(rng), f"p{number:03d}"
+        # a small early scan and a large late one, in both orders of their hashes
+        for age, size in ((30.0 + number % 7, 0.1), (70.0 + number % 7, 1.0)):
+            label = f"{person}-{(number + (age > 60)) % 2}"
+            scans.append(
+                scan_of(size * values, person=person, sha256=label, covariates={"age": age})
+            )
+    (term,) = made(scans, adjust=("age",)).adjustment.terms
+    assert term.low >= 70.0
+
+
+def test_every_digit_of_a_code_or_a_limit_counts() -> None:
+    rng = np.random.default_rng(9)
+    sites = (1000001.0, 1000002.0)
+    scans = [
+        scan_of(draw(rng), person=f"p{i}", covariates={"site": sites[i % 2]}) for i in range(40)
+    ]
+    found = made(scans, group_by=(GroupColumn.parse("site"),))
+    assert found.compare({"site": sites[1]}, alpha=0.05).use.n == 20
+    column = GroupColumn.parse("date:20240115,20240180.5")
+    assert GroupColumn.parse(column.text()) == column
+    rows = [{"site": sites[i % 2]} for i in range(20)]
+    texts = [{"site": str(int(row["site"]))} for row in rows]
+    assert len(fit_adjustment([1.0] * 20, texts, columns=["site"]).terms[0].levels) == 2
+
+
+def test_one_wrong_cell_does_not_turn_ages_into_categories() -> None:
+    rows = [{"age": float(i)} for i in range(20)] + [{"age": "65y"}]
+    with pytest.raises(ConfigError, match=r"MS-515 .*age.*65y"):
+        fit_adjustment([1.0] * 21, rows, columns=["age"])
+
+
+@pytest.mark.parametrize(
+    ("count", "folds", "code"),
+    [
+        (18, None, "MS-502"),
+        (19, None, None),
+        (20, 2, "MS-502"),
+        (20, 21, "MS-508"),
+        (1, 2, "MS-503"),
+    ],
+)
+def test_too_few_people_are_found_before_anything_is_measured(
+    count: int, folds: int | None, code: str | None
+) -> None:
+    settings = CalibrationSettings(adjust=("age",))
+    people = {f"p{i}": {"a": {"age": 50.0 + i}, "b": {"age": 60.0 + i}} for i in range(count)}
+    people = {p: {f"{p}{name}": row for name, row in rows.items()} for p, rows in people.items()}
+    if code is None:
+        check_people(people, settings, folds=folds)
+        return
+    with pytest.raises(ConfigError, match=code):
+        check_people(people, settings, folds=folds)
+
+
 def test_missing_columns_are_found_before_anything_is_measured() -> None:
     settings = CalibrationSettings(group_by=(GroupColumn.parse("site"),), adjust=("age",))
     with pytest.raises(ConfigError, match="MS-504 b"):
@@ -157,3 +233,8 @@ def test_one_scan_under_two_names_is_refused() -> None:
         made(twins)
     with pytest.raises(ConfigError, match="MS-503"):
         made(twins[:1])
+    packed = [
+        scan_of(values, person=name, sha256=f"file {name}", content_sha256="same") for name in "ab"
+    ]
+    with pytest.raises(ConfigError, match="MS-510 b"):
+        made(packed)

@@ -49,6 +49,19 @@ def test_a_feature_that_never_varied_warns_as_soon_as_it_does() -> None:
     assert "plane" in str(found.warning)
 
 
+def test_people_with_many_scans_change_nothing_about_the_rate() -> None:
+    rng = np.random.default_rng(4)
+    warned = []
+    for _ in range(300):
+        own = features(rng, 20)
+        rows = np.repeat(own[:-1], 4, axis=0) + 0.3 * rng.standard_normal((76, 4))
+        scan = own[-1] + 0.3 * rng.standard_normal(4)
+        found = exchangeability(rows, np.arange(76) // 4, scan=scan, names=NAMES)
+        assert found is not None
+        warned.append(found.warning is not None)
+    assert 0.01 <= np.mean(warned) <= WARNING_RATE + 3 * np.sqrt(WARNING_RATE / 300)
+
+
 def test_many_scans_of_few_people_are_few() -> None:
     rng = np.random.default_rng(3)
     rows = features(rng, 100)

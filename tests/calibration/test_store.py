@@ -1,14 +1,16 @@
 """Calibrations on disk: read back as they were, refused when changed or of another model."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from medsym.calibration.building import CalibrationSettings, build_calibration
+from medsym.calibration.building import build_calibration
 from medsym.calibration.calibration import Calibration
+from medsym.calibration.checks import CalibrationSettings
 from medsym.calibration.cross_validation import cross_validate
 from medsym.calibration.groups import GroupColumn
 from medsym.calibration.mean_test import mean_asymmetry_p_value
@@ -61,6 +63,9 @@ def test_a_calibration_judges_the_same_after_its_folder(
         assert np.array_equal(before.reference.maxima, after.reference.maxima)
         assert np.array_equal(before.reference.mean, after.reference.mean)
         assert np.array_equal(before.reference.spread, after.reference.spread)
+        # and where no p-value can be given
+        before, after = (c.compare({}, alpha=alpha) for c in (written, again))
+        assert np.array_equal(before.reference.maxima, after.reference.maxima)
     assert again.thresholds() == written.thresholds()
 
 
@@ -115,14 +120,37 @@ def test_a_folder_that_holds_something_is_not_written_into(tmp_path: Path) -> No
     assert (tmp_path / "letter.txt").read_text() == "mine"
 
 
-def test_a_scan_is_never_judged_by_itself_without_a_warning() -> None:
-    found = calibration()
-    use = found.compare({"site": "A"}, alpha=0.05).use
-    features = dict.fromkeys(found.feature_names, float(np.median(found.features)))
-    assert "p-value is invalid" in str(
-        found.judge(use, features=features, sha256=found.scan_hashes[7]).warning
+def test_a_scan_is_never_judged_by_itself_even_if_it_was_packed_anew() -> None:
+    rng = np.random.default_rng(3)
+    scans = [
+        scan_of(draw(rng), person=f"p{i}", sha256=f"file {i}", content_sha256=f"voxels {i}")
+        for i in range(20)
+    ]
+    found = build_calibration(scans, CalibrationSettings(), model=MODEL, test_mean=False)
+    assert found.compare({}, alpha=0.05, hashes=("file 20", "voxels 20")).use.reason is None
+    for own in (("file 7", "voxels 7"), ("file 7",), ("packed anew", "voxels 7")):
+        comparison = found.compare({}, alpha=0.05, hashes=own)
+        assert "one of those that made the calibration" in str(comparison.use.reason)
+        assert np.array_equal(comparison.reference.maxima, found.largest)
+
+
+@pytest.mark.usefixtures("small_maps")
+def test_limits_of_groups_keep_every_digit_on_disk(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    scans = [
+        scan_of(draw(rng), person=f"p{i:02d}", covariates={"date": 20240101.0 + 4 * i})
+        for i in range(40)
+    ]
+    settings = CalibrationSettings(group_by=(GroupColumn.parse("date:20240115,20240180"),))
+    made = build_calibration(scans, settings, model=MODEL, test_mean=False)
+    save_calibration(tmp_path / "c", made)
+    again = load_calibration(tmp_path / "c")
+    assert again.group_by == made.group_by
+    row = {"date": 20240110.0}
+    assert again.compare(row, alpha=0.4).use == replace(
+        made.compare(row, alpha=0.4).use, sha256=again.sha256
     )
-    assert found.judge(use, features=features, sha256="0" * 64).warning is None
+    assert again.compare(row, alpha=0.4).use.n == 4
 
 
 def test_a_mean_asymmetry_is_found_where_there_is_one_and_only_there() -> None:

@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medsym.calibration.building import CalibrationSettings, build_calibration
+from medsym.calibration.building import build_calibration
 from medsym.calibration.calibration import Calibration
+from medsym.calibration.checks import CalibrationSettings
 from medsym.calibration.groups import GroupColumn
 from medsym.errors import ConfigError
 from medsym.inference.case import Options, analyse_scan
 from medsym.screening.batch import screen
-from medsym.screening.calibrating import Measured, measure_healthy
+from medsym.screening.calibrating import Measured, measure_healthy, people_of
 from medsym.screening.manifest import entries_of
 from medsym.screening.participants import read_participants, with_participants
 from medsym.screening.runner import ScreenOptions
@@ -78,14 +79,20 @@ def test_a_patient_of_a_small_group_gets_no_p_value_and_a_note(cohort: Cohort) -
     found, model, scans = cohort
     calibration = calibration_of(found, group_by=(GroupColumn.parse("site"),))
     scan, generous = read_scan(scans[0]), Options(false_alarm_rate=0.4)
+    patient = replace(scan, voxels=scan.voxels + 0.25, sha256="0" * 64)
     known = analyse_scan(
-        scan, model, calibration=calibration, covariates={"site": "A"}, options=generous
+        patient, model, calibration=calibration, covariates={"site": "A"}, options=generous
     )
     assert known.p_value is not None
     assert known.p_value >= 1 / 3
     assert known.calibration.group == "site=A"
     assert known.calibration.kind == "healthy scans"
-    assert "p-value is invalid" in str(known.calibration.warning)  # it is one of them
+    packed_anew = replace(scan, sha256="0" * 64)
+    own = analyse_scan(
+        packed_anew, model, calibration=calibration, covariates={"site": "A"}, options=generous
+    )
+    assert own.p_value is None
+    assert "one of those that made the calibration" in str(own.calibration.reason)
     result = analyse_scan(scan, model, calibration=calibration, options=generous)
     assert result.p_value is None
     assert result.maps.pvalue is None
@@ -138,3 +145,19 @@ def test_participants_that_know_nobody_or_somebody_twice_are_refused(tmp_path: P
     stated = replace(entry, covariates={"age": 3.0})
     (own,) = with_participants([stated], {"1": {"age": 70.0}}, table=table)
     assert own.covariates == {"age": 3.0}
+
+
+def test_scans_of_which_nobody_knows_whose_they_are_make_no_calibration(tmp_path: Path) -> None:
+    visits = [tmp_path / f"P01_visit{n}.nii.gz" for n in (1, 2)]
+    for path in visits:
+        path.touch()
+    with pytest.raises(ConfigError, match=r"MS-516 P01_visit1.nii.gz: .* \(2 of 2 scans\)"):
+        people_of(entries_of(visits))
+    table = tmp_path / "scans.tsv"
+    for column in ("person", "participant_id"):
+        table.write_text(
+            f"scan\t{column}\tage\nP01_visit1.nii.gz\tP01\t60\nP01_visit2.nii.gz\tP01\t61\n"
+        )
+        ((person, scans),) = people_of(entries_of([table])).items()
+        assert person == "P01"
+        assert [row["age"] for row in scans.values()] == [60.0, 61.0]

@@ -135,7 +135,7 @@ def _series(
         fix = "if it is a scan of a head all the same, convert it with dcm2niix and screen the file"
         refusal = ScanError(code="MS-544", subject=case, cause=problem, fix=fix)
     return DicomSeries(
-        name=CaseName(case=case, subject=label, session=None),
+        name=CaseName(case=case, subject=label, session=None, subject_stated=False),
         files=tuple(path for path, _ in images),
         refusal=refusal,
     )
