@@ -4,6 +4,7 @@ import argparse
 import queue
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -108,7 +109,8 @@ def fleet_of(
 
         with dask_executor(arguments.address) as executor:
             at_once = arguments.workers or _HANDED_IN
-            yield Fleet(executor=executor, work=screen_task, at_once=at_once)
+            stop = partial(executor.shutdown, wait=False)  # a scan that has begun goes on there
+            yield Fleet(executor=executor, work=screen_task, at_once=at_once, stop=stop)
 
 
 def _refuse_options_of_others(arguments: argparse.Namespace) -> None:

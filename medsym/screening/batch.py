@@ -41,7 +41,8 @@ def screen(
         reference: healthy reference; by default the one shipped with the model. Not with a fleet,
             whose workers read the model's.
         progress: told about every stage of every scan.
-        fleet: who does the work; by default this process, one scan after another.
+        fleet: who does the work; by default this process, one scan after another. It is ended
+            if the run is stopped.
         shard: only this part of the scans, beside runs with the other parts; whoever ends last
             writes the tables.
 
@@ -58,7 +59,7 @@ def screen(
     tell, part = progress or (lambda _: None), {} if shard is None else {"shard": str(shard)}
     reports: list[ScanReport] = []
     is_whole = False
-    with whole_lock(out) if shard is None else shard_lock(out, shard) as beat:
+    with whole_lock(out) if shard is None else shard_lock(out, shard):
         run = ScanRunner(
             out=out,
             model=model,
@@ -68,13 +69,14 @@ def screen(
         )
         journal.append(out, "run begins", scans=len(mine), **part)
         try:
-            for report in _reports(mine, run=run, fleet=fleet, beat=beat):
-                beat()
+            for report in _reports(mine, run=run, fleet=fleet):
                 reports.append(report)
                 note(out, report)
                 tell(report.as_progress(len(mine)))
             is_whole = True
         finally:
+            if fleet is not None and not is_whole:
+                fleet.end()  # nobody writes during what follows
             counts = Counter(report.stage for report in reports)
             outcome = conclude(out, mine, reports=reports, shard=shard, is_whole=is_whole)
             journal.append(out, "run ends", whole=is_whole, **part, scans=dict(counts))
@@ -95,7 +97,7 @@ def _refuse_what_cannot_travel(
 
 
 def _reports(
-    entries: Sequence[ScanEntry], *, run: ScanRunner, fleet: Fleet | None, beat: Callable[[], None]
+    entries: Sequence[ScanEntry], *, run: ScanRunner, fleet: Fleet | None
 ) -> Iterator[ScanReport]:
     """How every scan ended; what the user's table refuses is not tried."""
     total, willing = len(entries), []
@@ -115,7 +117,7 @@ def _reports(
             total=total,
         )
         yield from reports_of(
-            willing, plan=plan.as_text(), fleet=fleet, beat=beat, lost=partial(note_lost, run.out)
+            willing, plan=plan.as_text(), fleet=fleet, lost=partial(note_lost, run.out)
         )
 
 

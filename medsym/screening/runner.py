@@ -144,11 +144,11 @@ class ScanRunner:
         )
 
     def _process(self, entry: ScanEntry, *, clock: StageClock) -> str:
-        with case_lock(self.out, entry.name.case) as beat:
+        with case_lock(self.out, entry.name.case):
             writer = CaseWriter(out=self.out, name=entry.name, model=self.model)
             if self._is_done(entry, writer):
                 return "resumed"
-            return self._analyse(entry, writer, enter=_both(beat, clock.enter))
+            return self._analyse(entry, writer, enter=clock.enter)
 
     def _analyse(
         self, entry: ScanEntry, writer: CaseWriter, *, enter: Callable[[str], None]
@@ -214,13 +214,3 @@ class ScanRunner:
             cause=f"unexpected {type(error).__name__}",
             fix=f"see logs/{entry.name.case}_error.txt in the output folder and report it",
         )
-
-
-def _both(beat: Callable[[], None], enter: Callable[[str], None]) -> Callable[[str], None]:
-    """Enter a stage and renew the heartbeat of the case's lock."""
-
-    def entered(stage: str) -> None:
-        beat()
-        enter(stage)
-
-    return entered

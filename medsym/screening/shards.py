@@ -8,7 +8,7 @@ the notes of all others writes the tables.
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -80,11 +80,8 @@ class Tally:
 
 
 @contextmanager
-def shard_lock(out: Path, shard: Shard) -> Iterator[Callable[[], None]]:
+def shard_lock(out: Path, shard: Shard) -> Iterator[None]:
     """Hold one shard of an output folder, beside other shards of the same number.
-
-    Yields:
-        The heartbeat, to be called from time to time.
 
     Raises:
         OutputError: MS-151 another run has this shard or the whole folder; MS-563 shards of another
@@ -93,7 +90,7 @@ def shard_lock(out: Path, shard: Shard) -> Iterator[Callable[[], None]]:
     with ExitStack() as stack:
         with hold(out / LOCK_FILE, error=locked_error(out), wait_s=_WAIT_S):
             own = out / _LOCKS.replace("*", shard.label)
-            beat = stack.enter_context(hold(own, error=locked_error(out)))
+            stack.enter_context(hold(own, error=locked_error(out)))
             for other in _live(out, but=own):
                 if not other.name.endswith(f"-of-{shard.count}.lock"):
                     raise _mixed(out, shard, other)
@@ -101,23 +98,20 @@ def shard_lock(out: Path, shard: Shard) -> Iterator[Callable[[], None]]:
                 if not note.name.endswith(f"-of-{shard.count}.json"):
                     note.unlink(missing_ok=True)
             _note(out, shard).unlink(missing_ok=True)
-        yield beat
+        yield
 
 
 @contextmanager
-def whole_lock(out: Path) -> Iterator[Callable[[], None]]:
+def whole_lock(out: Path) -> Iterator[None]:
     """Hold a whole output folder, no shard being at work.
-
-    Yields:
-        The heartbeat, to be called from time to time.
 
     Raises:
         OutputError: MS-151 another run or a shard is writing into the folder.
     """
-    with output_lock(out) as beat:
+    with output_lock(out):
         if _live(out):
             raise locked_error(out)
-        yield beat
+        yield
 
 
 def _live(out: Path, *, but: Path | None = None) -> list[Path]:

@@ -1,6 +1,7 @@
 """The output folder: another program's files stay, and only screened scans are remembered."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,13 @@ def test_a_folder_of_medsym_is_opened_again(tmp_path: Path, lost: str) -> None:
 def test_a_folder_with_scans_and_no_results_is_accepted(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     assert open_folder(tmp_path) == tmp_path.resolve()
+
+
+def test_runs_that_start_together_open_one_folder(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        opened = set(pool.map(lambda _: open_folder(tmp_path / "out"), range(400)))
+    assert opened == {(tmp_path / "out").resolve()}
+    assert [path.name for path in (tmp_path / "out").rglob("*")] == ["logs"]
 
 
 def test_a_refused_scan_leaves_the_remembered_places_alone(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from medsym.errors import OutputError
 from medsym.screening import lock
 from medsym.screening.lock import LOCK_FILE, STALE_SECONDS, output_lock
+from tests.screening.workers.test_pool import wait_until
 
 DEAD = 2**22 + 1  # above every process number of Linux
 
@@ -64,14 +65,49 @@ def test_only_the_own_lock_is_removed(tmp_path: Path) -> None:
     assert json.loads(path.read_text())["host"] == "elsewhere"
 
 
-def test_a_heartbeat_makes_no_file(tmp_path: Path) -> None:
-    with output_lock(tmp_path) as beat:
-        os.utime(tmp_path / LOCK_FILE, (0, 0))
-        beat()
-        assert (tmp_path / LOCK_FILE).stat().st_mtime > time.time() - 60
-        (tmp_path / LOCK_FILE).unlink()
-        beat()
+def test_a_held_lock_stays_fresh_and_touching_makes_no_file(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(lock, "_BEAT_SECONDS", 0.01)
+    path = tmp_path / LOCK_FILE
+    with output_lock(tmp_path):
+        os.utime(path, (0, 0))
+        wait_until(lambda: path.stat().st_mtime > time.time() - 60, seconds=10)
+        path.unlink()
+        time.sleep(0.05)
+        assert not path.exists()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_boot_number_tells_containers_of_this_machine_from_other_machines(
+    tmp_path: Path, kind: str, monkeypatch
+) -> None:
+    path = tmp_path / LOCK_FILE
+    with output_lock(tmp_path):
+        left = path.read_text()
+    path.write_text(left)  # its process was killed
+    monkeypatch.setattr(socket, "gethostname", lambda: "the-next-container")
+    monkeypatch.setattr(lock, "_PROCESS", "another")
+    if kind == "flock":
+        with output_lock(tmp_path):
+            pass
+    path.write_text(json.dumps({**json.loads(left), "boot": "another"}))
+    with pytest.raises(OutputError, match="MS-151"), output_lock(tmp_path):
+        pass
+    path.write_text(json.dumps({**json.loads(left), "boot": None}))
+    monkeypatch.setattr(lock, "_boot", lambda: None)  # a system without such numbers
+    with pytest.raises(OutputError, match="MS-151"), output_lock(tmp_path):
+        pass
+
+
+def test_a_lock_of_another_machine_is_left_over_after_minutes_not_hours(tmp_path: Path) -> None:
+    leave(tmp_path, host="elsewhere", age=400)
+    with output_lock(tmp_path):
+        pass
+
+
+def test_age_is_told_by_the_clock_that_stamps_the_files(tmp_path: Path, monkeypatch) -> None:
+    path = leave(tmp_path, host="elsewhere", age=1.0)
+    monkeypatch.setattr(time, "time", lambda: 9e9)  # the clock of this machine is wrong
+    assert 0 < lock.age_s(path) < 60
 
 
 def test_of_many_that_find_a_stale_lock_one_gets_in(tmp_path: Path) -> None:

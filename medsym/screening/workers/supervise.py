@@ -12,7 +12,7 @@ from medsym.screening import journal
 from medsym.screening.progress import ScanReport, refused
 from medsym.screening.workers.tasks import Numbered, read_answer, task_text
 
-#: Seconds between looks at news and heartbeats while nothing is finished.
+#: Seconds between looks at news while nothing is finished.
 _LOOK_S = 0.2
 Unit = tuple[Numbered, ...]
 Work = Callable[[str], str]
@@ -31,6 +31,8 @@ class Fleet:
         retries_at_once: as ``at_once``, for second attempts; 1 gives a scan that ran out of memory
             all of it.
         news: called often while waiting, to hand on what workers tell.
+        stop: ends the work of a run that was stopped, as far as the executor can; by default the
+            executor is shut down and its futures are cancelled.
     """
 
     executor: Executor
@@ -39,6 +41,14 @@ class Fleet:
     scans_per_task: int = 1
     retries_at_once: int = 1
     news: Callable[[], None] = lambda: None
+    stop: Callable[[], None] | None = None
+
+    def end(self) -> None:
+        """End all work at once."""
+        if self.stop is None:
+            self.executor.shutdown(cancel_futures=True)
+        else:
+            self.stop()
 
 
 def reports_of(
@@ -46,7 +56,6 @@ def reports_of(
     *,
     plan: str,
     fleet: Fleet,
-    beat: Callable[[], None],
     lost: Callable[[Numbered, str], None],
 ) -> Iterator[ScanReport]:
     """How scans ended, in the order in which they did.
@@ -55,7 +64,6 @@ def reports_of(
         scans: what is to be screened, with their numbers.
         plan: text of the run's plan.
         fleet: who does it.
-        beat: called often.
         lost: told about every attempt that was lost with its worker, and why.
 
     Raises:
@@ -64,7 +72,7 @@ def reports_of(
     again: list[Numbered] = []
     source = iter(scans)
     units = iter(lambda: tuple(islice(source, fleet.scans_per_task)), ())
-    for unit, outcome in _each(units, plan=plan, fleet=fleet, at_once=fleet.at_once, beat=beat):
+    for unit, outcome in _each(units, plan=plan, fleet=fleet, at_once=fleet.at_once):
         if isinstance(outcome, tuple):
             yield from outcome
         else:
@@ -73,7 +81,7 @@ def reports_of(
             again += unit
     singles = ((scan,) for scan in again)
     number = fleet.retries_at_once
-    for (scan,), outcome in _each(singles, plan=plan, fleet=fleet, at_once=number, beat=beat):
+    for (scan,), outcome in _each(singles, plan=plan, fleet=fleet, at_once=number):
         if isinstance(outcome, tuple):
             yield from outcome
         else:
@@ -98,7 +106,7 @@ def _given_up(scan: Numbered, *, cause: str) -> ScanReport:
 
 
 def _each(
-    units: Iterable[Unit], *, plan: str, fleet: Fleet, at_once: int, beat: Callable[[], None]
+    units: Iterable[Unit], *, plan: str, fleet: Fleet, at_once: int
 ) -> Iterator[tuple[Any, tuple[ScanReport, ...] | str]]:
     """Every unit with its reports, or with the reason why its work was lost."""
     source, pending = iter(units), dict[Future[str], Unit]()
@@ -109,7 +117,6 @@ def _each(
             if not pending:
                 return
             done, _ = wait(pending, timeout=_LOOK_S, return_when=FIRST_COMPLETED)
-            beat()
             fleet.news()
             for future in done:
                 yield pending.pop(future), _outcome(future)

@@ -46,7 +46,7 @@ def screen_job(text: str) -> str:
         fleet = Fleet(executor=pool, work=screen_task, at_once=1)
         try:
             lost = partial(note_lost, read_plan(plan).out)
-            found = reports_of(scans, plan=plan, fleet=fleet, beat=lambda: None, lost=lost)
+            found = reports_of(scans, plan=plan, fleet=fleet, lost=lost)
             return answer_text(list(found))
         except MedsymError as error:
             return refusal_text(error)

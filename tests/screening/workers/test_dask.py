@@ -22,16 +22,16 @@ def test_a_killed_worker_loses_nothing(tmp_path: Path) -> None:
     with distributed.LocalCluster(**options, silence_logs=50) as cluster:
         killed = []
 
-        def beat() -> None:
+        def news() -> None:
             if (tmp_path / "slowonce.mark").exists() and not killed:
                 killed.append(next(iter(cluster.workers.values())).pid)
                 for worker in cluster.workers.values():
                     os.kill(worker.pid, signal.SIGKILL)
 
         with dask_executor(cluster.scheduler_address) as executor:
-            fleet = Fleet(executor=executor, work=light_task, at_once=4)
+            fleet = Fleet(executor=executor, work=light_task, at_once=4, news=news)
             scans = numbered(tmp_path, "a", "b", "slowonce", "c")
-            found = reports_of(scans, plan="", fleet=fleet, beat=beat, lost=lambda *_: None)
+            found = reports_of(scans, plan="", fleet=fleet, lost=lambda *_: None)
             reports = sorted(found, key=lambda report: report.number)
     assert killed
     assert [(r.file, r.stage) for r in reports] == [

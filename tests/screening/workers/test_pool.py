@@ -35,7 +35,6 @@ def supervised(
             numbered(folder, *names),
             plan="",
             fleet=fleet,
-            beat=lambda: None,
             lost=lambda scan, cause: lost.append(f"{scan[1].path.name}: {cause}"),
         )
         return sorted(found, key=lambda report: report.number), lost

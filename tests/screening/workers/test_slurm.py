@@ -39,21 +39,20 @@ def test_a_cancelled_job_loses_nothing(tmp_path: Path) -> None:
     executor = SlurmExecutor(
         tmp_path / "slurm", parameters={"mem": "100M", "comment": "a b"}, grace_s=0.5
     )
-    fleet = Fleet(executor=executor, work=light_task, at_once=3, scans_per_task=2)
     scans = numbered(tmp_path, "a", "b", "c", "slowonce", "d")
     lost: list[str] = []
     cancelled = []
 
-    def beat() -> None:
+    def news() -> None:
         if (tmp_path / "slowonce.mark").exists() and not cancelled:
             cancelled.extend(jobs())
             subprocess.run(["scancel", *cancelled], check=True)
 
+    fleet = Fleet(executor=executor, work=light_task, at_once=3, scans_per_task=2, news=news)
     found = reports_of(
         scans,
         plan="",
         fleet=fleet,
-        beat=beat,
         lost=lambda scan, cause: lost.append(f"{scan[1].path.name}: {cause}"),
     )
     reports = sorted(found, key=lambda report: report.number)
@@ -74,19 +73,18 @@ def test_a_cancelled_job_loses_nothing(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("node")
 def test_ending_a_run_cancels_its_jobs(tmp_path: Path) -> None:
     executor = SlurmExecutor(tmp_path / "slurm", parameters={"mem": "100M"})
-    fleet = Fleet(executor=executor, work=light_task, at_once=2)
 
-    def beat() -> None:
+    def news() -> None:
         if list(tmp_path.glob("slow*.mark")):
             raise KeyboardInterrupt
 
+    fleet = Fleet(executor=executor, work=light_task, at_once=2, news=news)
     with pytest.raises(KeyboardInterrupt):
         list(
             reports_of(
                 numbered(tmp_path, "slow1", "slow2"),
                 plan="",
                 fleet=fleet,
-                beat=beat,
                 lost=lambda *_: None,
             )
         )
