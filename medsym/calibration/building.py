@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,7 @@ def build_calibration(
     *,
     model: Mapping[str, str],
     left_out: int = 0,
+    options: Mapping[str, Any] | None = None,
     test_mean: bool = True,
 ) -> Calibration:
     """Make a calibration.
@@ -40,6 +42,7 @@ def build_calibration(
         settings: see ``CalibrationSettings``.
         model: name, version and sha256 of the model.
         left_out: scans that could not be used, for the record.
+        options: of reading and analysis that the scans were measured with.
         test_mean: also test whether there is a mean asymmetry.
 
     Raises:
@@ -70,6 +73,7 @@ def build_calibration(
         feature_groups=tuple(str(group_of(s.covariates, settings.group_by)) for s in ordered),
         scan_hashes=tuple(sorted({h for scan in ordered for h in scan.hashes})),
         counts={"people": len(people), "scans": len(ordered), "left_out": left_out},
+        options=dict(options or {}),
     )
 
 

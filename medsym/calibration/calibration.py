@@ -20,6 +20,8 @@ Covariates = Mapping[str, str | float]
 
 #: Rates of the table of thresholds.
 ALPHAS = (0.01, 0.02, 0.05, 0.1, 0.2)
+#: Options of the analysis that patients and healthy people have to share.
+_SAME_OPTIONS = ("measure_defect",)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,6 +48,7 @@ class Calibration:
         feature_groups: (s,) label of the group of each row.
         scan_hashes: of the files of the scans, and of their voxels and affines.
         counts: people, scans, scans left out.
+        options: of reading and analysis that the healthy scans were measured with.
         sha256: of the manifest; "" before it is written.
         folder: where it was read from, absolute; None before it is written.
     """
@@ -68,6 +71,7 @@ class Calibration:
     feature_groups: tuple[str, ...]
     scan_hashes: tuple[str, ...]
     counts: Mapping[str, int] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
     sha256: str = ""
     folder: Path | None = None
 
@@ -159,6 +163,25 @@ class Calibration:
                 cause=f"the calibration was made with other weights ({self.model.get('name')})",
                 fix="use the model it was made with, or run 'medsym calibrate' with this one",
             )
+
+    def check_options(self, options: Mapping[str, Any]) -> None:
+        """Refuse an analysis of another kind than that of the healthy scans.
+
+        How files are read (volume, orientation, shear) is stored for the record only: files of
+        patients may need other settings than those of the healthy.
+
+        Raises:
+            ConfigError: MS-518.
+        """
+        for key in _SAME_OPTIONS:
+            if key in self.options and key in options and self.options[key] != options[key]:
+                raise ConfigError(
+                    code="MS-518",
+                    subject=self.name,
+                    cause=f"the calibration was made with {key} {self.options[key]}, this run has "
+                    f"{options[key]}",
+                    fix="use the same options (--single-pass) for calibrating and screening",
+                )
 
     def thresholds(self, alphas: Sequence[float] = ALPHAS) -> list[dict[str, Any]]:
         """Rows group, people, alpha, threshold (SD before the adjustment; None: too few people)."""

@@ -79,7 +79,10 @@ def benjamini_hochberg(p: NDArray[np.floating]) -> NDArray[np.float64]:
     Benjamini and Hochberg, J. R. Stat. Soc. B 57:289, 1995. It controls the rate for independent
     p-values and for those with positive dependence (PRDS). Conformal p-values that share one
     calibration set are dependent in that way (Bates, Candes, Lei, Romano and Sesia, Testing for
-    outliers with conformal p-values, Ann. Stat. 51:149, 2023).
+    outliers with conformal p-values, Ann. Stat. 51:149, 2023) if the score was fixed before
+    calibration and the tested cases are independent. Where people are scored against each other
+    (``people.deviations_from_others``), where several scans are of one person, or where groups have
+    calibrations of their own, that is not proved; tests simulate the first.
 
     Args:
         p: (m,) p-values.

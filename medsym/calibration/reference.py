@@ -72,21 +72,29 @@ class DeviationReference:
         """Deviation that no healthy case reached, for when a rate is too small to be kept, SD."""
         return max(at_least, float(self.maxima.max(initial=0.0)))
 
-    def p_values(self, deviation: NDArray[np.floating]) -> FloatMap:
+    def p_values(self, deviation: NDArray[np.floating]) -> NDArray[np.float64]:
         """Family-wise p-values of deviations (any shape, SD), in (0, 1]."""
-        return p_values(self.maxima, np.abs(deviation)).astype(np.float32)
+        return p_values(self.maxima, np.abs(deviation))
+
+    def p_map(self, deviation: NDArray[np.floating]) -> FloatMap:
+        """The same as a map in float32, rounded down: never above a rate that p is not above."""
+        exact = self.p_values(deviation)
+        near = exact.astype(np.float32)
+        below = np.nextafter(near, np.float32(0.0))
+        return np.asarray(np.where(near > exact, below, near), dtype=np.float32)
 
 
 def save_reference(path: Path, *, reference: DeviationReference) -> None:
     """Write a reference as a safetensors file (tensors only, no code)."""
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     tensors: dict[str, NDArray[Any]] = {
         "spread": reference.spread,
         "maxima": reference.maxima,
         "num_spread": np.array([reference.num_spread], dtype=np.int64),
     }
-    save_file(tensors, path, metadata={"kind": "medsym deviation reference"})
+    # not save_file: what that writes only its owner can read
+    path.write_bytes(save(tensors, metadata={"kind": "medsym deviation reference"}))
 
 
 def load_reference(path: Path, *, sha256: str | None = None) -> DeviationReference:

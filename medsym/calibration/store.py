@@ -75,6 +75,7 @@ def _manifest(calibration: Calibration) -> dict[str, Any]:
         "name": c.name,
         "model": dict(c.model),
         "software": {"medsym": __version__, "numpy": np.__version__},
+        "options": dict(c.options),
         "counts": dict(c.counts),
         "num_spread": c.num_spread,
         "minus_mean": c.minus_mean,
@@ -95,7 +96,8 @@ def load_calibration(folder: Path) -> Calibration:
     """Read a calibration and check it; ``Calibration.check_model`` says whose it is.
 
     Raises:
-        ConfigError: MS-507 it is missing, damaged or of another format.
+        ConfigError: MS-507 it is missing, damaged or of another format, MS-517 another version of
+            this software made it.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load
@@ -105,6 +107,14 @@ def load_calibration(folder: Path) -> Calibration:
         content = json.loads(text)
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise _unusable(folder, f"is not a calibration of format {FORMAT}")
+        version = str(content["software"]["medsym"])
+        if version != __version__:
+            raise ConfigError(
+                code="MS-517",
+                subject=str(folder),
+                cause=f"was made by medsym {version}, this is {__version__}: numbers may differ",
+                fix="run 'medsym calibrate' with this version",
+            )
         payload = (folder / TENSORS).read_bytes()
         if hashlib.sha256(payload).hexdigest() != content["tensors_sha256"]:
             raise _unusable(folder, "does not have the hash that its manifest states")
@@ -147,6 +157,7 @@ def _calibration(
         feature_groups=tuple(str(group) for group in content["feature_groups"]),
         scan_hashes=tuple(str(value) for value in content["scan_sha256"]),
         counts={str(key): int(value) for key, value in content["counts"].items()},
+        options=dict(content["options"]),
         sha256=sha256,
     )
 

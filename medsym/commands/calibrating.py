@@ -29,15 +29,18 @@ def calibrate(arguments: argparse.Namespace) -> int:
     entries = _entries(arguments)
     check_people(people_of(entries), settings, folds=arguments.cross_validate)
     model = load_model(arguments.model)
+    options = screen_options(arguments)
     with stoppable():
-        measured = measure_healthy(
-            entries, model=model, options=screen_options(arguments), progress=ProgressLine()
-        )
+        measured = measure_healthy(entries, model=model, options=options, progress=ProgressLine())
     for case, sentence in measured.left_out:
         complain(f"left out: {case}: {sentence}")
     identity = model_identity(model)
     made = build_calibration(
-        measured.scans, settings, model=identity, left_out=len(measured.left_out)
+        measured.scans,
+        settings,
+        model=identity,
+        left_out=len(measured.left_out),
+        options=options.fingerprint(),
     )
     written = save_calibration(arguments.out, made)
     _report(written, measured, arguments=arguments, settings=settings)

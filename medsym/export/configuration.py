@@ -14,7 +14,7 @@ from medsym.export.description import IMAGE, channel_names, describe
 from medsym.export.scans import MAP_KINDS
 from medsym.inference.case import FALSE_ALARM_RATE, reference_of
 from medsym.models.store import LoadedModel
-from medsym.screening.outputs import ANATOMY
+from medsym.screening.map_kinds import ANATOMY
 
 #: The version of MONAI's schema that the metadata keep to. MONAI's command line fetches it from
 #: there when a user asks it to verify the metadata; medsym never does.

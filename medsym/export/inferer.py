@@ -24,7 +24,7 @@ from medsym.export.scans import MAP_KINDS, volume_of
 from medsym.inference.case import CaseResult, Options, analyse_scan, reference_of
 from medsym.models.asymmetry_net import AsymmetryNet
 from medsym.models.store import LoadedModel
-from medsym.screening.outputs import ANATOMY, MapKind
+from medsym.screening.map_kinds import ANATOMY, MapKind
 from medsym.volumes.grid import to_scan_grid
 from medsym.volumes.prepared import scan_name
 

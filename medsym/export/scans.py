@@ -18,8 +18,8 @@ from monai.transforms.transform import MapTransform
 
 from medsym.errors import ScanError
 from medsym.screening.inputs import expand_scans
+from medsym.screening.map_kinds import ANATOMY, KINDS
 from medsym.screening.naming import map_stem, name_cases
-from medsym.screening.outputs import ANATOMY, KINDS
 from medsym.types import PathLikeString
 from medsym.volumes.nifti import read_scan
 from medsym.volumes.volume import Volume

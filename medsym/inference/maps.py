@@ -135,7 +135,7 @@ def compute_maps(
         brain=request.brain,
         domain=request.domain,
         even_pathology=_as_float(torch.minimum(probability, probability.flip(-3)) * domain),
-        pvalue=None if reference is None else reference.p_values(deviation),
+        pvalue=None if reference is None else reference.p_map(deviation),
     )
     return maps, parts
 

@@ -139,7 +139,8 @@ def match(records: Sequence[Record], labels: Labels) -> Matched:
     """Bring cases and lines together.
 
     Raises:
-        ConfigError: MS-612 two cases have the file name that the table goes by.
+        ConfigError: MS-612 two cases have the file name that the table goes by, MS-623 nothing says
+            whose scan one is.
     """
     keys = [labels.key_of(record) for record in records]
     if labels.key == "file":
@@ -184,5 +185,14 @@ def _row_key(row: Mapping[str, str], key: str, with_session: bool) -> tuple[str,
 
 
 def _person(row: Mapping[str, str], record: Record) -> str:
-    named = row.get("person") or row.get("participant_id", "").removeprefix("sub-")
+    said = known(row)
+    named = said.get("person") or said.get("participant_id", "").removeprefix("sub-")
+    if not named and record["case"] == f"sub-{record['subject']}":
+        raise ConfigError(
+            code="MS-623",
+            subject=str(record["case"]),
+            cause="nothing says whose scan this is: its file has a name of its own, and two visits "
+            "of somebody would count as two persons",
+            fix="give the table a column person",
+        )
     return named or str(record["subject"])

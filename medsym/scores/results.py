@@ -88,8 +88,8 @@ def apply_score(
 
 
 def _add_q_values(rows: Sequence[dict[str, Any]], name: str) -> None:
-    """Benjamini and Hochberg over the cases that have a p-value."""
-    tested = [row for row in rows if row[f"{name}_p"] is not None]
+    """Benjamini and Hochberg over the cases that have a p-value and were not fitted on."""
+    tested = [row for row in rows if row[f"{name}_p"] is not None and not row["in_fit"]]
     q = benjamini_hochberg(np.array([row[f"{name}_p"] for row in tested], dtype=np.float64))
     for row, value in zip(tested, q, strict=True):
         row[f"{name}_q"] = float(value)
@@ -129,11 +129,14 @@ def column_help(score: SubjectScore) -> dict[str, str]:
     return {
         "probability": f"of {yes}, calibrated on persons outside the fit, 0 to 1",
         "other_probability": f"of {no}, 0 to 1",
-        "asymmetry_p": "of the largest deviation from the mirror place among healthy scans",
+        "asymmetry_p": "of the largest deviation from the mirror place among the healthy cases "
+        "that screening compared with; without a calibration those are drawn heads, not people",
         "laterality_p": "of all differences of left and right structures among healthy people",
         "bilateral_p": "of what both sides have in common among healthy people; sees what is "
         "equal on both sides, which the other two cannot",
-        "laterality_q": "smallest false-discovery rate over these cases at which it is a discovery",
+        "laterality_q": "smallest false-discovery rate over these cases at which it is a "
+        "discovery, if they are of different persons like the healthy ones; none for scans of the "
+        "fit",
         "bilateral_q": "the same for bilateral_p",
         "record_sha256": "of the record that was scored; another one there now: apply again",
         "in_fit": "the scan was used in the fit, so that its numbers flatter",

@@ -74,6 +74,7 @@ class CaseScore:
         bilateral_p: p-value of both sides together among healthy people.
         laterality_p: p-value of the differences of the sides.
         asymmetry_p: p-value of the largest deviation, as screening wrote it.
+        is_synthetic: that p-value is against drawn heads.
         in_fit: the scan itself was fitted on, so that the numbers flatter.
         not_assessable: reasons why nothing is said.
         remarks: what speaks for care.
@@ -88,6 +89,7 @@ class CaseScore:
     bilateral_p: float | None = None
     laterality_p: float | None = None
     asymmetry_p: float | None = None
+    is_synthetic: bool = False
     in_fit: bool = False
     not_assessable: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
@@ -121,6 +123,7 @@ def score_case(score: SubjectScore, record: Record, *, values: Mapping[str, str]
         bilateral_p=_p_value(score.bilateral, table.bilateral(), nuisance),
         laterality_p=_p_value(score.laterality, table.odd(), nuisance),
         asymmetry_p=asymmetry_p,
+        is_synthetic=(record.get("calibration") or {}).get("kind") == "synthetic",
         in_fit=str(record["scan"]["sha256"]) in score.scans,
         remarks=tuple(remarks(score.nuisance, values)),
     )

@@ -3,10 +3,12 @@
 from medsym.scores.one_class import LEVEL
 from medsym.scores.score import BASE, CaseScore, SubjectScore
 
-_NOT_UNUSUAL = "Among healthy people it would not stand out, which does not mean normal."
+_NOT_UNUSUAL = "Among the healthy it would not stand out, which does not mean normal."
 _SHOWN_REGIONS = 3
 #: Parts of the logit smaller than this are not worth a word.
 _SMALLEST_PART = 0.005
+#: p-values in records have six decimals.
+_ROUNDING = 1e-6
 
 
 def words_of(found: CaseScore, score: SubjectScore) -> str:
@@ -44,8 +46,10 @@ def percent(probability: float) -> str:
 
 
 def _unusual(found: CaseScore) -> list[str]:
+    """What stands out: several numbers are looked at, and each has its own chance to."""
+    whom = "drawn healthy heads" if found.is_synthetic else "healthy people"
     meanings = (
-        (found.asymmetry_p, "one place differs from its mirror place"),
+        (found.asymmetry_p, f"one place differs from its mirror place more than in {whom}"),
         (found.laterality_p, "the sides differ more than in healthy people"),
         (
             found.bilateral_p,
@@ -53,10 +57,17 @@ def _unusual(found: CaseScore) -> list[str]:
         ),
     )
     known = [(p, text) for p, text in meanings if p is not None]
-    unusual = [f"{text} (p {p:.2g})" for p, text in known if p <= LEVEL]
-    if unusual:
-        return [f"Unusual: {'; '.join(unusual)}."]
-    return [_NOT_UNUSUAL] if known else []
+    small = [f"{text} (p {p:.2g})" for p, text in known if p <= LEVEL]
+    if not small:
+        return [_NOT_UNUSUAL] if known else []
+    said = "; ".join(small)
+    if min(p for p, _ in known) <= LEVEL / len(known) + _ROUNDING:
+        return [f"Unusual: {said}."]
+    share = percent(LEVEL * len(known))
+    odds = (
+        f"{len(known)} such numbers are looked at, so up to {share} of the healthy have one like it"
+    )
+    return [f"Stands out a little: {said}. {odds}."]
 
 
 def top_regions(found: CaseScore) -> str:

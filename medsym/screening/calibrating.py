@@ -43,7 +43,7 @@ def people_of(entries: Sequence[ScanEntry]) -> dict[str, dict[str, Mapping[str, 
 
     Raises:
         ConfigError: MS-516 nothing says whose scan one is: two visits of somebody would count as
-            two people, and the promised rate would not hold.
+            two people, and the promised rate would not hold; MS-519 one has an exclusion mask.
     """
     unknown = [e for e in entries if not e.name.subject_stated and PERSON not in e.covariates]
     if unknown:
@@ -53,6 +53,15 @@ def people_of(entries: Sequence[ScanEntry]) -> dict[str, dict[str, Mapping[str, 
             cause=f"nothing says whose scan this is ({len(unknown)} of {len(entries)} scans)",
             fix="name files sub-<person>_T1w.nii.gz, or give a table with a row per scan and the "
             f"columns scan and {PERSON}",
+        )
+    masked = [entry for entry in entries if entry.exclusion_mask is not None]
+    if masked:
+        raise ConfigError(
+            code="MS-519",
+            subject=masked[0].path.name,
+            cause=f"has an exclusion mask ({len(masked)} of {len(entries)} scans): less of the "
+            "brain was compared, so its largest deviation is too small for patients without a mask",
+            fix="leave these scans out of the calibration",
         )
     people: dict[str, dict[str, Mapping[str, str | float]]] = {}
     for entry in entries:

@@ -7,8 +7,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from scipy.stats import binom
+from scipy.stats import betabinom
 
+from medsym.calibration.conformal import coverage_law
 from medsym.errors import OutputError
 from medsym.screening.case_words import headline
 from medsym.screening.figures import data_uri
@@ -34,16 +35,24 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Alarms:
-    """Scans with findings, and how many there would be if all were healthy.
+    """Scans that deviate, and how many would if all were healthy; for one calibration and group.
+
+    All of these scans share one calibration, so their number does not follow a binomial law: with
+    few people it varies much more (``conformal.coverage_law``; beta-binomial).
 
     Attributes:
+        name: of calibration and group.
+        cases: healthy cases behind the p-values.
         rate: false-alarm rate of the threshold.
         scans: assessed scans with that threshold.
-        observed: how many of them have a finding.
-        expected: rate times scans.
-        usual: numbers that 95 % of healthy cohorts of this size show, from and to.
+        observed: how many of them have a p-value of at most the rate.
+        expected: how many would on average, over calibrations.
+        usual: range of that number in 95 % of healthy cohorts of this size, each with a calibration
+            of this size, one scan per person and scores without ties.
     """
 
+    name: str
+    cases: int
     rate: float
     scans: int
     observed: int
@@ -69,7 +78,7 @@ class Cohort:
         rows: assessed cases, smallest p-value first, then largest deviation; ``ranks`` holds a
             row's place in each of ``ORDERS``.
         withheld: cases that are not assessable.
-        alarms: one per false-alarm rate; usually one.
+        alarms: one per calibration, group and false-alarm rate; usually one.
         groups: by calibration and group.
         scores: rows of scores.tsv, if the folder holds one, of the cases above.
         bars: number of p-values in equal bins from 0 to 1; empty without p-values.
@@ -166,36 +175,46 @@ def _thumbnail(record: Mapping[str, Any], *, out: Path) -> str | None:
 
 
 def _alarms(records: Sequence[Mapping[str, Any]]) -> tuple[Alarms, ...]:
-    by_rate: dict[float, list[bool]] = {}
+    alike: dict[tuple[str, int, float], list[bool]] = {}
     for record in records:
-        rate = record["threshold"]["false_alarm_rate"]
-        if rate is not None:
-            by_rate.setdefault(rate, []).append(bool(record["findings"]))
+        rate, p = record["threshold"]["false_alarm_rate"], record["summary"]["p_value"]
+        if rate is not None and p is not None:
+            use = record["calibration"]
+            key = (_compared_with(use["name"], use["group"]), int(use["n"]), float(rate))
+            alike.setdefault(key, []).append(p <= rate + 1e-9)
     found = []
-    for rate, flags in sorted(by_rate.items()):
-        low, high = binom.interval(0.95, len(flags), rate)
+    for (name, cases, rate), flags in sorted(alike.items()):
+        kept, beyond = coverage_law(cases, rate)
+        law = betabinom(len(flags), beyond, kept)
+        low, high = law.interval(0.95)
         found.append(
             Alarms(
+                name=name,
+                cases=cases,
                 rate=rate,
                 scans=len(flags),
                 observed=sum(flags),
-                expected=rate * len(flags),
+                expected=float(law.mean()),
                 usual=(int(low), int(high)),
             )
         )
     return tuple(found)
 
 
+def _compared_with(calibration: str | None, group: str | None) -> str:
+    return ", ".join(text for text in (calibration, group or "all") if text)
+
+
 def _groups(rows: Sequence[Row]) -> tuple[Group, ...]:
-    members: dict[tuple[str, str], list[Row]] = {}
+    members: dict[str, list[Row]] = {}
     for row in rows:
-        members.setdefault((row["calibration"] or "", row["group"] or "all"), []).append(row)
+        members.setdefault(_compared_with(row["calibration"], row["group"]), []).append(row)
     found = []
-    for (calibration, group), inside in sorted(members.items()):
+    for name, inside in sorted(members.items()):
         p_values = [row["p_value"] for row in inside if row["p_value"] is not None]
         found.append(
             Group(
-                name=", ".join(text for text in (calibration, group) if text),
+                name=name,
                 scans=len(inside),
                 observed=sum(1 for row in inside if row["num_findings"]),
                 median_p=median(p_values) if p_values else None,

@@ -59,6 +59,11 @@ class ScreenOptions:
     analysis: Options = field(default_factory=Options)
     calibration: Calibration | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse options that the calibration was not made with (MS-518)."""
+        if self.calibration:
+            self.calibration.check_options(asdict(self.analysis))
+
     def read(self, path: Path) -> Volume:
         """Read a scan as the user asked for it.
 

@@ -23,6 +23,7 @@ COLUMNS = (
     "q_value",
     "calibration",
     "group",
+    "warning",
     "pathology_ml",
     "share_beyond_bound",
     "bound_max",
@@ -50,11 +51,19 @@ def screening_row(record: dict[str, Any]) -> dict[str, Any]:
         assessable=record["assessable"],
         calibration=record["calibration"]["name"],
         group=record["calibration"]["group"],
+        warning="; ".join(_warnings(record["calibration"])),
         midplane_score=record["midplane"]["score"],
         num_findings=len(record["findings"]) if record["assessable"] else None,
         reasons="; ".join(record["reasons"]),
     )
     return row
+
+
+def _warnings(use: dict[str, Any]) -> list[str]:
+    """What speaks against a p-value, or why there is none."""
+    reason = use.get("reason")
+    said = (f"no p-value: {reason}" if reason else None, use.get("warning"))
+    return [sentence for sentence in said if sentence]
 
 
 def with_q_values(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -113,8 +122,12 @@ def column_help() -> dict[str, str]:
         "p_value": "probability that a healthy scan like those of the calibration deviates as far "
         "anywhere; never below 1 / (n + 1)",
         "q_value": "Benjamini-Hochberg over the p-values of this table: calling every case up to "
-        "this value keeps the expected share of healthy ones among the called below it",
+        "this value keeps the expected share of healthy ones among the called below it, if the "
+        "scans are of different people like those of the calibration and the p-values positively "
+        "dependent (proved for scores fixed before calibration, here seen in simulations only); "
+        "not with a synthetic reference",
         "calibration": "healthy cases the p-value is measured against",
+        "warning": "what speaks against the p-value, or why there is none",
         "group": "people of the calibration that the scan is compared with; n/a: all",
         "pathology_ml": "volume with a pathology probability above 0.5, ml",
         "share_beyond_bound": "share of the brain whose asymmetry exceeds the bound, 0 to 1",

@@ -11,6 +11,10 @@ from medsym.calibration.conformal import (
     fewest_cases,
     p_values,
 )
+from medsym.calibration.normative import spread_of
+from medsym.calibration.people import by_person, deviations_from_others, moments_of
+from medsym.calibration.reference import DeviationReference
+from tests.calibration.builders import draw, scan_of
 
 TRIALS = 2000
 
@@ -91,6 +95,39 @@ def test_the_cohort_keeps_its_false_discovery_rate_with_one_shared_calibration()
     error = 3.0 * np.std(shares) / np.sqrt(len(shares))
     assert np.mean(shares) <= 0.8 * level + error
     assert np.mean(shares) > 0.05  # and it does call
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.1])
+def test_a_p_value_at_the_threshold_is_not_above_the_rate_in_float32_either(alpha: float) -> None:
+    for n in (9, 19, 39, 59):
+        reference = DeviationReference(
+            spread=np.ones((2, 2, 2), np.float32),
+            maxima=np.arange(n, dtype=np.float32),
+            num_spread=n,
+        )
+        threshold = reference.threshold(alpha)
+        if threshold is not None:
+            at = np.float32(threshold)
+            assert float(reference.p_values(at)) <= alpha
+            assert float(reference.p_map(at)) <= alpha
+            below = np.nextafter(at, np.float32(0.0))
+            assert float(reference.p_map(below)) > alpha
+
+
+def test_the_cohort_keeps_its_false_discovery_rate_with_people_scored_against_each_other() -> None:
+    rng = np.random.default_rng(6)
+    level, shares = 0.3, []
+    for _ in range(120):
+        healthy = by_person([scan_of(draw(rng), person=f"p{i}") for i in range(30)])
+        own = deviations_from_others(healthy)
+        maxima = np.sort([found[0] for found in own.values()]).astype(np.float32)
+        spread = spread_of(moments_of(healthy))
+        sizes = [1.0] * 10 + [4.0] * 5
+        scores = [scan_of(draw(rng, size=s), person="x").largest_deviation(spread) for s in sizes]
+        called = benjamini_hochberg(p_values(maxima, np.array(scores, np.float32))) <= level
+        shares.append(called[:10].sum() / max(called.sum(), 1))
+    assert np.mean(shares) <= 10 / 15 * level + 3.0 * np.std(shares) / np.sqrt(len(shares))
+    assert np.mean(shares) > 0.01
 
 
 def test_q_values_follow_the_step_up_rule() -> None:

@@ -11,6 +11,7 @@ from medsym.errors import ModelError, OutputError
 from medsym.scores.fit import Fitted, fit_score
 from medsym.scores.labels import Labels
 from medsym.scores.question import Question
+from medsym.scores.results import _add_q_values
 from medsym.scores.score import SubjectScore, score_case
 from medsym.scores.store import SCORE_FILE, UNSEEN_FILE, load_score, save_score
 from medsym.scores.words import percent, words_of
@@ -88,6 +89,34 @@ def test_bilateral_loss_is_said_although_the_sides_are_equal(disease: Fitted) ->
     assert found.bilateral_p is not None
     assert found.bilateral_p < 0.05 < found.laterality_p
     assert "both sides together are unlike healthy people" in words_of(found, disease.score)
+
+
+def test_one_small_p_value_of_three_is_not_called_unusual(disease: Fitted, patient: dict) -> None:
+    base = replace(
+        score_case(disease.score, patient, values=AGE), laterality_p=0.5, bilateral_p=0.5
+    )
+    said = {p: words_of(replace(base, asymmetry_p=p), disease.score) for p in (0.016667, 0.04, 0.2)}
+    assert "Unusual: one place differs" in said[0.016667]
+    assert "Unusual" not in said[0.04]
+    assert "3 such numbers are looked at, so up to 15 % of the healthy" in said[0.04]
+    assert "would not stand out" in said[0.2]
+
+
+def test_drawn_heads_are_not_called_people(disease: Fitted, patient: dict) -> None:
+    patient["summary"]["p_value"] = 0.001
+    for kind, whom in (("synthetic", "drawn healthy heads"), ("healthy scans", "healthy people")):
+        patient["calibration"] = {"kind": kind}
+        found = words_of(score_case(disease.score, patient, values=AGE), disease.score)
+        assert f"differs from its mirror place more than in {whom} (p 0.001)" in found
+
+
+def test_scans_of_the_fit_are_no_discoveries() -> None:
+    rows = [
+        {"laterality_p": p, "laterality_q": None, "in_fit": own}
+        for p, own in ((0.01, True), (0.02, False), (0.9, False))
+    ]
+    _add_q_values(rows, "laterality")
+    assert [row["laterality_q"] for row in rows] == [None, pytest.approx(0.04), 0.9]
 
 
 def test_words_never_call_anybody_normal(disease: Fitted, side: Fitted) -> None:

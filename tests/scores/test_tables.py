@@ -59,6 +59,25 @@ def test_a_line_finds_its_case(row: dict[str, str], person: str) -> None:
     assert entry.person == person
 
 
+@pytest.mark.parametrize("empty", ["", "n/a", "NA"])
+def test_a_cell_that_says_nothing_names_nobody(empty: str) -> None:
+    record = made_up_record("01", rng=np.random.default_rng(0))
+    row = {"case": record["case"], "person": empty, "participant_id": "sub-02"}
+    (entry,) = match([record], labels_of([row])).entries
+    assert entry.person == "02"
+    (entry,) = match([record], labels_of([{**row, "participant_id": empty}])).entries
+    assert entry.person == "01"
+
+
+def test_a_scan_of_which_nobody_knows_whose_it_is_is_refused() -> None:
+    record = {**made_up_record("P01visit1", rng=np.random.default_rng(0)), "case": "sub-P01visit1"}
+    row = {"case": record["case"], "person": "n/a"}
+    with pytest.raises(ConfigError, match="MS-623 sub-P01visit1"):
+        match([record], labels_of([row]))
+    (entry,) = match([record], labels_of([{**row, "person": "P01"}])).entries
+    assert entry.person == "P01"
+
+
 def test_what_is_without_partner_is_counted() -> None:
     record = made_up_record("01", rng=np.random.default_rng(0))
     found = match([record], labels_of([{"case": "sub-02_T1w"}]))

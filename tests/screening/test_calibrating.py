@@ -1,5 +1,6 @@
 """From healthy files to a calibration and on to a patient: one analysis, one statistic."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -124,6 +125,11 @@ def test_screening_keeps_a_case_until_calibration_or_covariates_change(
 
     resumed, use = run("A", calibration)
     assert (resumed, use["group"], use["sha256"]) == (0, "site=A", "c" * 64)
+    (sidecar,) = (tmp_path / "out").rglob("*desc-deviation_statmap.json")
+    compared = json.loads(sidecar.read_text())["ComparedWith"]
+    assert (compared["sha256"], compared["group"]) == ("c" * 64, "site=A")
+    (other,) = (tmp_path / "out").rglob("*desc-pathology_probseg.json")
+    assert "ComparedWith" not in json.loads(other.read_text())
     assert run("A", calibration)[0] == 1
     assert run("B", calibration)[0] == 0
     resumed, use = run("B", None)
@@ -161,3 +167,6 @@ def test_scans_of_which_nobody_knows_whose_they_are_make_no_calibration(tmp_path
         ((person, scans),) = people_of(entries_of([table])).items()
         assert person == "P01"
         assert [row["age"] for row in scans.values()] == [60.0, 61.0]
+    (whole, masked) = entries_of([table])
+    with pytest.raises(ConfigError, match="MS-519 P01_visit2"):
+        people_of([whole, replace(masked, exclusion_mask=table)])

@@ -5,8 +5,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from medsym.calibration.conformal import p_values
 from medsym.screening.cohort import BINS, MAX_THUMBNAILS, ORDERS, cohort_of
 from medsym.screening.records import read_record
 from medsym.screening.report import report_name, write_index
@@ -65,11 +67,42 @@ def test_without_p_values_the_largest_deviation_comes_first(record, tmp_path) ->
 
 
 def test_alarms_are_counted_against_the_stated_rate(record, tmp_path) -> None:
-    many = [named(record, f"sub-{n}", found=n < 9) for n in range(100)]
+    many = [named(record, f"sub-{n}", p_value=0.05 if n < 9 else 0.1) for n in range(100)]
+    people = record["calibration"] | {"n": 19, "name": "site"}
+    by_sex = [r | {"calibration": people | {"group": "sex=F"}} for r in many[:30]]
+    by_sex += [r | {"calibration": people | {"group": "sex=M"}} for r in many[30:]]
+    women, men = cohort_of(by_sex, out=tmp_path, page_of=report_name).alarms
+    assert (women.name, women.observed, women.scans, women.rate) == ("site, sex=F", 9, 30, 0.05)
+    assert (men.observed, men.scans, men.expected) == (0, 70, pytest.approx(3.5))
+    write_index(tmp_path, records=by_sex, failures=[])
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "site, sex=F: <b>9 of 30</b> scans have a p-value of at most 0.05" in page
+
+
+@pytest.mark.parametrize("n", [19, 99])
+def test_the_usual_number_of_alarms_counts_with_one_shared_calibration(
+    record: Record, tmp_path: Path, n: int
+) -> None:
+    use = record["calibration"] | {"n": n}
+    many = [named(record, f"sub-{i}", p_value=0.5) | {"calibration": use} for i in range(100)]
     (alarms,) = cohort_of(many, out=tmp_path, page_of=report_name).alarms
-    assert (alarms.observed, alarms.scans, alarms.rate) == (9, 100, 0.05)
-    assert alarms.expected == pytest.approx(5.0)
-    assert alarms.usual == (1, 10)  # 95 % of Binomial(100, 0.05)
+    low, high = alarms.usual
+    rng = np.random.default_rng(n)
+    counts = []
+    for _ in range(1500):
+        maxima = np.sort(rng.random(n))
+        counts.append(int((p_values(maxima, rng.random(100)) <= 0.05).sum()))
+    inside = np.mean((np.array(counts) >= low) & (np.array(counts) <= high))
+    assert 0.96 <= inside <= 0.99  # a binomial law of 100 scans would hold 0.71 and 0.92
+    assert np.mean(counts) == pytest.approx(alarms.expected, rel=0.1)
+
+
+def test_a_warning_stands_in_the_list_beside_its_p_value(record: Record, tmp_path: Path) -> None:
+    warned = cases(record)
+    warned[1] |= {"calibration": record["calibration"] | {"warning": "the scan is unlike <them>"}}
+    write_index(tmp_path, records=warned, failures=[])
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert page.count("Care: the scan is unlike &lt;them&gt;.") == 1
 
 
 def test_every_p_value_is_in_one_bar(record, tmp_path) -> None:

@@ -6,7 +6,7 @@ import nibabel
 import pytest
 
 from medsym.screening.inputs import expand_scans
-from medsym.screening.outputs import ANATOMY, KINDS
+from medsym.screening.map_kinds import ANATOMY, KINDS
 from medsym.screening.records import scan_sha256
 from medsym.volumes.stored_scan import load_stored
 from tests.builders_case import head_phantom

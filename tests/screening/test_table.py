@@ -61,6 +61,21 @@ def test_every_case_with_a_p_value_has_the_q_value_of_its_cohort() -> None:
     assert [found[0], found[1], found[3]] == pytest.approx([0.03, 0.03, 0.9])
 
 
+@pytest.mark.parametrize(
+    ("use", "said"),
+    [
+        ({}, "n/a"),
+        ({"warning": "unlike"}, "unlike"),
+        ({"reason": "too few", "warning": "unlike"}, "no p-value: too few; unlike"),
+    ],
+)
+def test_what_speaks_against_a_p_value_stands_beside_it(tmp_path, use, said: str) -> None:
+    record = {**CASE, "calibration": {**CASE["calibration"], **use}}
+    write_tables(tmp_path, records=[record], failures=[])
+    header, row = (tmp_path / "screening.tsv").read_text().splitlines()
+    assert dict(zip(header.split("\t"), row.split("\t"), strict=True))["warning"] == said
+
+
 def test_a_table_that_someone_edited_is_read_by_its_header(tmp_path) -> None:
     (tmp_path / "failures.tsv").write_bytes(b"code\tfile\nMS-101\tM\xfcller.nii\n\n")
     (row,) = read_failures(tmp_path / "failures.tsv")
