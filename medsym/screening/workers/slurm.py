@@ -3,10 +3,11 @@
 Tasks that are handed in together become one job array. A job that is preempted, or runs out of its
 time, is put back into the queue and goes on where it was, because finished cases are kept. What
 submitit pickles is our own text in a folder that only its owner can enter; whether jobs still
-exist is asked of ``squeue``, so that no accounting database is needed.
+exist is asked of ``squeue``, so that no accounting database is needed. A controller that does not
+answer costs patience and no job: what it does not take is handed in again for some minutes.
 """
 
-import re
+import logging
 import subprocess
 import threading
 import time
@@ -17,15 +18,22 @@ from pathlib import Path
 from typing import Any
 
 from medsym.errors import ConfigError
+from medsym.screening.workers.slurm_options import engine_of
+
+log = logging.getLogger(__name__)
 
 _POLL_S = 2.0
+#: Seconds between attempts to hand tasks in: the first, doubled up to the last.
+_FIRST_PAUSE_S, _LAST_PAUSE_S = 4.0, 60.0
+#: For so long a controller that has worked may refuse; a restart or a failover takes minutes.
+PATIENCE_S = 600.0
+#: Without any job taken so far, something is wrong with what we ask rather than with the moment.
+_FIRST_PATIENCE_S = 20.0
+#: squeue waits 10 s for a controller, several times if there are several.
+_SQUEUE_S = 60.0
 #: A finished job is gone from the queue before its result is seen on a slow network file system.
 GRACE_S = 60.0
 _MAX_ARRAY = 1000  # Slurm's own default is 1001
-_DEFAULTS = {"time": "60", "mem": "4G", "cpus-per-task": "1"}
-_OURS = {"array", "output", "error", "open-mode", "signal", "ntasks", "nodes", "wrap"}
-_KEY = re.compile(r"[a-z][a-z-]*")
-_TIME = re.compile(r"(?:(?P<days>\d{1,3})-)?(?P<clock>\d{1,5}(?::\d{1,2}){0,2})")
 _LIVE = {
     *("PENDING", "CONFIGURING", "RUNNING", "SUSPENDED", "STOPPED", "COMPLETING", "REQUEUED"),
     *("RESIZING", "SIGNALING", "STAGE_OUT", "PREEMPTED"),
@@ -81,11 +89,14 @@ class SlurmExecutor(Executor):
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
-        self._engine = _engine(folder, parameters=parameters or {}, at_once=at_once)
+        self._engine = engine_of(folder, parameters=parameters or {}, at_once=at_once)
         self._grace_s = grace_s
         self._new: list[tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]] = []
         self._jobs: dict[Future[Any], Any] = {}
         self._gone: dict[str, float] = {}
+        self._has_worked = False
+        self._failing_since: float | None = None
+        self._pause_s, self._next_try = _FIRST_PAUSE_S, 0.0
         self._guard = threading.Lock()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -104,10 +115,11 @@ class SlurmExecutor(Executor):
         """End: after all jobs, or at once with all jobs cancelled."""
         if cancel_futures:
             with self._guard:
-                for job in self._jobs.values():
+                for future, job in self._jobs.items():
                     with suppress(Exception):
                         job.cancel(check=False)
-                for future in (*self._jobs, *(new[0] for new in self._new)):
+                    future.set_exception(LostJobError("the run was stopped"))
+                for future, _, _ in self._new:
                     future.cancel()
                     future.set_running_or_notify_cancel()
                 self._jobs, self._new = {}, []
@@ -119,19 +131,45 @@ class SlurmExecutor(Executor):
 
     def _watch(self) -> None:
         while not self._ended.wait(_POLL_S):
-            try:
-                with self._guard:
-                    self._hand_in()
+            with self._guard:
+                self._hand_in()
+                try:
                     self._collect()
-            except Exception as error:
-                self._fail_all(error)
+                except Exception as error:  # jobs go on whatever a look at them meets
+                    log.warning("jobs could not be looked at: %s", error)
 
     def _hand_in(self) -> None:
-        new, self._new = self._new[:_MAX_ARRAY], self._new[_MAX_ARRAY:]
-        if new:
+        """Hand in one array of what waits; if that fails, it waits for the next attempt."""
+        new = self._new[:_MAX_ARRAY]
+        if not new or time.monotonic() < self._next_try:
+            return
+        try:
             with self._engine.batch():
                 jobs = [self._engine.submit(Resumable(fn), *args) for _, fn, args in new]
-            self._jobs.update(zip((future for future, _, _ in new), jobs, strict=True))
+        except Exception as error:
+            self._put_off(len(new), error)
+            return
+        self._new = self._new[len(new) :]
+        self._has_worked, self._failing_since, self._pause_s = True, None, _FIRST_PAUSE_S
+        for (future, _, _), job in zip(new, jobs, strict=True):
+            if future.set_running_or_notify_cancel():
+                self._jobs[future] = job
+            else:
+                job.cancel(check=False)
+
+    def _put_off(self, number: int, error: Exception) -> None:
+        """Try again later; after long trying, these tasks and no others fail."""
+        log.error("Slurm did not take %d tasks: %s", number, error)
+        now = time.monotonic()
+        self._failing_since = self._failing_since or now
+        if now - self._failing_since < (PATIENCE_S if self._has_worked else _FIRST_PATIENCE_S):
+            self._next_try = now + self._pause_s
+            self._pause_s = min(2 * self._pause_s, _LAST_PAUSE_S)
+            return
+        failed, self._new = self._new[:number], self._new[number:]
+        for future, _, _ in failed:
+            if future.set_running_or_notify_cancel():
+                future.set_exception(error if self._has_worked else _not_taken(error))
 
     def _collect(self) -> None:
         """Hand on results, and find jobs that ended without one."""
@@ -151,13 +189,15 @@ class SlurmExecutor(Executor):
         now = time.monotonic()
         return now - self._gone.setdefault(job, now) > self._grace_s
 
-    def _fail_all(self, error: Exception) -> None:
-        """Slurm refuses to work for us: nothing of what waits will ever be done."""
-        with self._guard:
-            futures = [*self._jobs, *(new[0] for new in self._new)]
-            self._jobs, self._new = {}, []
-        for future in futures:
-            future.set_exception(error)
+
+def _not_taken(error: Exception) -> ConfigError:
+    """Slurm has taken no job at all: nothing of the run will ever be done."""
+    return ConfigError(
+        code="MS-575",
+        subject="--executor slurm",
+        cause=f"Slurm takes no job ({(str(error).strip().splitlines() or ['?'])[-1]})",
+        fix="check --slurm (partition, account, time, mem), or --workers if there is a job limit",
+    )
 
 
 def _finish(future: Future[Any], job: Any) -> None:
@@ -170,55 +210,13 @@ def _finish(future: Future[Any], job: Any) -> None:
 def _live_jobs() -> set[str] | None:
     """Jobs of this user that wait or work; None if the controller does not answer."""
     command = ["squeue", "--me", "--noheader", "--array", "--states=all", "--format=%i %T"]
-    asked = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        asked = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=_SQUEUE_S
+        )
+    except (subprocess.TimeoutExpired, OSError):
+        return None
     if asked.returncode:
         return None
     rows = (line.split() for line in asked.stdout.splitlines())
     return {row[0] for row in rows if len(row) == 2 and row[1] in _LIVE}
-
-
-def _engine(folder: Path, *, parameters: Mapping[str, str], at_once: int) -> Any:
-    given = {**_DEFAULTS, **{key.replace("_", "-"): value for key, value in parameters.items()}}
-    wrong = [key for key in given if key in _OURS or not _KEY.fullmatch(key)]
-    minutes = _minutes(given.pop("time"))
-    if wrong or minutes is None:
-        raise ConfigError(
-            code="MS-567",
-            subject="--slurm",
-            cause=f"'{wrong[0] if wrong else 'time'}' cannot be set like this",
-            fix="give options of sbatch, such as partition=short time=02:00:00 mem=4G",
-        )
-    try:
-        import submitit
-
-        engine = submitit.SlurmExecutor(folder=folder)
-    except (ImportError, RuntimeError):
-        raise ConfigError(
-            code="MS-566",
-            subject="--executor slurm",
-            cause="there is no Slurm on this machine, or submitit is not installed",
-            fix="run it where sbatch works, after: pip install 'medsym[cluster]'",
-        ) from None
-    engine.update_parameters(
-        time=minutes, job_name="medsym", array_parallelism=at_once, additional_parameters=given
-    )
-    return engine
-
-
-def _minutes(text: str) -> int | None:
-    """Minutes of a time as sbatch takes it: M, M:S, H:M:S, D-H, D-H:M or D-H:M:S.
-
-    Example:
-        >>> _minutes("90"), _minutes("02:00:00"), _minutes("1-12"), _minutes("soon")
-        (90, 120, 2160, None)
-    """
-    match = _TIME.fullmatch(text)
-    if match is None:
-        return None
-    parts = [int(part) for part in match["clock"].split(":")]
-    if match["days"] is not None:
-        hours, minutes, seconds = (*parts, 0, 0)[:3]
-    else:
-        hours, minutes, seconds = ((0, *parts, 0), (0, *parts), tuple(parts))[len(parts) - 1]
-    total = int(match["days"] or 0) * 1440 + hours * 60 + minutes + -(-seconds // 60)
-    return total or None

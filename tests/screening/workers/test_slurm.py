@@ -10,6 +10,7 @@ import pytest
 from medsym.errors import ConfigError
 from medsym.screening.workers import slurm
 from medsym.screening.workers.slurm import SlurmExecutor
+from medsym.screening.workers.slurm_options import minutes_of
 from medsym.screening.workers.supervise import Fleet, reports_of
 from tests.screening.workers.light_work import light_task
 from tests.screening.workers.slurm_node import slurm_node, why_not
@@ -112,7 +113,7 @@ def test_a_time_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
     [("90", 90), ("1:30", 2), ("02:00:00", 120), ("1-12", 2160), ("1-01:30", 1530), ("0-0:1:0", 1)],
 )
 def test_times_are_those_of_sbatch(text: str, minutes: int) -> None:
-    assert slurm._minutes(text) == minutes
+    assert minutes_of(text) == minutes
 
 
 def test_without_slurm_the_remedy_is_named(tmp_path: Path, monkeypatch) -> None:
