@@ -135,7 +135,7 @@ def map_path(case: Case, kind: str) -> Path | None:
             code="MS-163",
             subject=path.name,
             cause="the file is not the one that was written with this case",
-            fix="Screen the scan again, with --overwrite",
+            fix="Screen the scan again, with --recompute",
         )
     return path
 
@@ -153,7 +153,7 @@ def _locate(root: Path, relative: str) -> Path:
         code="MS-162",
         subject=Path(relative).name,
         cause="the file is missing from the result folder",
-        fix="Screen the scan again, with --overwrite",
+        fix="Screen the scan again, with --recompute",
     )
 
 
@@ -214,7 +214,7 @@ def _read_json(path: Path) -> dict[str, Any]:
             code="MS-164",
             subject=path.name,
             cause="the file cannot be read as JSON",
-            fix="Screen the scan again, with --overwrite",
+            fix="Screen the scan again, with --recompute",
         ) from error
     return record if isinstance(record, dict) else {}
 

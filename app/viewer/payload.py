@@ -118,7 +118,7 @@ def _read_source(files: _Files) -> Volume:
             code="MS-165",
             subject=files.scan.name,
             cause="the scan has changed since it was screened",
-            fix="Screen the scan again, with --overwrite",
+            fix="Screen the scan again, with --recompute",
         )
     return scan
 

@@ -48,7 +48,15 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
 def add_screening_options(parser: argparse.ArgumentParser) -> None:
     """Options of whatever screens scans: screen and bids."""
     add_reading_options(parser)
-    parser.add_argument("--overwrite", action="store_true", help="replace existing results")
+    replace = parser.add_mutually_exclusive_group()
+    replace.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace results of other scans, models or options; goes on after an interruption",
+    )
+    replace.add_argument(
+        "--recompute", action="store_true", help="replace all, also what would come out the same"
+    )
     parser.add_argument(
         "--calibration",
         type=Path,

@@ -2,7 +2,7 @@
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import medsym
 from medsym import RESEARCH_USE_ONLY
@@ -61,13 +61,20 @@ def screen_options(arguments: argparse.Namespace) -> "ScreenOptions":
         volume_index=arguments.volume,
         max_gib=_size_limit(arguments.max_gib),
         allow_shear=arguments.allow_shear,
-        replace="all" if getattr(arguments, "overwrite", False) else "never",
+        replace=_replaces(arguments),
         analysis=Options(
             measure_defect=not arguments.single_pass,
             false_alarm_rate=FALSE_ALARM_RATE if rate is None else rate,
         ),
         calibration=None if folder is None else load_calibration(folder),
     )
+
+
+def _replaces(arguments: argparse.Namespace) -> "Literal['never', 'outdated', 'all']":
+    """What happens to earlier results; 'calibrate' has none and no such options."""
+    if getattr(arguments, "recompute", False):
+        return "all"
+    return "outdated" if getattr(arguments, "overwrite", False) else "never"
 
 
 def _orientation(codes: str | None) -> str | None:

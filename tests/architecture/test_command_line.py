@@ -14,7 +14,7 @@ FROZEN = {
         "--volume",
         "--max-gib",
         "--allow-shear",
-        "--overwrite",
+        *("--overwrite", "--recompute"),
         "--single-pass",
         "--model",
         "--executor",
@@ -33,7 +33,8 @@ FROZEN = {
     "bids": {
         *("bids_dir", "output_dir", "analysis_level", "--participant-label", "--session-label"),
         *("--assume-orientation", "--volume", "--max-gib", "--allow-shear", "--overwrite"),
-        *("--single-pass", "--model", "--executor", "--workers", "--shard", "--version"),
+        *("--recompute", "--single-pass", "--model", "--executor", "--workers", "--shard"),
+        "--version",
         *("--address", "--slurm", "--scans-per-job"),
         *("--calibration", "--false-alarm-rate", "--participants"),
     },

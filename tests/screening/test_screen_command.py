@@ -183,3 +183,18 @@ def test_a_record_that_cannot_be_used_is_named_with_exit_code_1(tmp_path: Path, 
     shown = capsys.readouterr()
     assert "MS-153 sub-09_T1w_case.json" in shown.err
     assert "[1/1] sub-01_T1w  not assessable" in shown.out
+
+
+def test_overwriting_goes_on_after_an_interruption_and_recomputing_does_all(
+    tmp_path: Path, capsys
+) -> None:
+    scan = tiny(tmp_path / "sub-01_T1w.nii.gz")
+    assert screen(tmp_path, scan) == 0
+    store(scan, scale=0.6)
+    assert screen(tmp_path, scan) == 1  # another scan of that name is not replaced unasked
+    kept = []
+    for option in ("--overwrite", "--overwrite", "--recompute"):
+        capsys.readouterr()
+        assert screen(tmp_path, scan, option) == 0
+        kept.append(capsys.readouterr().out.rpartition(" kept from before")[0].rpartition("(")[2])
+    assert kept == ["0", "1", "0"]
