@@ -46,8 +46,12 @@ def bids(arguments: argparse.Namespace) -> int:
 
     root: Path = arguments.bids_dir
     options = screen_options(arguments)
+    needs_tables = options.calibration is not None and options.calibration.columns
     entries = bids_entries(
-        root, participants=arguments.participant_label, sessions=arguments.session_label
+        root,
+        participants=arguments.participant_label,
+        sessions=arguments.session_label,
+        bad_table=None if needs_tables else lambda error: complain(f"warning: {error}"),
     )
     if not entries:
         raise ConfigError(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from medsym.commands.console import EXIT_OK, EXIT_REFUSED, ProgressLine, complain, say, stoppable
 from medsym.commands.measuring import show
-from medsym.commands.screening import screen_options
+from medsym.commands.screening import say_columns, screen_options
 from medsym.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def calibrate(arguments: argparse.Namespace) -> int:
     check_free(arguments.out)
     entries = _entries(arguments)
     check_people(people_of(entries), settings, folds=arguments.cross_validate)
+    say_columns(entries)
     model = load_model(arguments.model)
     options = screen_options(arguments)
     with stoppable():

@@ -150,6 +150,7 @@ def run(
     shard = shard_option(scaling)
     mine = sum(1 for entry in entries if shard is None or shard.has(entry.name.case))
     say(RESEARCH_USE_ONLY)
+    say_columns(entries)
     progress = ProgressLine()
     with stoppable(), fleet_of(scaling, out, num_scans=mine, progress=progress) as fleet:
         outcome = screen_scans(
@@ -162,6 +163,13 @@ def run(
             shard=shard,
         )
     return _say_how_it_went(outcome, out, shard=shard, tried=mine)
+
+
+def say_columns(entries: "Sequence[ScanEntry]") -> None:
+    """Which columns of the tables state something about the scans."""
+    columns = sorted({column for entry in entries for column in entry.covariates})
+    if columns:
+        say(f"columns about the scans: {', '.join(columns)}")
 
 
 def _say_how_it_went(

@@ -6,15 +6,17 @@ Scientific Data 3:160044 (2016), doi:10.1038/sdata.2016.44.
 """
 
 import difflib
-from collections.abc import Iterable, Sequence
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from medsym.datasets.bids import KNOWN_CONTRASTS, NOT_RAW
 from medsym.datasets.bids_name import BidsName, parse_name
 from medsym.errors import ConfigError, ScanError
-from medsym.screening.inputs import expand_scans
-from medsym.screening.manifest import ScanEntry
-from medsym.screening.naming import name_of
+from medsym.screening.inputs import expand_scans, leads_to_no_folder
+from medsym.screening.manifest import ScanEntry, unopened_entry
+from medsym.screening.naming import name_of, place_name
 from medsym.screening.participants import Covariates, read_participants
 
 #: Parts of a complex image that show no anatomy by themselves.
@@ -23,7 +25,11 @@ _SUFFIXES = frozenset(suffix.casefold() for suffix in KNOWN_CONTRASTS)
 
 
 def bids_entries(
-    root: Path, *, participants: Sequence[str] = (), sessions: Sequence[str] = ()
+    root: Path,
+    *,
+    participants: Sequence[str] = (),
+    sessions: Sequence[str] = (),
+    bad_table: Callable[[ConfigError], None] | None = None,
 ) -> tuple[ScanEntry, ...]:
     """Scans of the chosen participants and sessions; all of them if none is named.
 
@@ -33,19 +39,21 @@ def bids_entries(
         root: folder that holds sub-<label> folders.
         participants: labels, with or without "sub-".
         sessions: labels, with or without "ses-".
+        bad_table: told about participants.tsv or a table of sessions that cannot be used; nothing
+            is known from it then. By default that is an error.
 
     Raises:
         ConfigError: MS-550 no BIDS data set, MS-551 a label that is not there, MS-552 a chosen
-            participant without a scan.
+            participant without a scan, MS-509 a table that cannot be used.
     """
     folders = {folder.name: folder for folder in _subjects(root)}
     chosen = _chosen(participants, there=folders, prefix="sub-", root=root)
-    found = {name: _scans(folders[name]) for name in chosen}
+    found = {name: _scans(folders[name], root=root) for name in chosen}
     wanted = {name.removeprefix("ses-") for name in sessions}
     if wanted:
         there = {f"ses-{n.session}" for names, _ in found.values() for n in names if n.session}
         _chosen(sessions, there=there, prefix="ses-", root=root)
-    known = _read_if_there(root / "participants.tsv", prefix="sub-")
+    known = _known(root / "participants.tsv", prefix="sub-", bad_table=bad_table)
     entries: list[ScanEntry] = []
     for label, (names, refused) in found.items():
         taken = [name for name in names if not wanted or name.session in wanted]
@@ -56,15 +64,27 @@ def bids_entries(
                 cause="holds no scan that was asked for",
                 fix=f"choose another participant; scans end in {', '.join(sorted(_shown()))}",
             )
-        of_visits = _read_if_there(folders[label] / f"{label}_sessions.tsv", prefix="ses-")
+        table = folders[label] / f"{label}_sessions.tsv"
+        of_visits = _known(table, prefix="ses-", bad_table=bad_table)
         about = known.get(label.removeprefix("sub-"), {})
         entries += [_entry(n, about=about, of_visits=of_visits) for n in taken]
         entries += refused
     return tuple(entries)
 
 
-def _read_if_there(table: Path, *, prefix: str) -> dict[str, Covariates]:
-    return read_participants(table, prefix=prefix) if table.is_file() else {}
+def _known(
+    table: Path, *, prefix: str, bad_table: Callable[[ConfigError], None] | None
+) -> dict[str, Covariates]:
+    """What a table says, if it is there."""
+    if not os.path.isfile(table):  # noqa: PTH113 - never raises
+        return {}
+    try:
+        return read_participants(table, prefix=prefix)
+    except ConfigError as error:
+        if bad_table is None:
+            raise
+        bad_table(error)
+        return {}
 
 
 def _shown() -> set[str]:
@@ -73,7 +93,7 @@ def _shown() -> set[str]:
 
 def _subjects(root: Path) -> list[Path]:
     folders = sorted(root.glob("sub-*")) if root.is_dir() else []
-    folders = [folder for folder in folders if folder.is_dir()]
+    folders = [path for path in folders if path.is_dir() or leads_to_no_folder(path)]
     if not folders:
         raise ConfigError(
             code="MS-550",
@@ -100,20 +120,28 @@ def _chosen(labels: Sequence[str], *, there: Iterable[str], prefix: str, root: P
     return list(dict.fromkeys(wanted)) or names
 
 
-def _scans(folder: Path) -> tuple[list[BidsName], list[ScanEntry]]:
-    """Scans of one participant, and files that look like scans and are named wrongly."""
-    good, refused = [], []
-    for path in expand_scans([folder]):
+def _scans(folder: Path, *, root: Path) -> tuple[list[BidsName], list[ScanEntry]]:
+    """Scans of one participant, and what looks like scans and is named wrongly or unreadable."""
+    if leads_to_no_folder(folder):
+        return [], [unopened_entry(folder, place=folder.relative_to(root))]
+    good: list[BidsName] = []
+    unopened: list[Path] = []
+    refused: list[ScanEntry] = []
+    for path in expand_scans([folder], unopened=unopened):
         inside = path.relative_to(folder).parts[:-1]
         if NOT_RAW & set(inside):
             continue
         name = parse_name(path)
         problem = _problem(name, path=path, folder=folder)
         if problem:
-            refused.append(_refused(path, problem, folder=folder))
+            refused.append(_refused(path, problem, root=root))
         elif name is not None and _is_scan(name):
             good.append(name)
-    return good, refused
+    counts = Counter(name_of(name.path).case.casefold() for name in good)
+    clashing = [name for name in good if counts[name_of(name.path).case.casefold()] > 1]
+    refused += [_refused(n.path, "another file has the same name", root=root) for n in clashing]
+    refused += [unopened_entry(place, place=place.relative_to(root)) for place in unopened]
+    return [name for name in good if name not in clashing], refused
 
 
 def _is_scan(name: BidsName) -> bool:
@@ -137,14 +165,15 @@ def _problem(name: BidsName | None, *, path: Path, folder: Path) -> str:
     return "" if name_of(path).case.endswith(f"_{name.suffix}") else "its name is not as BIDS says"
 
 
-def _refused(path: Path, problem: str, *, folder: Path) -> ScanEntry:
+def _refused(path: Path, problem: str, *, root: Path) -> ScanEntry:
+    place = path.relative_to(root)
     refusal = ScanError(
         code="MS-553",
-        subject=str(path.relative_to(folder.parent)),
+        subject=str(place),
         cause=problem,
         fix="name it as in sub-01_ses-1_run-1_T1w.nii.gz; it was not screened",
     )
-    return ScanEntry(path=path, name=name_of(path, prefix=folder.name), refusal=refusal)
+    return ScanEntry(path=path, name=place_name(place), refusal=refusal)
 
 
 def _entry(name: BidsName, *, about: Covariates, of_visits: dict[str, Covariates]) -> ScanEntry:

@@ -45,6 +45,7 @@ def people_of(entries: Sequence[ScanEntry]) -> dict[str, dict[str, Mapping[str, 
         ConfigError: MS-516 nothing says whose scan one is: two visits of somebody would count as
             two people, and the promised rate would not hold; MS-519 one has an exclusion mask.
     """
+    entries = [entry for entry in entries if entry.refusal is None]
     unknown = [e for e in entries if not e.name.subject_stated and PERSON not in e.covariates]
     if unknown:
         raise ConfigError(

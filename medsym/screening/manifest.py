@@ -4,16 +4,27 @@ A row that cannot be used (a file that is not there, a name that stands twice) b
 carries its refusal, so that the other rows are screened all the same.
 """
 
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from medsym.errors import MedsymError, OutputError, ScanError
+from medsym.screening.cells import TABLE_ENDINGS
 from medsym.screening.dicom.series import DicomSeries, find_series
 from medsym.screening.inputs import expand_scans
-from medsym.screening.manifest_table import TABLE_ENDINGS, Row, read_rows
-from medsym.screening.naming import CaseName, clean_label, name_cases, name_of, stem_of
+from medsym.screening.manifest_table import Row, read_rows
+from medsym.screening.naming import (
+    CaseName,
+    clean_label,
+    name_cases,
+    name_of,
+    place_name,
+    stated_name,
+    stem_of,
+    told_apart,
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,9 +59,10 @@ def entries_of(inputs: Sequence[Path]) -> tuple[ScanEntry, ...]:
     """
     tables = [path for path in inputs if path.suffix.lower() in TABLE_ENDINGS]
     plain = [path for path in inputs if path not in tables]
-    entries = [
-        ScanEntry(path=path, name=name) for path, name in name_cases(expand_scans(plain)).items()
-    ]
+    unopened: list[Path] = []
+    scans = expand_scans(plain, unopened=unopened)
+    entries = [ScanEntry(path=path, name=name) for path, name in name_cases(scans).items()]
+    entries += [unopened_entry(folder, place=folder) for folder in unopened]
     for folder in dict.fromkeys(path for path in plain if path.is_dir()):
         entries += [_entry_of_series(series) for series in find_series(folder)]
     for table in dict.fromkeys(tables):
@@ -70,6 +82,22 @@ def entries_of_any(scans: Sequence[ScanEntry | Path]) -> tuple[ScanEntry, ...]:
     entries = (*ready, *entries_of([scan for scan in scans if not isinstance(scan, ScanEntry)]))
     _refuse_one_name_twice(entries)
     return entries
+
+
+def unopened_entry(folder: Path, *, place: Path) -> ScanEntry:
+    """A folder that cannot be opened: its scans are missing from the run, which has to be said.
+
+    Args:
+        folder: the folder.
+        place: the same, from where the user can tell it.
+    """
+    refusal = ScanError(
+        code="MS-548",
+        subject=str(place),
+        cause="the folder cannot be opened; whatever scans it holds were not screened",
+        fix="ask for permission to read it, or name the folders to screen one by one",
+    )
+    return ScanEntry(path=folder, name=place_name(place), refusal=refusal)
 
 
 def _entry_of_series(series: DicomSeries) -> ScanEntry:
@@ -131,11 +159,11 @@ def _missing_file(row: Row) -> ScanError | None:
         ("exclusion mask", row.exclusion_mask),
     )
     for what, path in named:
-        if path is not None and not path.exists():
+        if path is not None and not os.path.exists(path):  # noqa: PTH110 - never raises
             return ScanError(
                 code="MS-531",
                 subject=row.label,
-                cause=f"the {what} {path} is not there",
+                cause=f"the {what} {path} is not there or cannot be reached",
                 fix="correct the path; it is relative to the table",
             )
     return None
@@ -144,8 +172,11 @@ def _missing_file(row: Row) -> ScanError | None:
 def _names(rows: Sequence[Row]) -> list[CaseName]:
     """Name of every row: its case, its subject and session, or what its scan file is called."""
     own = [row.scan for row in rows if row.case is None and row.subject is None]
-    by_file = name_cases(own)
-    names = [by_file[row.scan] if row.scan in by_file else _stated_name(row) for row in rows]
+    by_file = told_apart(own)
+    names = [
+        by_file[row.scan] if row.case is None and row.subject is None else _stated_name(row)
+        for row in rows
+    ]
     counts = Counter(name.case.casefold() for name in names)
     for number, row in enumerate(rows):
         clashes = counts[names[number].case.casefold()] > 1
@@ -160,7 +191,7 @@ def _stated_name(row: Row) -> CaseName:
     subject = None if row.subject is None else clean_label(row.subject.removeprefix("sub-"))
     session = None if row.session is None else clean_label(row.session.removeprefix("ses-"))
     if row.case is not None:
-        name = name_of(Path(row.case))
+        name = stated_name(row.case)
         return replace(
             name,
             subject=subject or name.subject,

@@ -1,15 +1,13 @@
 """Reading a table of scans: CSV or TSV with a column 'scan' and whatever else is known of them."""
 
-import csv
 import difflib
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from medsym.errors import ConfigError, MedsymError, ScanError
+from medsym.screening.cells import UnreadableTableError, covariate, is_empty, read_cells
 
-TABLE_ENDINGS = frozenset({".csv", ".tsv"})
 #: Column -> what it is; every other column is a covariate.
 _COLUMNS = {
     "scan": "scan",
@@ -24,8 +22,9 @@ _COLUMNS = {
 }
 #: How alike a column has to be to a known one to be taken for a slip of the pen.
 _ALIKE = 0.8
-_NUMBER = re.compile(r"[+-]?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
-_EMPTY = frozenset({"", "n/a"})
+#: Columns that other tables use for files; here they would be covariates without a word.
+_NO_COVARIATES = frozenset({"mask", "brain", "lesion", "roi"})
+_FILES = (".nii", ".nii.gz", ".hdr", ".img", ".mgz", ".mgh")
 #: A covariate that states a number, or a word such as a site.
 Covariates = Mapping[str, str | float]
 
@@ -59,46 +58,16 @@ def read_rows(table: Path) -> list[Row]:
     """Rows of a table; paths are relative to it.
 
     Raises:
-        ConfigError: MS-530 unreadable, no column 'scan', no row, or a column that is nearly a known
-            one.
+        ConfigError: MS-530 unreadable, no column 'scan', no row, a column that is nearly a known
+            one, or one with files that is none.
     """
-    header, lines = _read(table)
-    kinds = _kinds(header, table=table)
-    return [_row(number, cells, header=header, kinds=kinds, table=table) for number, cells in lines]
-
-
-def covariate(text: str) -> str | float:
-    """A number where the cell is one; "01" is a label.
-
-    Example:
-        >>> covariate("71.5"), covariate("01"), covariate("siteA")
-        (71.5, '01', 'siteA')
-    """
-    return float(text) if _NUMBER.fullmatch(text) else text
-
-
-def _read(table: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     try:
-        with table.open(encoding="utf-8-sig", newline="") as stream:
-            first = stream.readline()
-            stream.seek(0)
-            reader = csv.reader(stream, delimiter=_delimiter(table, first), strict=True)
-            lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error)
-        if isinstance(error, OSError):
-            reason = error.strerror or "unreadable"
-        raise _refused(table, f"cannot be read ({reason})") from None
-    filled = [(number, cells) for number, cells in lines if any(cells)]
-    if len(filled) < 2:
-        raise _refused(table, "has no row below its header")
-    return filled[0][1], filled[1:]
-
-
-def _delimiter(table: Path, header: str) -> str:
-    if table.suffix.lower() == ".tsv":
-        return "\t"
-    return ";" if ";" in header and "," not in header else ","
+        header, lines = read_cells(table)
+    except UnreadableTableError as error:
+        raise _refused(table, str(error)) from None
+    kinds = _kinds(header, table=table)
+    _refuse_unknown_files(header, lines, kinds=kinds, table=table)
+    return [_row(number, cells, header=header, kinds=kinds, table=table) for number, cells in lines]
 
 
 def _kinds(header: Sequence[str], *, table: Path) -> dict[str, int]:
@@ -114,23 +83,41 @@ def _kinds(header: Sequence[str], *, table: Path) -> dict[str, int]:
             raise _refused(table, f"states the {kind} in two columns")
         else:
             kinds[kind] = place
-    doubled = [column for column in header if header.count(column) > 1]
-    if doubled:
-        raise _refused(table, f"has the column '{doubled[0]}' twice")
     if "scan" not in kinds:
         raise _refused(table, "has no column 'scan'")
     return kinds
+
+
+def _refuse_unknown_files(
+    header: Sequence[str],
+    lines: Sequence[tuple[int, list[str]]],
+    *,
+    kinds: Mapping[str, int],
+    table: Path,
+) -> None:
+    """A mask under another name would be left out of the analysis and become a covariate."""
+    for place, column in enumerate(header):
+        cells = [cells[place] for _, cells in lines if len(cells) > place]
+        files = [cell for cell in cells if cell.lower().endswith(_FILES)]
+        if place not in kinds.values() and (files or column.lower() in _NO_COVARIATES):
+            what = f" with the file '{files[0]}'" if files else ""
+            raise _refused(
+                table,
+                f"has a column '{column}'{what}: call it brain_mask or exclusion_mask, or leave "
+                "it out",
+            )
 
 
 def _row(
     number: int, cells: list[str], *, header: Sequence[str], kinds: Mapping[str, int], table: Path
 ) -> Row:
     padded = cells + [""] * (len(header) - len(cells))
-    stated = {kind: padded[place] for kind, place in kinds.items() if padded[place] not in _EMPTY}
+    stated = {kind: padded[place] for kind, place in kinds.items() if not is_empty(padded[place])}
     others = {
-        column: covariate(padded[place])
+        column: value
         for place, column in enumerate(header)
-        if place not in kinds.values() and column and padded[place] not in _EMPTY
+        if place not in kinds.values() and column
+        if (value := covariate(padded[place])) is not None
     }
     scan = stated.get("scan", "")
     label = f"row {number} of {table.name}" + (f" ({Path(scan).name})" if scan else "")

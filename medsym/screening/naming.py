@@ -10,7 +10,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from medsym.errors import OutputError
 
@@ -71,7 +71,7 @@ def stem_of(path: Path) -> str:
     for ending in _SCAN_ENDINGS:
         if path.name.lower().endswith(ending):
             return path.name[: -len(ending)]
-    return path.stem
+    return path.name
 
 
 def clean_label(text: str) -> str:
@@ -102,10 +102,32 @@ def name_of(path: Path, *, prefix: str = "") -> CaseName:
         prefix: folder name that tells equal file names apart.
     """
     stem = stem_of(path)
-    match = _BIDS.match(stem)
-    if match and not prefix and len(stem) <= MAX_LENGTH:
-        return CaseName(case=stem, subject=match["subject"], session=match["session"])
-    label = clean_label(f"{prefix}/{stem}" if prefix else stem)
+    return stated_name(f"{prefix}/{stem}" if prefix else stem)
+
+
+def stated_name(text: str) -> CaseName:
+    """Case that a text names, all of it: P01.1 and P01.2 are two.
+
+    Example:
+        >>> stated_name("sub-1_ses-2_T1w").session, stated_name("p1").case
+        ('2', 'sub-p1')
+    """
+    match = _BIDS.match(text)
+    if match and len(text) <= MAX_LENGTH:
+        return CaseName(case=text, subject=match["subject"], session=match["session"])
+    return _named(clean_label(text))
+
+
+def place_name(place: PurePath) -> CaseName:
+    """Case of what is refused for its name or place: no other place gives the same one.
+
+    Args:
+        place: path, from where the user can tell it; all of it counts.
+    """
+    return _named(clean_label(place.name) + _short_hash(place.as_posix()))
+
+
+def _named(label: str) -> CaseName:
     return CaseName(case=f"sub-{label}", subject=label, session=None, subject_stated=False)
 
 
@@ -115,10 +137,7 @@ def name_cases(paths: Sequence[Path]) -> dict[Path, CaseName]:
     Raises:
         OutputError: MS-150 if two files still have the same identifier.
     """
-    unique = list(dict.fromkeys(paths))
-    names = {path: name_of(path) for path in unique}
-    for path in _clashing(names):
-        names[path] = name_of(path, prefix=path.absolute().parent.name)
+    names = told_apart(paths)
     clashes = _clashing(names)
     if clashes:
         shown = ", ".join(str(path) for path in clashes[:4])
@@ -128,6 +147,14 @@ def name_cases(paths: Sequence[Path]) -> dict[Path, CaseName]:
             cause=f"{len(clashes)} scans would be written under the same name: {shown}",
             fix="rename them (sub-01_T1w.nii.gz) or screen them into different folders",
         )
+    return names
+
+
+def told_apart(paths: Sequence[Path]) -> dict[Path, CaseName]:
+    """As ``name_cases``; names that are still the same are the caller's to refuse."""
+    names = {path: name_of(path) for path in dict.fromkeys(paths)}
+    for path in _clashing(names):
+        names[path] = name_of(path, prefix=path.absolute().parent.name)
     return names
 
 

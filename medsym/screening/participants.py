@@ -1,47 +1,50 @@
 """participants.tsv: what is known of people (age, sex, site), one row each, as in BIDS."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from medsym.errors import ConfigError
+from medsym.screening.cells import UnreadableTableError, covariate, read_cells
 from medsym.screening.manifest import ScanEntry
-from medsym.screening.manifest_table import covariate
 
 #: Column that names the subject; else the first one does.
 SUBJECT = "participant_id"
-_EMPTY = frozenset({"", "n/a"})
 
 Covariates = Mapping[str, str | float]
 
 
 def read_participants(path: Path, *, prefix: str = "sub-") -> dict[str, Covariates]:
-    """Columns of every subject, by label without "sub-"; empty cells are left out.
+    """Columns of every subject, by label without "sub-"; empty cells and blank rows are left out.
 
     Args:
         path: the table; of sessions, its first column names them.
         prefix: what labels may begin with; "ses-" for a table of sessions.
 
     Raises:
-        ConfigError: MS-509 the table cannot be read, or a subject stands in it twice.
+        ConfigError: MS-509 the table cannot be read without guessing, or a subject stands in it
+            twice.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            delimiter = "," if path.suffix.lower() == ".csv" else "\t"
-            rows = list(csv.DictReader(stream, delimiter=delimiter, strict=True))
-    except (OSError, UnicodeDecodeError, csv.Error):
-        raise _refused(path, "cannot be read as a table in UTF-8") from None
-    if not rows:
-        raise _refused(path, "has no row below its header")
-    key = SUBJECT if SUBJECT in rows[0] else next(iter(rows[0]))
+        header, rows = read_cells(path)
+    except UnreadableTableError as error:
+        raise _refused(path, str(error)) from None
+    key = header.index(SUBJECT) if SUBJECT in header else 0
     people: dict[str, Covariates] = {}
-    for row in rows:
-        label = (row[key] or "").strip().removeprefix(prefix)
+    for number, cells in rows:
+        if len(cells) > len(header):
+            raise _refused(
+                path, f"has {len(cells)} cells for {len(header)} columns in row {number}"
+            )
+        label = cells[key].removeprefix(prefix) if len(cells) > key else ""
         if label in people:
             raise _refused(path, f"names the subject '{label}' twice")
-        cells = {name: (value or "").strip() for name, value in row.items() if name and name != key}
-        people[label] = {n: covariate(text) for n, text in cells.items() if text not in _EMPTY}
+        stated = {
+            column: value
+            for place, (column, text) in enumerate(zip(header, cells, strict=False))
+            if place != key and column and (value := covariate(text)) is not None
+        }
+        people[label] = stated
     return people
 
 
@@ -82,5 +85,7 @@ def with_table(entries: Sequence[ScanEntry], table: Path | None) -> tuple[ScanEn
 
 
 def _refused(path: Path, cause: str) -> ConfigError:
-    fix = f"give a tab-separated table with the column {SUBJECT}, one row per subject"
+    fix = (
+        f"give a table with the column {SUBJECT}, one row per subject (visits: sub-01_sessions.tsv)"
+    )
     return ConfigError(code="MS-509", subject=path.name, cause=cause, fix=fix)

@@ -6,6 +6,7 @@ import pytest
 
 from medsym.errors import ConfigError
 from medsym.screening.bids import bids_entries
+from medsym.screening.manifest import entries_of_any
 
 SCANS = (
     "sub-01/ses-a/anat/sub-01_ses-a_T1w.nii.gz",
@@ -132,3 +133,54 @@ def test_a_participant_who_stands_twice_is_refused(root: Path) -> None:
     (root / "participants.tsv").write_text("participant_id\n01\nsub-01\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"MS-509.*participants\.tsv"):
         bids_entries(root)
+
+
+def test_wrong_names_in_two_sessions_stop_no_scan(root: Path) -> None:
+    touch(root, *(f"sub-03/ses-{visit}/anat/defaced.nii.gz" for visit in "12"))
+    touch(root, "sub-10/anat/sub-10_T1w.nii", "sub-10/anat/sub-10_T1w.nii.gz")
+    entries = entries_of_any(bids_entries(root))
+    refused = [entry for entry in entries if entry.refusal is not None]
+    assert [entry.path for entry in entries if entry.refusal is None] == [root / s for s in SCANS]
+    assert len({entry.name.case for entry in entries}) == len(SCANS) + 4
+    assert {entry.refusal.code for entry in refused} == {"MS-553"}
+    assert "the same name" in refused[-1].refusal.cause
+
+
+def test_folders_that_cannot_be_reached_are_not_lost(root: Path, tmp_path_factory) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    touch(elsewhere, "anat/sub-04_T1w.nii")
+    (root / "sub-04").symlink_to(elsewhere)
+    (root / "sub-05").symlink_to(elsewhere / "none")
+    (root / "sub-01" / "ses-c").symlink_to(elsewhere / "none")
+    entries = bids_entries(root)
+    assert root / "sub-04" / "anat" / "sub-04_T1w.nii" in [entry.path for entry in entries]
+    missing = [entry.refusal.subject for entry in entries if entry.refusal is not None]
+    assert missing == ["sub-01/ses-c", "sub-05"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "participant_id\tage\n",
+        "participant_id\tsession_id\tage\nsub-01\t1\t7\nsub-01\t2\t8\n",
+        "participant_id\tage\tage\nsub-01\t7\t70\n",
+        "participant_id\tage\nsub-01\t7,5\n",
+        "participant_id\tage\nsub-01\t7\tx\n",
+    ],
+)
+def test_a_table_that_nobody_needs_costs_nothing(root: Path, text: str) -> None:
+    (root / "participants.tsv").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"MS-509.*participants\.tsv"):
+        bids_entries(root)
+    said: list[ConfigError] = []
+    entries = bids_entries(root, bad_table=said.append)
+    assert len(entries) == len(SCANS)
+    assert all(entry.covariates == {} for entry in entries)
+    assert [error.code for error in said] == ["MS-509"]
+
+
+def test_blank_rows_quotes_and_empty_words_are_read_as_they_are_meant(root: Path) -> None:
+    text = 'participant_id\tnote\t"age"\nsub-01\t"left" hand\tNA\n\t\t\n"sub-02"\t"x y"\t70\n'
+    (root / "participants.tsv").write_text(text, encoding="utf-8")
+    known = {entry.name.subject: entry.covariates for entry in bids_entries(root)}
+    assert known == {"01": {"note": '"left" hand'}, "02": {"note": "x y", "age": 70.0}, "10": {}}

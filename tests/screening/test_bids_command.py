@@ -115,3 +115,18 @@ def test_results_inside_the_data_set_are_not_screened_again(root: Path) -> None:
     assert main(["bids", str(root), str(out), "participant", *ALONE, *choice]) == 0
     assert main(["bids", str(root), str(out), "participant", *ALONE, *choice]) == 0
     assert cases(out) == ["sub-02_FLAIR", "sub-02_T1w"]
+
+
+def test_a_bad_table_is_a_warning_and_the_columns_of_a_good_one_are_said(
+    root: Path, tmp_path: Path, capsys
+) -> None:
+    run = ["bids", str(root), str(tmp_path / "out"), "participant", *ALONE]
+    run += ["--participant-label", "02"]
+    (root / "participants.tsv").write_text("participant_id\tage\tage\n02\t1\t2\n")
+    assert main(run) == 0
+    shown = capsys.readouterr()
+    assert "warning: MS-509" in shown.err
+    assert "columns about" not in shown.out
+    (root / "participants.tsv").write_text("participant_id\tsex\tage\n02\tF\t2\n")
+    assert main(run) == 0
+    assert "columns about the scans: age, sex" in capsys.readouterr().out

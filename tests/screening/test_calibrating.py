@@ -170,3 +170,11 @@ def test_scans_of_which_nobody_knows_whose_they_are_make_no_calibration(tmp_path
     (whole, masked) = entries_of([table])
     with pytest.raises(ConfigError, match="MS-519 P01_visit2"):
         people_of([whole, replace(masked, exclusion_mask=table)])
+
+
+def test_nobody_has_to_say_whose_scan_a_refused_one_is(tmp_path: Path) -> None:
+    (tmp_path / "sub-1_T1w.nii").touch()
+    (tmp_path / "anat").symlink_to(tmp_path / "none")
+    entries = entries_of([tmp_path])
+    assert [entry.refusal is None for entry in entries] == [True, False]
+    assert list(people_of(entries)) == ["1"]

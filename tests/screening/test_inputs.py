@@ -1,11 +1,13 @@
 """Which files a run takes: pairs are one scan, hidden files and medsym's own maps are none."""
 
+import os
 from pathlib import Path
 
 import nibabel
 import pytest
 
 from medsym.screening.inputs import expand_scans
+from medsym.screening.manifest import entries_of
 from medsym.screening.map_kinds import ANATOMY, KINDS
 from medsym.screening.records import scan_sha256
 from medsym.volumes.stored_scan import load_stored
@@ -82,3 +84,36 @@ def test_a_pair_resumes(tmp_path: Path) -> None:
     out, model = tmp_path / "out", tmp_path / "model"
     assert run(scans, out, model).resumed == 0
     assert run(scans, out, model).resumed == 1
+
+
+def test_linked_folders_are_searched_once_and_never_upwards(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere" / "deep").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "deep" / "far.nii").touch()
+    (tmp_path / "outside.nii").touch()
+    root = tmp_path / "root"
+    (root / "b").mkdir(parents=True)
+    (root / "a_link").symlink_to("b")
+    (root / "b" / "loop").symlink_to(root)
+    (root / "b" / "up").symlink_to(tmp_path)
+    (root / "c").symlink_to(tmp_path / "elsewhere")
+    (root / "d").symlink_to(tmp_path / "elsewhere" / "deep")
+    (tmp_path / "elsewhere" / "back").symlink_to(root / "b")
+    assert touched(root, "b/near.nii") == ["b/near.nii", "c/deep/far.nii"]
+
+
+def test_a_folder_that_cannot_be_opened_is_an_entry_with_a_refusal(tmp_path, monkeypatch) -> None:
+    touched(tmp_path, "a/anat/x.nii", "b/anat/y.nii", "c/anat/z.nii")
+    real = os.scandir
+
+    def scandir(path: str) -> object:
+        if Path(path) in (tmp_path / "a" / "anat", tmp_path / "b" / "anat"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    entries = entries_of([tmp_path])
+    assert [entry.path.name for entry in entries if entry.refusal is None] == ["z.nii"]
+    refused = {entry.refusal.subject: entry for entry in entries if entry.refusal is not None}
+    assert sorted(refused) == [str(tmp_path / name / "anat") for name in "ab"]
+    assert {entry.refusal.code for entry in refused.values()} == {"MS-548"}
+    assert len({entry.name.case for entry in entries}) == 3

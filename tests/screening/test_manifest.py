@@ -115,3 +115,51 @@ def test_a_case_name_cannot_leave_the_output_folder(tmp_path: Path) -> None:
     for part in (entry.name.case, *entry.name.folder):
         assert "/" not in part
         assert ".." not in part
+
+
+def test_equal_names_in_a_table_cost_their_rows_only(tmp_path: Path) -> None:
+    touch(tmp_path, "good.nii", "siteA/anat/T1.nii", "siteB/anat/T1.nii")
+    text = "scan\ngood.nii\nsiteA/anat/T1.nii\nsiteB/anat/T1.nii\n"
+    entries = entries_of([table(tmp_path, text)])
+    assert refusals(entries) == [None, None, "MS-532"]
+    assert len({entry.name.case for entry in entries}) == 3
+
+
+def test_all_of_a_stated_name_counts(tmp_path: Path) -> None:
+    touch(tmp_path, "a.nii", "b.nii", "c.nii")
+    text = "case,scan\nP01.1,a.nii\nP01.2,b.nii\nsite/P01.1,c.nii\nsub-9_ses-2_T1w,a.nii\n"
+    entries = entries_of([table(tmp_path, text)])
+    assert refusals(entries) == [None] * 4
+    assert len({entry.name.case for entry in entries}) == 4
+    assert entries[3].name.folder == ("sub-9", "ses-2", "anat")
+
+
+def test_a_row_without_a_name_takes_none_from_a_row_of_the_same_scan(tmp_path: Path) -> None:
+    touch(tmp_path, "a.nii")
+    entries = entries_of([table(tmp_path, "case,scan\nn/a,a.nii\np1,a.nii\n")])
+    assert [entry.name.case for entry in entries] == ["sub-a", "sub-p1"]
+
+
+@pytest.mark.parametrize(
+    ("header", "cell"),
+    [("mask", ""), ("Brain", "1"), ("lesion", "x"), ("roi", "x"), ("seg", "s.nii.gz")],
+)
+def test_a_mask_in_a_column_of_another_name_is_no_covariate(tmp_path: Path, header, cell) -> None:
+    touch(tmp_path, "a.nii")
+    with pytest.raises(ConfigError, match=f"MS-530.*'{header}'.*exclusion_mask"):
+        entries_of([table(tmp_path, f"scan,{header},age\na.nii,{cell},3\n")])
+
+
+@pytest.mark.parametrize("empty", ["NA", "NaN", "nan", "n/a", ""])
+def test_cells_that_state_nothing_are_no_words(tmp_path: Path, empty: str) -> None:
+    touch(tmp_path, "a.nii")
+    (entry,) = entries_of([table(tmp_path, f"scan,age,sex\na.nii,{empty},F\n")])
+    assert entry.covariates == {"sex": "F"}
+
+
+def test_a_decimal_comma_is_a_number_or_an_error(tmp_path: Path) -> None:
+    touch(tmp_path, "a.nii")
+    (entry,) = entries_of([table(tmp_path, "scan;age\na.nii;71,5\n")])
+    assert entry.covariates == {"age": 71.5}
+    with pytest.raises(ConfigError, match=r"MS-530.*'71,5' in row 2.*decimal point"):
+        entries_of([table(tmp_path, 'scan,age\na.nii,"71,5"\n')])
