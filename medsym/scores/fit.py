@@ -16,7 +16,7 @@ from medsym.scores.linear import LinearScore, Samples, fit_linear, probabilities
 from medsym.scores.nuisance import NuisanceColumn, encode, read_columns
 from medsym.scores.one_class import Healthy, OneClass, fit_one_class, too_few
 from medsym.scores.question import Question, too_few_for
-from medsym.scores.score import SubjectScore, Target
+from medsym.scores.score import SubjectScore, Target, hashes_of
 
 #: Persons with each of the two answers. With 20 and 20 the standard error of an area under the
 #: curve of 0.8 is 0.07 (Hanley and McNeil, Radiology 143, 1982), so its interval is 0.28 wide, and
@@ -86,7 +86,7 @@ def fit_score(
         features=cohort.table.features,
         nuisance=cohort.nuisance,
         made_from=identity_of(used[0].record),
-        scans=frozenset(str(entry.record["scan"]["sha256"]) for entry in used),
+        scans=frozenset(known for entry in used for known in hashes_of(entry.record)),
         numbers={
             **numbers,
             "not_assessable": [str(r["case"]) for r in records if not r["assessable"]],

@@ -44,7 +44,7 @@ class SubjectScore:
         features: f columns that ``feature_table`` gives.
         nuisance: columns of the user's table.
         made_from: identity of the results, see ``medsym.scores.identity``.
-        scans: SHA-256 of every scan in the fit.
+        scans: SHA-256 of every scan in the fit, and of its voxels and affine.
         numbers: what was measured when fitting.
     """
 
@@ -124,9 +124,15 @@ def score_case(score: SubjectScore, record: Record, *, values: Mapping[str, str]
         laterality_p=_p_value(score.laterality, table.odd(), nuisance),
         asymmetry_p=asymmetry_p,
         is_synthetic=(record.get("calibration") or {}).get("kind") == "synthetic",
-        in_fit=str(record["scan"]["sha256"]) in score.scans,
+        in_fit=not score.scans.isdisjoint(hashes_of(record)),
         remarks=tuple(remarks(score.nuisance, values)),
     )
+
+
+def hashes_of(record: Record) -> set[str]:
+    """By which a scan is recognised: its file's hash, and that of its voxels and affine."""
+    scan = record["scan"]
+    return {str(scan[key]) for key in ("sha256", "content_sha256") if scan.get(key)}
 
 
 def nothing_known(

@@ -151,6 +151,7 @@ def provenance_rows(record: Record) -> list[Row]:
     options = json.dumps(record["options"], sort_keys=True)
     rows = [
         Row(label="Scan", value=scan["file"], meaning=scan["sha256"]),
+        Row(label="Scan, its voxels and place", value="", meaning=scan.get("content_sha256") or ""),
         *(
             Row(label=f"Scan, {key}", value=_text(value))
             for key, value in sorted(scan.items())
@@ -175,7 +176,9 @@ def provenance_rows(record: Record) -> list[Row]:
     return rows
 
 
-_SHOWN_OF_SCAN = {"file", "sha256", "shape", "spacing_mm", "axcodes", "affine_source", "notes"}
+_SHOWN_OF_SCAN = frozenset(
+    ["file", "sha256", "content_sha256", "shape", "spacing_mm", "axcodes", "affine_source", "notes"]
+)
 
 
 def _text(value: object) -> str:

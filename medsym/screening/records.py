@@ -17,6 +17,7 @@ from medsym.inference.findings import EXTENT_SHARE
 from medsym.models.store import LoadedModel
 from medsym.screening.naming import CaseName
 from medsym.volumes.stored_scan import scan_files
+from medsym.volumes.volume import content_sha256
 
 SCHEMA = 2
 #: Key of the record's hash of everything else in it.
@@ -85,6 +86,7 @@ def _scan(result: CaseResult, *, name: CaseName) -> dict[str, Any]:
     return {
         "file": scan.path.name if scan.path else name.case,
         "sha256": scan.sha256,
+        "content_sha256": content_sha256(scan),
         "shape": list(scan.shape),
         "spacing_mm": list(scan.spacing_mm),
         "axcodes": scan.axcodes,

@@ -149,6 +149,9 @@ def test_a_scan_of_the_fit_is_recognised(disease: Fitted, patient: dict) -> None
     records, _ = epilepsy_cohort(100, seed=3)
     assert score_case(disease.score, records[0], values=AGE).in_fit
     assert not score_case(disease.score, patient, values=AGE).in_fit
+    known = replace(disease.score, scans=disease.score.scans | {"same voxels"})
+    patient["scan"]["content_sha256"] = "same voxels"  # in a file that was packed anew
+    assert score_case(known, patient, values=AGE).in_fit
 
 
 def test_unknown_nuisance_and_refused_scans_get_no_number(disease: Fitted, patient: dict) -> None:
