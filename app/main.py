@@ -7,6 +7,7 @@ import streamlit as st
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))  # `import app` from a plain checkout
 
+from app import state
 from medsym import RESEARCH_USE_ONLY
 
 STYLE = """
@@ -40,6 +41,7 @@ PAGES = [
     st.Page("app_pages/review.py", title="Review", url_path="review"),
     st.Page("app_pages/about.py", title="About", url_path="about"),
 ]
+state.keep_filters()
 page = st.navigation(PAGES, position="top")
 st.markdown(
     STYLE + f'<div class="medsym-strip" role="note">{RESEARCH_USE_ONLY}</div>',

@@ -5,9 +5,9 @@ bytes still have the hash that its case recorded.
 """
 
 import csv
+import functools
 import hashlib
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,33 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from medsym.errors import OutputError
+from medsym.screening.records import SEAL
 
 CASE_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,254}$")
 CASE_SUFFIX = "_case.json"
 NOTHING = "n/a"  # an empty cell of a BIDS table
-NUMBERS = (
-    "num_findings",
-    "deviation_max",
-    "pathology_ml",
-    "share_beyond_bound",
-    "bound_max",
-    "measured_defect_max",
-    "symmetric_score",
-    "midplane_score",
-)
-ABOUT_THE_RUN = ("midplane_score",)  # all that is said of a scan that is not assessable
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WorklistRow:
-    """One scan of the cohort, screened or refused."""
-
-    case: str
-    file: str
-    status: str  # "assessed" | "not assessable" | "refused"
-    side: str
-    numbers: Mapping[str, float]
-    reason: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,30 +38,6 @@ class Case:
         return bool(self.record.get("assessable", False))
 
 
-def read_worklist(root: Path) -> list[WorklistRow]:
-    """All scans of a result folder, highest deviation first, refused ones last.
-
-    Args:
-        root: result folder.
-
-    Returns:
-        Rows of screening.tsv and failures.tsv.
-
-    Raises:
-        OutputError: the folder holds no screening.tsv.
-    """
-    if not (root / "screening.tsv").is_file():
-        raise OutputError(
-            code="MS-160",
-            subject=str(root),
-            cause="no screening.tsv in this folder",
-            fix="Give the folder that was named by --out of medsym screen",
-        )
-    rows = [_assessed_row(record) for record in _read_table(root / "screening.tsv")]
-    rows += [_refused_row(record) for record in _read_table(root / "failures.tsv")]
-    return sorted(rows, key=_rank)
-
-
 def read_case(root: Path, name: str) -> Case:
     """Read one case by name.
 
@@ -97,17 +51,56 @@ def read_case(root: Path, name: str) -> Case:
     Raises:
         OutputError: unknown case, or a case.json that cannot be read.
     """
-    for path in sorted(root.glob(f"sub-*/**/*{CASE_SUFFIX}")) if CASE_NAME.match(name) else []:
-        if path.name == name + CASE_SUFFIX and is_inside(path, root):
-            record = _read_json(path)
-            return Case(
-                name=name,
-                record=record,
-                root=root,
-                scan_path=_scan_path(root, name),
-                structures=_structures(root, record),
-            )
-    raise unknown_case(name)
+    path = case_file(root, name)
+    if path is None:
+        raise unknown_case(name)
+    record = _read_json(path)
+    return Case(
+        name=name,
+        record=record,
+        root=root,
+        scan_path=_scan_path(root, name),
+        structures=_structures(root, record),
+    )
+
+
+def case_file(root: Path, name: str) -> Path | None:
+    """The case.json of a case; None if there is none, or if it lies outside the folder."""
+    if not CASE_NAME.match(name):
+        return None
+    parts = [part for part in name.split("_") if part.startswith(("sub-", "ses-"))]
+    usual = root.joinpath(*parts[:2], "anat", name + CASE_SUFFIX)  # no search through a big folder
+    places = [usual] if usual.is_file() else sorted(root.glob(f"sub-*/**/{name}{CASE_SUFFIX}"))
+    return next((path for path in places if is_inside(path, root)), None)
+
+
+def record_seal(root: Path, name: str) -> str:
+    """Seal of a case's record, "" without one; kept in memory until the record changes."""
+    path = case_file(root, name)
+    return "" if path is None else _seal_of(path, path.stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=10_000)
+def _seal_of(path: Path, mtime_ns: int) -> str:  # noqa: ARG001
+    try:
+        return seal_of(_read_json(path))
+    except OutputError:
+        return ""
+
+
+def seal_of(record: Mapping[str, Any]) -> str:
+    """The hash that a record has of itself; what a reader saw is named by it."""
+    return str(record.get(SEAL, ""))
+
+
+def compared_with(record: Mapping[str, Any]) -> str:
+    """Name of the calibration and how many healthy cases it holds; "" where the record has none."""
+    used = record.get("calibration") or {}
+    if not used.get("name"):
+        return ""
+    cases = "drawn heads" if used.get("kind") == "synthetic" else "healthy people"
+    group = f", {used['group']}" if used.get("group") else ""
+    return f"{used['name']} ({used.get('n', 0)} {cases}{group})"
 
 
 def unknown_case(name: str) -> OutputError:
@@ -157,7 +150,8 @@ def _locate(root: Path, relative: str) -> Path:
     )
 
 
-def _read_table(path: Path) -> list[dict[str, str]]:
+def read_table(path: Path) -> list[dict[str, str]]:
+    """Rows of a tab-separated table, empty cells as ""; none if there is no such file."""
     if not path.is_file():
         return []
     with path.open(encoding="utf-8", newline="") as stream:
@@ -166,44 +160,6 @@ def _read_table(path: Path) -> list[dict[str, str]]:
             {key: "" if value in (None, NOTHING) else value for key, value in row.items() if key}
             for row in table
         ]
-
-
-def _assessed_row(record: Mapping[str, str]) -> WorklistRow:
-    assessable = record.get("assessable", "").strip().lower() in {"true", "1", "yes"}
-    shown = NUMBERS if assessable else ABOUT_THE_RUN
-    return WorklistRow(
-        case=record.get("case", ""),
-        file=record.get("file", ""),
-        status="assessed" if assessable else "not assessable",
-        side=record.get("deviation_side", "") if assessable else "",
-        numbers={name: _number(record.get(name, "") if name in shown else "") for name in NUMBERS},
-        reason=record.get("reasons", ""),
-    )
-
-
-def _refused_row(record: Mapping[str, str]) -> WorklistRow:
-    parts = (record.get("code", ""), record.get("cause", ""), record.get("fix", ""))
-    return WorklistRow(
-        case="",
-        file=record.get("file", ""),
-        status="refused",
-        side="",
-        numbers=dict.fromkeys(NUMBERS, math.nan),
-        reason=" ".join(part for part in parts if part),
-    )
-
-
-def _rank(row: WorklistRow) -> tuple[int, float, str]:
-    order = {"assessed": 0, "not assessable": 1, "refused": 2}[row.status]
-    deviation = row.numbers["deviation_max"]
-    return order, math.inf if math.isnan(deviation) else -deviation, row.case or row.file
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -229,7 +185,7 @@ def _structures(root: Path, record: Mapping[str, Any]) -> dict[int, str]:
     entry = record.get("files", {}).get("anatomy_table")
     if entry is None:
         return {}
-    table = _read_table(_locate(root, str(entry["path"])))
+    table = read_table(_locate(root, str(entry["path"])))
     return {
         int(row["index"]): row["name"]
         for row in table

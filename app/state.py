@@ -15,6 +15,9 @@ from app.viewer.store import VolumeStore
 
 CASE_KEY = "case"
 FINDING_KEY = "finding"
+READER_KEY = "reader"
+LISTED_KEY = "listed"
+FILTER_KEYS = ("search", "filters")
 
 
 def _is_active(session: str) -> bool:
@@ -75,3 +78,32 @@ def linked_finding() -> int | None:
     """Rank of the finding that the address names, if any."""
     text = st.query_params.get(FINDING_KEY, "")
     return int(text) if text.isdigit() else None
+
+
+def reader() -> str:
+    """Name of the reader of this session; "" before it was given."""
+    return str(st.session_state.get(READER_KEY, ""))
+
+
+def remember_reader(name: str) -> None:
+    """Keep the reader's name for this session, on all pages."""
+    st.session_state[READER_KEY] = name
+
+
+def keep_filters() -> None:
+    """Keep what the work list is filtered by while another page is shown."""
+    for key in FILTER_KEYS:
+        if key in st.session_state:
+            st.session_state[key] = st.session_state[key]
+
+
+def list_cases(names: list[str]) -> None:
+    """Remember the cases that the work list shows: previous and next step through these."""
+    st.session_state[LISTED_KEY] = names
+
+
+def listed_cases(names: list[str], *, wanted: str | None) -> list[str]:
+    """The cases to step through: those of the work list if the wanted one is there, else all."""
+    known = set(names)
+    listed = [name for name in st.session_state.get(LISTED_KEY, []) if name in known]
+    return listed if listed and wanted in {None, *listed} else names

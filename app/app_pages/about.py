@@ -5,8 +5,9 @@ import html
 import streamlit as st
 
 from app import state
+from app.cohort import read_worklist
 from app.model_card import model_card
-from app.results import read_case, read_worklist
+from app.results import read_case
 from medsym.errors import MedsymError
 
 INTENDED_USE = """
@@ -19,9 +20,11 @@ or treatment, and no scan is "normal" because medsym shows nothing.
 READING = """
 #### How to read the picture
 - **Deviation**: asymmetry against the own mirror side, averaged over about a centimetre, in
-  standard deviations of healthy (synthetic) cases.
+  standard deviations of healthy cases (synthetic ones for the shipped model).
   Orange is more than the mirror side. The mirror place of everything orange is blue by
   construction: it is no second finding, and it is drawn only on demand.
+- **p-value**: how often a healthy scan deviates as far anywhere in the brain, counted among the
+  healthy cases that the result names. Drawn heads are not people: see `medsym calibrate`.
 - **Bound**: the most asymmetry that the model could make by itself at this place, whatever the
   scan. Where the asymmetry is larger than the bound, the *scan* differs from its mirror. Where it
   is not, the deviation is hatched: the model may have made it.

@@ -9,15 +9,19 @@ import pandas as pd
 import streamlit as st
 
 from app import state
-from app.results import Case, WorklistRow, read_case, read_worklist, unknown_case
+from app.app_pages.verdict_form import verdict_form
+from app.cohort import read_worklist
+from app.results import Case, read_case, unknown_case
 from app.viewer import review_viewer
 from app.viewer.payload import case_payload, case_volumes
 from app.viewer.routes import volume_url, web_url
 from medsym.errors import MedsymError
 
 _BOX = "case_box"
+PREVIOUS_KEY, NEXT_KEY = "k", "j"  # the planes use n and p for findings
 FACTS = (
     ("deviation_max", "Largest deviation", "{:.1f} SD"),
+    ("p_value", "p-value", "{:.2g}"),
     ("pathology_ml", "Pathology", "{:.1f} ml"),
     ("share_beyond_bound", "Share beyond bound", "{:.2f}"),
     ("bound_max", "Largest bound", "{:.2g} nats"),
@@ -43,21 +47,22 @@ def page() -> None:
         st.info("No result folder was given. Start the viewer with: medsym view FOLDER")
         return
     try:
-        rows = [row for row in read_worklist(folder) if row.case]
-        if not rows:
+        names = [row.case for row in read_worklist(folder) if row.case]
+        if not names:
             st.info("No scan of this folder could be screened. The work list gives the reasons.")
             return
         with st.container(horizontal=True, vertical_alignment="center"):
-            case = read_case(folder, _choose(rows))
+            case = read_case(folder, _choose(names))
             _summary(case)
         _view(case)
+        verdict_form(case)
         _structures(case)
     except MedsymError as error:
         st.error("This case cannot be shown.")
         st.text(str(error))
 
 
-def _choose(rows: list[WorklistRow]) -> str:
+def _choose(known: list[str]) -> str:
     """Case selector with previous and next; returns the chosen case.
 
     The widgets choose before the page runs (callbacks), so they always act on what is shown. A name
@@ -66,14 +71,22 @@ def _choose(rows: list[WorklistRow]) -> str:
     Raises:
         OutputError: MS-161 the address names a case that this folder does not hold.
     """
-    names = [row.case for row in rows]
-    wanted = state.chosen_case() or names[0]
+    wanted = state.chosen_case()
+    names = state.listed_cases(known, wanted=wanted)
+    wanted = wanted or names[0]
     if wanted not in names:
         raise unknown_case(wanted)
     position = names.index(wanted)
     state.choose_case(wanted)
     st.session_state[_BOX] = wanted
-    st.button("Previous", key="previous", disabled=position == 0, **_choosing(names, position - 1))
+    first, last = position == 0, position == len(names) - 1
+    st.button(
+        "Previous",
+        key="previous",
+        shortcut=PREVIOUS_KEY,
+        disabled=first,
+        **_choosing(names, position - 1),
+    )
     st.selectbox(
         "Case",
         names,
@@ -82,8 +95,9 @@ def _choose(rows: list[WorklistRow]) -> str:
         label_visibility="collapsed",
         width=240,
     )
-    last = len(names) - 1
-    st.button("Next", key="next", disabled=position == last, **_choosing(names, position + 1))
+    st.button(
+        "Next", key="next", shortcut=NEXT_KEY, disabled=last, **_choosing(names, position + 1)
+    )
     return wanted
 
 

@@ -1,25 +1,37 @@
-"""Work list: every scan of the folder, the most unusual first, refused scans with their reason."""
+"""Work list: every scan of the folder, the rarest first, refused scans with their reason."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from app import state
-from app.results import WorklistRow, read_worklist
+from app.cohort import WorklistRow, read_worklist
+from app.reading import FILTERS, Status, select_rows, statuses
 from medsym.errors import MedsymError
+from medsym.screening.case_words import direction
+from medsym.screening.reviews import Reviews, read_reviews, review_table
 
+HEIGHT_PX, HEADER_PX, ROW_PX = 560, 38, 35  # of the table: at most, its header, a row
 COLUMNS = {
+    "p_value": ("p-value", "%.2g"),
+    "q_value": ("q-value", "%.2g"),
     "num_findings": ("Findings", "%d"),
     "deviation_max": ("Largest deviation (SD)", "%.1f"),
-    "side": ("Side", None),
     "pathology_ml": ("Pathology (ml)", "%.1f"),
     "share_beyond_bound": ("Share beyond bound", "%.2f"),
     "bound_max": ("Largest bound (nats)", "%.2g"),
     "symmetric_score": ("Symmetric score", "%.2f"),
     "midplane_score": ("Mid-plane score", "%.2f"),
 }
+CAPTION = (
+    "Click a row to open another case than the first. p-value: how often a healthy scan deviates as"
+    " far anywhere. q-value: the share of healthy ones to be expected among the cases down to this"
+    " row. Healthy are the cases named under Compared with; for the shipped model these are"
+    " synthetic subjects, not people. Disease that is equal on both sides shows only in the"
+    " symmetric score."
+)
 
 
 def page() -> None:
@@ -30,16 +42,22 @@ def page() -> None:
         return
     try:
         rows = read_worklist(folder)
+        reviews = read_reviews(folder)
+        read = statuses(folder, reviews.verdicts)
     except MedsymError as error:
         st.error("The result folder cannot be shown.")
         st.text(str(error))
         return
-    _counts(rows)
+    _counts(rows, read)
     if rows:
-        _table(rows)
+        shown = _filter(rows, read, reviews=reviews)
+        state.list_cases([row.case for row in shown if row.case])
+        _table(shown, read, key="_".join(["worklist", *_asked_for()]))
+        if reviews.unreadable:
+            st.caption(f"{reviews.unreadable} lines of the reviews could not be read.")
 
 
-def _counts(rows: list[WorklistRow]) -> None:
+def _counts(rows: Sequence[WorklistRow], read: Mapping[str, Status]) -> None:
     counts = [
         (label, sum(row.status == status for row in rows))
         for label, status in (
@@ -48,34 +66,89 @@ def _counts(rows: list[WorklistRow]) -> None:
             ("Refused", "refused"),
         )
     ]
+    known = {row.case for row in rows}
+    counts.append(("Read", sum(bool(read[case].readers) for case in read if case in known)))
     cells = "".join(f"<div><dt>{label}</dt><dd>{count}</dd></div>" for label, count in counts)
     st.markdown(f'<dl class="medsym-facts">{cells}</dl>', unsafe_allow_html=True)
 
 
-def _table(rows: list[WorklistRow]) -> None:
-    frame = pd.DataFrame(
+def _filter(
+    rows: Sequence[WorklistRow], read: Mapping[str, Status], *, reviews: Reviews
+) -> list[WorklistRow]:
+    """Search box, filters and the export of verdicts; returns the rows to show."""
+    reader = state.reader()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        search = st.text_input(
+            "Search",
+            key="search",
+            placeholder="Search by case name",
+            label_visibility="collapsed",
+            width=260,
+        )
+        filters = st.pills(
+            "Show only",
+            FILTERS,
+            key="filters",
+            selection_mode="multi",
+            label_visibility="collapsed",
+            width="content",
+        )
+        shown = select_rows(rows, search=search, filters=filters, read=read, reader=reader)
+        st.text(f"{len(shown)} of {len(rows)}" + (f"; unread: by {reader}" if reader else ""))
+        st.download_button(
+            "Verdicts (TSV)",
+            lambda: review_table(reviews.verdicts),  # made when it is asked for
+            file_name="medsym_verdicts.tsv",
+            mime="text/tab-separated-values",
+            key="export",
+            disabled=not reviews.verdicts,
+            on_click="ignore",
+        )
+    return shown
+
+
+def _asked_for() -> list[str]:
+    """What the table is filtered by; another choice is another table, with no row clicked."""
+    search = str(st.session_state.get("search") or "")
+    return [part for part in (search, *(st.session_state.get("filters") or ())) if part]
+
+
+def _frame(rows: Sequence[WorklistRow], read: Mapping[str, Status]) -> pd.DataFrame:
+    """The table as it is shown."""
+    unread = Status()
+    found = [read.get(row.case, unread) for row in rows]
+    numbers = {title: [row.numbers[name] for row in rows] for name, (title, _) in COLUMNS.items()}
+    return pd.DataFrame(
         {
             "Case": [row.case or row.file for row in rows],
+            "Review": [
+                status.word if row.case else "" for row, status in zip(rows, found, strict=True)
+            ],
             "Status": [row.status for row in rows],
+            "Side": [direction(row.side) if row.side else "" for row in rows],
+            **numbers,
+            "Compared with": [row.calibration for row in rows],
+            "Readers": [", ".join(status.readers) for status in found],
             "Reason": [row.reason for row in rows],
-            **{
-                title: [row.side if name == "side" else row.numbers[name] for row in rows]
-                for name, (title, _) in COLUMNS.items()
-            },
         }
     )
+
+
+def _table(rows: Sequence[WorklistRow], read: Mapping[str, Status], *, key: str) -> None:
+    if not rows:
+        st.info("No scan fits. Clear the search or a filter.")
+        return
     chosen = st.dataframe(
-        frame,
-        key="worklist",
+        _frame(rows, read),
+        key=key,
         hide_index=True,
         on_select="rerun",
         selection_mode=["single-row", "single-cell"],
-        height=min(620, 38 + 35 * len(rows)),
+        height=min(HEIGHT_PX, HEADER_PX + ROW_PX * len(rows)),
         placeholder="\u2013",
         column_config={
             title: st.column_config.NumberColumn(title, format=pattern)
             for title, pattern in COLUMNS.values()
-            if pattern
         },
     )
     row = rows[_selected(chosen["selection"])]
@@ -83,11 +156,7 @@ def _table(rows: list[WorklistRow]) -> None:
     if st.button(open_label, key="open", type="primary", disabled=not row.case):
         state.choose_case(row.case)
         st.switch_page("app_pages/review.py")
-    st.caption(
-        "Click a row to open another case than the first. Deviation compares with the healthy"
-        " reference of the model (synthetic subjects for the shipped one) and with the own mirror"
-        " side; disease that is equal on both sides shows only in the symmetric score."
-    )
+    st.caption(CAPTION)
 
 
 def _selected(selection: Mapping[str, Any]) -> int:

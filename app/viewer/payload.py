@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from app.results import Case, map_path
+from app.results import Case, compared_with, map_path
 from app.viewer.encoding import EncodedVolume, encode, encode_labels
 from app.viewer.grid import DisplayGrid, content_grid, resample, scan_grid
 from app.viewer.zones import find_zones
@@ -169,6 +169,11 @@ def case_payload(
         "reasons": [str(reason) for reason in record.get("reasons", [])],
         "findings": findings,
         "threshold": record.get("threshold", {}),
+        "calibration": {
+            key: (record.get("calibration") or {}).get(key)
+            for key in ("name", "kind", "n", "group", "reason", "warning")
+        },
+        "compared_with": compared_with(record),
         "crosshair_mm": _start(findings, finding, largest=largest),
         "largest_mm": largest,
         "scan": {

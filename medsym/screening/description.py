@@ -15,6 +15,7 @@ IGNORED = ".bidsignore"
 _NOT_BIDS = (
     "*.html",
     "logs/",
+    "reviews/",
     "screening.*",
     "failures.tsv",
     "*_case.json",

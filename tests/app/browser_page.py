@@ -53,10 +53,11 @@ def start_server(folder: Path, *, log: Path) -> tuple[subprocess.Popen[bytes], s
 class ViewerPage:
     """The review page of one case in a browser tab."""
 
-    def __init__(self, tab: Any, address: str) -> None:
+    def __init__(self, tab: Any, address: str, *, folder: Path) -> None:
         self.requests: list[str] = []  # addresses that the browser asked for
         self.tab = tab
         self.address = address
+        self.folder = folder  # of the results
         self.frames: list[Any] = []
         tab.on("websocket", self._watch)
 

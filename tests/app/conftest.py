@@ -15,7 +15,8 @@ def viewer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ViewerPage]:
     if chromium is None:
         pytest.skip("no Chromium on this machine")
     root = tmp_path_factory.mktemp("browser")
-    process, address = start_server(build_folder(root), log=root / "server.log")
+    folder = build_folder(root)
+    process, address = start_server(folder, log=root / "server.log")
     try:
         with playwright.sync_playwright() as driver:
             context = driver.chromium.launch_persistent_context(
@@ -24,7 +25,7 @@ def viewer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ViewerPage]:
                 args=FLAGS,
                 viewport={"width": 1400, "height": 900},
             )
-            viewer = ViewerPage(context.new_page(), address)
+            viewer = ViewerPage(context.new_page(), address, folder=folder)
             context.on("request", lambda request: viewer.requests.append(request.url))
             yield viewer
             context.close()

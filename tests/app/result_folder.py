@@ -16,7 +16,8 @@ SHAPE = (48, 56, 48)
 OBLIQUE_SHAPE = (64, 75, 32)
 HEADER = (
     "case\tfile\tassessable\tnum_findings\tdeviation_max\tdeviation_side\tpathology_ml\tshare_beyond_bound\t"
-    "bound_max\tmeasured_defect_max\tsymmetric_score\tmidplane_score\treasons\n"
+    "bound_max\tmeasured_defect_max\tsymmetric_score\tmidplane_score\treasons\t"
+    "p_value\tq_value\tcalibration\n"
 )
 
 
@@ -91,7 +92,8 @@ def build_folder(root: Path) -> Path:
         rows.append(
             f"{name}\t{scan.name}\t{str(assessable).lower()}\t2\t{8.0 + place}"
             "\tright\t1.4\t0.5\t3.0\t0.1\t0.2\t0.93"
-            f"\t{'n/a' if assessable else 'coverage too small'}\n"
+            f"\t{'n/a' if assessable else 'coverage too small'}"
+            f"\t{0.02 - 0.01 * place}\t0.02\tsite-a\n"
         )
     (out / "logs").mkdir()
     (out / "logs" / "sources.json").write_text(json.dumps(sources))
@@ -133,10 +135,10 @@ def case_record(
     findings = [
         {"rank": 1, "side": "right", "structure": "Right-Cerebrum", "volume_ml": 1.4}
         | {"peak_mm": list(MARKER_MM), "mirror_mm": list(mirrored(MARKER_MM))}
-        | {"deviation": 8.0, "asymmetry": 2.0, "bound": 0.2},
+        | {"deviation": 8.0, "asymmetry": 2.0, "bound": 0.2, "p_value": 0.0123},
         {"rank": 2, "side": "right", "structure": "Right-Cerebrum", "volume_ml": 0.9}
         | {"peak_mm": list(WITHIN_MM), "mirror_mm": list(mirrored(WITHIN_MM))}
-        | {"deviation": 5.0, "asymmetry": 1.25, "bound": 3.0},
+        | {"deviation": 5.0, "asymmetry": 1.25, "bound": 3.0, "p_value": None},
     ]
     return {
         "schema": 1,
@@ -155,10 +157,13 @@ def case_record(
         | {
             "deviation_max_mm": list(MARKER_MM),
             "symmetric_score": 0.2,
+            "p_value": 0.0123,
             "brain_ml": 1300.0,
             "tolerance_mean": 0.05,
         },
         "threshold": {"peak_sd": 4.0, "false_alarm_rate": 0.05},
+        "calibration": {"name": "site-a", "kind": "healthy scans", "n": 80, "group": None},
+        "record_sha256": scan_hash,
         "options": {"assume_orientation": None, "volume_index": None, "allow_shear": False},
         "structures": [
             {"name": "cerebrum", "left_ml": 600.0, "right_ml": 610.0, "laterality": -0.008}

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.results import read_case, read_worklist
+from app.cohort import read_worklist
+from app.results import read_case
 from app.viewer.payload import case_payload, case_volumes
 from tests.app.test_display_grid import decoded
 from tests.screening.quick_run import patch_known_plane, run, store

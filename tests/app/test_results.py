@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.results import map_path, read_case, read_worklist
+from app.cohort import read_worklist
+from app.results import map_path, read_case
 from app.viewer.payload import case_payload, case_volumes
 from medsym.errors import MedsymError, OutputError
 from tests.app.result_folder import MARKER_MM, WITHIN_MM, build_folder

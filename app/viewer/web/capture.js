@@ -12,7 +12,7 @@ export function captionLines(viewer, shownText) {
   return [
     `${viewer.caseName}   crosshair ${formatMm(viewer.crosshair)} mm   ${conventionText(display)}; ${display.noseLeft ? "sagittal nose on left" : "sagittal nose on right"}`,
     heat,
-    `Model ${model.name || "unknown"} ${model.version || ""} sha256 ${hash || "unknown"}   medsym ${software.medsym || "unknown"}`,
+    `Model ${model.name || "unknown"} ${model.version || ""} sha256 ${hash || "unknown"}   medsym ${software.medsym || "unknown"}${viewer.comparedWith ? `   compared with ${viewer.comparedWith}` : ""}`,
   ];
 }
 

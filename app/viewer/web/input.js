@@ -83,6 +83,7 @@ export const HELP = [
   ["Ctrl + wheel, + and -", "zoom around the crosshair"],
   ["m", "jump to the mirror point"],
   ["n, p", "next, previous finding"],
+  ["j, k", "next, previous case"],
   ["h", "heatmap on and off"],
   ["x", "crosshair on and off"],
   ["c", "radiological or neurological"],

@@ -26,11 +26,16 @@ function findingTitle({ side, structure }) {
 }
 
 // What makes a finding, and how often that happens in healthy people.
-function peakText({ peak_sd: peak, extent_sd: extent, false_alarm_rate: rate }) {
+function peakText({ peak_sd: peak, extent_sd: extent, false_alarm_rate: rate }, compared) {
   if (!peak) return "";
-  const often = Number.isFinite(rate) && rate !== null ? `; at most ${(100 * rate).toFixed(0)} % of scans like the healthy (synthetic) reference have one` : "; how often healthy scans have one is not known";
+  const often = Number.isFinite(rate) && rate !== null ? `; at most ${(100 * rate).toFixed(0)} % of scans like ${compared ? `those of ${compared}` : "the healthy (synthetic) reference"} have one` : "; how often healthy scans have one is not known";
   const down = extent ? `extends down to ${extent.toFixed(1)} SD` : "extends below that";
   return `A finding reaches ${peak.toFixed(1)} SD and ${down}${often}.`;
+}
+
+// How often a healthy scan deviates as far anywhere; a dash where nobody can say.
+function pText(value) {
+  return Number.isFinite(value) ? String(Number(value.toPrecision(2))) : "\u2013";
 }
 
 export class Panel {
@@ -79,25 +84,34 @@ export class Panel {
     const { viewer } = this;
     const findings = viewer.findings;
     if (!findings.length) return section("Findings", this.noFindings());
-    const head = element("tr", {}, ["", "Place", "SD", "ml"].map((text) => element("th", { text, scope: "col" })));
+    const head = element("tr", {}, ["", "Place", "SD", "p", "ml"].map((text) => element("th", { text, scope: "col" })));
     this.rows = findings.map((found, place) => {
       const button = element("button", { type: "button", class: "jump", "data-finding": String(found.rank), text: findingTitle(found) });
       button.addEventListener("click", () => viewer.goToFinding(place));
       const zone = zoneOfFinding(found);
       const mark = element("span", { class: `dot ${zone}`, title: zoneText(zone) });
-      return element("tr", {}, [element("td", {}, [mark]), element("td", {}, [button]), element("td", { class: "number", text: Number(found.deviation).toFixed(1) }), element("td", { class: "number", text: Number(found.volume_ml).toFixed(1) })]);
+      return element("tr", {}, [element("td", {}, [mark]), element("td", {}, [button]), element("td", { class: "number", text: Number(found.deviation).toFixed(1) }), element("td", { class: "number", "data-p": String(found.rank), text: pText(found.p_value) }), element("td", { class: "number", text: Number(found.volume_ml).toFixed(1) })]);
     });
-    return section("Findings", [element("div", { class: "scroll" }, [element("table", {}, [element("thead", {}, [head]), element("tbody", {}, this.rows)])])]);
+    const table = element("table", {}, [element("thead", {}, [head]), element("tbody", {}, this.rows)]);
+    return section("Findings", [element("div", { class: "scroll" }, [table]), ...this.comparison()]);
   }
 
   noFindings() {
     const { viewer } = this;
     if (!viewer.assessable) return [element("p", { class: "quiet", text: "Not assessable." })];
     const words = element("p", { class: "quiet", text: "None above the reporting threshold. This does not mean normal." });
-    if (!viewer.largest) return [words];
+    if (!viewer.largest) return [words, ...this.comparison()];
     const button = element("button", { type: "button", class: "jump", "data-largest": true, text: "Go to the largest deviation (below the threshold)" });
     button.addEventListener("click", () => viewer.moveTo(viewer.largest, { recentre: true }));
-    return [words, button];
+    return [words, button, ...this.comparison()];
+  }
+
+  // With whom the scan was compared, and why a p-value is missing or doubtful.
+  comparison() {
+    const { comparedWith, calibration } = this.viewer;
+    if (!comparedWith) return [];
+    const texts = [`p: compared with ${comparedWith}.`, calibration.reason && `No p-value: ${calibration.reason}.`, calibration.warning && `Warning: ${calibration.warning}.`];
+    return texts.filter(Boolean).map((text) => element("p", { class: "quiet", "data-comparison": true, text }));
   }
 
   heatmapSection() {
@@ -115,7 +129,7 @@ export class Panel {
       this.slider("maximum", "Full colour", { change: (maximum) => viewer.set({ maximum, threshold: Math.min(settings.threshold, maximum) }) }),
       this.slider("opacity", "Opacity", { change: (percent) => viewer.set({ opacity: percent / 100 }) }),
       this.withinRow, this.lessRow, this.legend, this.shown,
-      element("p", { class: "quiet", text: peakText(viewer.peak), hidden: !viewer.peak.peak_sd }),
+      element("p", { class: "quiet", text: peakText(viewer.peak, viewer.comparedWith), hidden: !viewer.peak.peak_sd }),
     ]);
   }
 

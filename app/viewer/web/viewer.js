@@ -26,12 +26,12 @@ export function render({ data, parentElement }) {
 
 class Viewer {
   constructor(root, data) {
-    Object.assign(this, { root, caseName: data.case, assessable: data.assessable, findings: data.findings, structures: data.structures, mirrorWorld: data.mirror_world, model: data.model, software: data.software, researchUseOnly: data.research_use_only, peak: data.threshold || {}, largest: data.largest_mm, reasons: data.reasons || [] });
+    Object.assign(this, { root, caseName: data.case, assessable: data.assessable, findings: data.findings, structures: data.structures, mirrorWorld: data.mirror_world, model: data.model, software: data.software, comparedWith: data.compared_with, calibration: data.calibration || {}, researchUseOnly: data.research_use_only, peak: data.threshold || {}, largest: data.largest_mm, reasons: data.reasons || [] });
     this.display = { ...DISPLAY, mirror: Boolean(data.mirror_world) };
     this.settings = { layer: null, threshold: 0, maximum: 1, opacity: OPACITY, showWithin: true, showLess: false, window: [0, 1] };
     this.zoom = 1;
     this.followed = JSON.stringify(data.crosshair_mm);
-    root.dataset.status = "loading";
+    Object.assign(root.dataset, { status: "loading", case: data.case });
     root.replaceChildren(element("p", { class: "loading", role: "status", text: "Loading the scan" }));
     this.start(data).catch((error) => {
       root.dataset.status = "failed";

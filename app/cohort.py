@@ -1,0 +1,105 @@
+"""The scans of a result folder in the order in which they should be read; from its tables alone."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.results import read_table
+from medsym.errors import OutputError
+
+NUMBERS = (
+    "p_value",
+    "q_value",
+    "num_findings",
+    "deviation_max",
+    "pathology_ml",
+    "share_beyond_bound",
+    "bound_max",
+    "measured_defect_max",
+    "symmetric_score",
+    "midplane_score",
+)
+ABOUT_THE_RUN = ("midplane_score",)  # all that is said of a scan that is not assessable
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorklistRow:
+    """One scan of the cohort, screened or refused."""
+
+    case: str
+    file: str
+    status: str  # "assessed" | "not assessable" | "refused"
+    side: str
+    numbers: Mapping[str, float]
+    calibration: str
+    reason: str
+
+
+def read_worklist(root: Path) -> list[WorklistRow]:
+    """All scans of a result folder, smallest p-value first (then largest deviation), refused last.
+
+    Args:
+        root: result folder.
+
+    Returns:
+        Rows of screening.tsv and failures.tsv.
+
+    Raises:
+        OutputError: the folder holds no screening.tsv.
+    """
+    if not (root / "screening.tsv").is_file():
+        raise OutputError(
+            code="MS-160",
+            subject=str(root),
+            cause="no screening.tsv in this folder",
+            fix="Give the folder that was named by --out of medsym screen",
+        )
+    rows = [_assessed_row(record) for record in read_table(root / "screening.tsv")]
+    rows += [_refused_row(record) for record in read_table(root / "failures.tsv")]
+    return sorted(rows, key=_rank)
+
+
+def _assessed_row(record: Mapping[str, str]) -> WorklistRow:
+    assessable = record.get("assessable", "").strip().lower() in {"true", "1", "yes"}
+    shown = NUMBERS if assessable else ABOUT_THE_RUN
+    return WorklistRow(
+        case=record.get("case", ""),
+        file=record.get("file", ""),
+        status="assessed" if assessable else "not assessable",
+        side=record.get("deviation_side", "") if assessable else "",
+        calibration=record.get("calibration", "") if assessable else "",
+        numbers={name: _number(record.get(name, "") if name in shown else "") for name in NUMBERS},
+        reason=record.get("reasons", ""),
+    )
+
+
+def _refused_row(record: Mapping[str, str]) -> WorklistRow:
+    parts = (record.get("code", ""), record.get("cause", ""), record.get("fix", ""))
+    return WorklistRow(
+        case="",
+        file=record.get("file", ""),
+        status="refused",
+        side="",
+        calibration="",
+        numbers=dict.fromkeys(NUMBERS, math.nan),
+        reason=" ".join(part for part in parts if part),
+    )
+
+
+def _rank(row: WorklistRow) -> tuple[int, float, float, str]:
+    order = {"assessed": 0, "not assessable": 1, "refused": 2}[row.status]
+    p, deviation = row.numbers["p_value"], row.numbers["deviation_max"]
+    return (
+        order,
+        math.inf if math.isnan(p) else p,
+        math.inf if math.isnan(deviation) else -deviation,
+        row.case or row.file,
+    )
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan

@@ -1,0 +1,70 @@
+"""Reading a cohort in a real browser: search, next case by key, verdicts kept and shown."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.app.browser_page import ViewerPage
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.filterwarnings("default")]
+
+
+def show_worklist(viewer: ViewerPage) -> None:
+    viewer.tab.goto(viewer.address)
+    viewer.tab.get_by_role("button", name="Open sub-02_FLAIR").wait_for(timeout=60_000)
+
+
+def wait_for_case(viewer: ViewerPage, case: str) -> None:
+    viewer.tab.wait_for_url(f"**/review?case={case}", timeout=60_000)
+    viewer.tab.locator(f'.medsym[data-status="ready"][data-case="{case}"]').wait_for(timeout=60_000)
+
+
+def test_search_opens_a_case_and_keys_step_through_what_is_listed(viewer: ViewerPage) -> None:
+    show_worklist(viewer)
+    box = viewer.tab.get_by_placeholder("Search by case name")
+    box.fill("t1W")
+    box.press("Enter")
+    viewer.tab.get_by_role("button", name="Open sub-01_T1w").click()
+    wait_for_case(viewer, "sub-01_T1w")
+    assert viewer.tab.get_by_role("button", name="Previous").is_disabled()
+    viewer.key("axial", "j")
+    wait_for_case(viewer, "sub-03_T1w")
+    viewer.key("axial", "k")
+    wait_for_case(viewer, "sub-01_T1w")
+    shown = viewer.tab.locator("[data-p]").all_inner_texts()
+    assert shown == ["0.012", "\u2013"]
+    assert "site-a (80 healthy people)" in viewer.tab.locator("[data-comparison]").inner_text()
+
+
+def test_a_verdict_is_kept_beside_the_results_and_shown_and_exported(
+    viewer: ViewerPage, tmp_path: Path
+) -> None:
+    viewer.open("sub-01_T1w")
+    name = viewer.tab.get_by_label("Reader", exact=True)
+    name.fill("Dr. <b>A</b>")
+    name.press("Enter")
+    viewer.tab.get_by_role("radio", name="Reject").nth(1).click()
+    viewer.tab.get_by_label("Comment, finding 1").fill("=1+1 <i>vessel</i>")
+    viewer.tab.get_by_role("radio", name="Accept").first.click()
+    viewer.tab.get_by_role("button", name="Save verdicts").click()
+    viewer.tab.get_by_text("Kept: 2 new").wait_for()
+    (path,) = viewer.folder.glob("reviews/*.jsonl")
+    kept = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [(line["finding"], line["verdict"]) for line in kept] == [
+        (None, "accept"),
+        (1, "reject"),
+    ]
+    assert kept[1]["side"] == "right"
+    viewer.tab.get_by_role("link", name="Work list").click()
+    viewer.tab.get_by_text("unread: by Dr. <b>A</b>").wait_for()
+    with viewer.tab.expect_download() as download:
+        viewer.tab.get_by_role("button", name="Verdicts (TSV)").click()
+    download.value.save_as(tmp_path / "verdicts.tsv")
+    with (tmp_path / "verdicts.tsv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))
+    assert [row["verdict"] for row in rows] == ["accept", "reject"]
+    assert rows[1]["comment"] == "'=1+1 <i>vessel</i>"
+    viewer.tab.get_by_test_id("stButtonGroup").get_by_text("Unread").click()
+    viewer.tab.get_by_text("2 of 4").wait_for()
