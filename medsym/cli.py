@@ -25,6 +25,7 @@ from medsym.commands import (
     research,
     scoring,
     screening,
+    verifying,
     viewing,
 )
 from medsym.commands.arguments import (
@@ -79,7 +80,7 @@ def _add_screening(menu: Menu) -> None:
     add_screening_options(screen)
     add_calibration(menu.add("calibrate", calibrating.calibrate, "calibrate on healthy scans"))
     bids.add_bids(menu.add("bids", bids.bids, "screen a BIDS data set, as a BIDS App"))
-    verify = menu.add("verify", screening.verify, "hash a result or model folder again")
+    verify = menu.add("verify", verifying.verify, "hash a result or model folder again")
     verify.add_argument("folder", type=Path, metavar="DIR")
 
 

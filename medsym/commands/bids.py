@@ -20,7 +20,8 @@ def add_bids(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "analysis_level",
         choices=("participant", "group"),
-        help="participant: screen scans; group: tables and page from what is in OUT",
+        help="participant: screen scans; group: tables and page from what is in OUT, which a run "
+        "with labels leaves to it, so that such runs may share OUT",
     )
     for what, prefix in (("participant", "sub-"), ("session", "ses-")):
         parser.add_argument(
@@ -40,8 +41,6 @@ def bids(arguments: argparse.Namespace) -> int:
     if arguments.analysis_level == "group":
         return _group(arguments)
     from medsym.screening.bids import bids_entries
-    from medsym.screening.description import write_description
-    from medsym.screening.folder import open_folder
     from medsym.screening.participants import with_table
 
     root: Path = arguments.bids_dir
@@ -67,14 +66,27 @@ def bids(arguments: argparse.Namespace) -> int:
             cause="is the data set itself",
             fix="choose another folder, such as derivatives/medsym in it",
         )
-    write_description(open_folder(arguments.output_dir), source=root)
+    is_part = bool(arguments.participant_label or arguments.session_label) and not arguments.shard
+    _say_whose(arguments.output_dir, source=root, is_shared=is_part or bool(arguments.shard))
     return run(
         with_table(entries, arguments.participants),
         arguments.output_dir,
         model=arguments.model,
         options=options,
         scaling=arguments,
+        is_part=is_part,
     )
+
+
+def _say_whose(out: Path, *, source: Path, is_shared: bool) -> None:
+    """Describe the output folder in its turn, so that no other run tidies what is half written."""
+    from medsym.screening.description import write_description
+    from medsym.screening.folder import open_folder
+    from medsym.screening.shards import turn, whole_lock
+
+    opened = open_folder(out)
+    with turn(opened) if is_shared else whole_lock(opened):
+        write_description(opened, source=source)
 
 
 def _group(arguments: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""screen, demo and verify."""
+"""screen and demo."""
 
 import argparse
 from pathlib import Path
@@ -16,7 +16,7 @@ from medsym.commands.console import (
 )
 from medsym.commands.scaling import fleet_of, shard_option
 from medsym.commands.viewing import show
-from medsym.errors import ConfigError, OutputError, ScanError
+from medsym.errors import ConfigError, ScanError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,6 +125,7 @@ def run(
     model: Path | None,
     options: "ScreenOptions",
     scaling: argparse.Namespace | None = None,
+    is_part: bool = False,
 ) -> int:
     """Screen entries, or what files, folders and tables hold; returns the exit code.
 
@@ -134,6 +135,7 @@ def run(
         model: model folder; by default the shipped one.
         options: what the user chose.
         scaling: with the options of ``add_scaling``; by default this process does it all.
+        is_part: other runs may share the folder; see ``screen`` of the batch.
     """
     from medsym.models.store import load_model
     from medsym.screening.batch import screen as screen_scans
@@ -161,6 +163,7 @@ def run(
             progress=progress,
             fleet=fleet,
             shard=shard,
+            is_part=is_part,
         )
     return _say_how_it_went(outcome, out, shard=shard, tried=mine)
 
@@ -182,6 +185,11 @@ def _say_how_it_went(
             f"shard {shard}: {tried} scans ({outcome.resumed} kept from before), {refused}; the "
             f"tables will be written when all shards are done (missing: {others})"
         )
+    elif not outcome.has_tables:
+        say(
+            f"{tried} scans ({outcome.resumed} kept from before), {refused}; the level 'group' "
+            "writes the tables"
+        )
     else:
         withheld = sum(1 for record in outcome.records if not record["assessable"])
         say(
@@ -194,52 +202,3 @@ def _say_how_it_went(
         same = "; ".join(", ".join(cases) for cases in outcome.twins)
         complain(f"warning: the same scan was screened under several names: {same}")
     return EXIT_REFUSED if outcome.failures or outcome.damaged else EXIT_OK
-
-
-def verify(arguments: argparse.Namespace) -> int:
-    """Hash every file of every case again, and every file of a model folder."""
-    from medsym.screening.conclusion import cases_beside_tables
-    from medsym.screening.records import find_records
-
-    folder: Path = arguments.folder
-    if (folder / "manifest.json").is_file():
-        from medsym.inference.case import reference_of
-        from medsym.models.store import load_model
-
-        model = load_model(folder)
-        reference_of(model)
-        say(f"model {model.manifest.get('name')}: hashes, tensors and self-test agree")
-        return EXIT_OK
-    paths = find_records(folder)
-    if not paths:
-        raise OutputError(
-            code="MS-154",
-            subject=str(folder),
-            cause="holds no case and no model",
-            fix="name an output folder of 'medsym screen' or a model folder",
-        )
-    damaged = sum(_is_damaged(path, out=folder) for path in paths)
-    lost, unlisted = cases_beside_tables(folder)
-    for case in lost:
-        complain(f"missing: the record of {case}, which the tables list")
-    if unlisted:
-        complain(
-            f"the tables do not list {len(unlisted)} cases ({', '.join(unlisted[:3])}, ...): a run "
-            "is going on, or was cut off; the same command again goes on and writes the tables"
-        )
-    say(f"{len(paths) - damaged} of {len(paths) + len(lost)} cases are intact")
-    return EXIT_REFUSED if damaged or lost or unlisted else EXIT_OK
-
-
-def _is_damaged(record: Path, *, out: Path) -> bool:
-    """Whether a case is not as it was written; says what is wrong."""
-    from medsym.screening.records import damaged_files, read_record
-
-    try:
-        wrong = damaged_files(read_record(record), out=out)
-    except OutputError as error:
-        complain(str(error))
-        return True
-    for name in wrong:
-        complain(f"damaged or missing: {name}")
-    return bool(wrong)

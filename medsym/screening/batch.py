@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from medsym.screening.folder import open_folder
 from medsym.screening.manifest import ScanEntry, entries_of_any
 from medsym.screening.progress import Progress, ScanReport, refused
 from medsym.screening.runner import ScanRunner, ScreenOptions
-from medsym.screening.shards import Shard, shard_lock, whole_lock
+from medsym.screening.shards import Shard, part_lock, shard_lock, whole_lock
 from medsym.screening.workers.supervise import Fleet, note_lost, reports_of
 from medsym.screening.workers.tasks import RunPlan
 
@@ -30,6 +31,7 @@ def screen(
     progress: Callable[[Progress], None] | None = None,
     fleet: Fleet | None = None,
     shard: Shard | None = None,
+    is_part: bool = False,
 ) -> ScreenOutcome:
     """Screen scans into a folder; tables and index are written even if the run is interrupted.
 
@@ -45,6 +47,8 @@ def screen(
             if the run is stopped.
         shard: only this part of the scans, beside runs with the other parts; whoever ends last
             writes the tables.
+        is_part: other runs may screen other scans into the folder meanwhile; the next run over the
+            whole folder writes the tables.
 
     Raises:
         ConfigError: MS-564 a fleet cannot be given what is only in memory.
@@ -59,7 +63,7 @@ def screen(
     tell, part = progress or (lambda _: None), {} if shard is None else {"shard": str(shard)}
     reports: list[ScanReport] = []
     is_whole = False
-    with whole_lock(out) if shard is None else shard_lock(out, shard):
+    with _held(out, shard=shard, is_part=is_part):
         run = ScanRunner(
             out=out,
             model=model,
@@ -78,9 +82,17 @@ def screen(
             if fleet is not None and not is_whole:
                 fleet.end()  # nobody writes during what follows
             counts = Counter(report.stage for report in reports)
-            outcome = conclude(out, mine, reports=reports, shard=shard, is_whole=is_whole)
+            outcome = conclude(
+                out, mine, reports=reports, shard=shard, is_whole=is_whole, is_part=is_part
+            )
             journal.append(out, "run ends", whole=is_whole, **part, scans=dict(counts))
     return outcome
+
+
+def _held(out: Path, *, shard: Shard | None, is_part: bool) -> AbstractContextManager[None]:
+    if is_part:
+        return part_lock(out)
+    return whole_lock(out) if shard is None else shard_lock(out, shard)
 
 
 def _refuse_what_cannot_travel(

@@ -13,7 +13,15 @@ from medsym.screening.progress import ScanReport
 from medsym.screening.records import find_records, listed_cases, read_record
 from medsym.screening.report import write_index
 from medsym.screening.runner import KEPT_CODE
-from medsym.screening.shards import Shard, Tally, last_of_all, leave_note, remove_notes
+from medsym.screening.shards import (
+    Shard,
+    Tally,
+    last_of_all,
+    leave_note,
+    leave_part,
+    parts_taken,
+    remove_notes,
+)
 from medsym.screening.table import read_failures, write_tables
 
 Row = dict[str, Any]
@@ -29,6 +37,7 @@ class ScreenOutcome:
         damaged: one MS-153 per record in the folder that cannot be used.
         resumed: number of scans that were already done.
         missing: shards that are not done; the tables wait for them.
+        has_tables: this run wrote the tables.
     """
 
     records: tuple[Row, ...]
@@ -36,6 +45,7 @@ class ScreenOutcome:
     damaged: tuple[OutputError, ...]
     resumed: int
     missing: tuple[int, ...] = ()
+    has_tables: bool = True
 
     @property
     def twins(self) -> tuple[tuple[str, ...], ...]:
@@ -53,8 +63,9 @@ def conclude(
     reports: Sequence[ScanReport],
     shard: Shard | None,
     is_whole: bool,
+    is_part: bool = False,
 ) -> ScreenOutcome:
-    """Write the tables, unless other shards are still to come.
+    """Write the tables, unless other shards or parts are still to come.
 
     Args:
         out: output folder, held by this run.
@@ -62,6 +73,7 @@ def conclude(
         reports: how those that were tried ended.
         shard: which part of a larger run this is.
         is_whole: nothing stopped the run; a shard that was stopped leaves no note.
+        is_part: other runs write other cases of the folder; a later one writes the tables.
     """
     failures = [r.failure for r in sorted(reports, key=lambda r: r.number) if r.failure]
     good = {report.case for report in reports if report.error is None}
@@ -71,7 +83,9 @@ def conclude(
     records: Sequence[Row] = ()
     damaged: Sequence[OutputError] = ()
     missing: tuple[int, ...] = ()
-    if shard is None:
+    if is_part:
+        leave_part(out, tally)
+    elif shard is None:
         remove_notes(out)
         records, damaged = write_cohort(out, tally)
     elif is_whole:
@@ -85,6 +99,7 @@ def conclude(
         damaged=tuple(damaged),
         resumed=sum(1 for report in reports if report.stage == "resumed"),
         missing=missing,
+        has_tables=not (is_part or missing),
     )
 
 
@@ -113,6 +128,11 @@ def write_cohort(out: Path, tally: Tally) -> tuple[list[Row], list[OutputError]]
     Returns:
         Records of the tables, and an error for every record that cannot be used.
     """
+    with parts_taken(out, tally) as everything:
+        return _write_cohort(out, everything)
+
+
+def _write_cohort(out: Path, tally: Tally) -> tuple[list[Row], list[OutputError]]:
     remove_leftovers(out)
     remember_sources(out, tally.places)
     earlier = [row for row in read_failures(out / "failures.tsv") if row["case"] not in tally.cases]

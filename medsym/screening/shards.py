@@ -1,13 +1,16 @@
-"""Shards: several runs that share one output folder, each with its part of the scans.
+"""Several runs that share one output folder, each with its part of the scans.
 
 A scan belongs to a shard by a hash of its case name, so the parts are disjoint, whoever computes
 them and whatever else is in the list. Each shard leaves a note when it is done; the one that finds
-the notes of all others writes the tables.
+the notes of all others writes the tables. Nobody counts the runs that a BIDS data set is cut into
+by --participant-label: they leave notes, too, and the next run over the whole folder takes them up.
 """
 
 import hashlib
 import json
 import re
+import secrets
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
@@ -19,7 +22,8 @@ from medsym.volumes.writer import write_json
 
 _TEXT = re.compile(r"(\d{1,6})/(\d{1,6})")
 _LOCKS = ".medsym-shard-*.lock"
-#: Shards take turns at the folder for a moment; writing the tables of a large cohort takes minutes.
+_PART_LOCKS = ".medsym-part-*.lock"
+#: Runs take turns at the folder for a moment; writing the tables of a large cohort takes minutes.
 _WAIT_S = 1800.0
 
 
@@ -79,6 +83,42 @@ class Tally:
         return {*self.places, *(row["case"] for row in self.failures)}
 
 
+def merged(tallies: Sequence[Tally]) -> Tally:
+    """What is known after several runs, oldest first: of each case, what the last one says."""
+    places: dict[str, str] = {}
+    failures: list[dict[str, str]] = []
+    for tally in tallies:
+        failures = [row for row in failures if row["case"] not in tally.cases]
+        failures += tally.failures
+        places.update(tally.places)
+    return Tally(places=places, failures=failures)
+
+
+@contextmanager
+def turn(out: Path) -> Iterator[None]:
+    """Hold a folder for a moment among runs that share it; waits for theirs.
+
+    Raises:
+        OutputError: MS-151 if the folder is not free after half an hour.
+    """
+    with hold(out / LOCK_FILE, error=locked_error(out), wait_s=_WAIT_S):
+        yield
+
+
+@contextmanager
+def part_lock(out: Path) -> Iterator[None]:
+    """Work in an output folder beside any number of other parts; only cases are held.
+
+    Raises:
+        OutputError: MS-151 another run has the whole folder for half an hour.
+    """
+    with ExitStack() as stack:
+        with turn(out):
+            own = out / _PART_LOCKS.replace("*", secrets.token_hex(8))
+            stack.enter_context(hold(own, error=locked_error(out)))
+        yield
+
+
 @contextmanager
 def shard_lock(out: Path, shard: Shard) -> Iterator[None]:
     """Hold one shard of an output folder, beside other shards of the same number.
@@ -88,10 +128,10 @@ def shard_lock(out: Path, shard: Shard) -> Iterator[None]:
             number are at work.
     """
     with ExitStack() as stack:
-        with hold(out / LOCK_FILE, error=locked_error(out), wait_s=_WAIT_S):
+        with turn(out):
             own = out / _LOCKS.replace("*", shard.label)
             stack.enter_context(hold(own, error=locked_error(out)))
-            for other in _live(out, but=own):
+            for other in _live(out, _LOCKS, but=own):
                 if not other.name.endswith(f"-of-{shard.count}.lock"):
                     raise _mixed(out, shard, other)
             for note in _notes(out):
@@ -103,21 +143,21 @@ def shard_lock(out: Path, shard: Shard) -> Iterator[None]:
 
 @contextmanager
 def whole_lock(out: Path) -> Iterator[None]:
-    """Hold a whole output folder, no shard being at work.
+    """Hold a whole output folder, no shard and no part being at work.
 
     Raises:
-        OutputError: MS-151 another run or a shard is writing into the folder.
+        OutputError: MS-151 another run, a shard or a part is writing into the folder.
     """
     with output_lock(out):
-        if _live(out):
+        if _live(out, _LOCKS) or _live(out, _PART_LOCKS):
             raise locked_error(out)
         yield
 
 
-def _live(out: Path, *, but: Path | None = None) -> list[Path]:
-    """Locks of shards at work; those of dead ones are removed."""
+def _live(out: Path, locks: str, *, but: Path | None = None) -> list[Path]:
+    """Locks of shards or parts at work; those of dead ones are removed."""
     live = []
-    for path in out.glob(_LOCKS):
+    for path in out.glob(locks):
         if path != but:
             try:
                 with hold(path, error=locked_error(out)):
@@ -157,6 +197,22 @@ def leave_note(out: Path, shard: Shard, tally: Tally) -> None:
     write_json(path, asdict(tally))
 
 
+def leave_part(out: Path, tally: Tally) -> None:
+    """Say how a part went, for the next run over the whole folder; notes keep their order."""
+    path = out / "logs" / "parts" / f"{time.time_ns():020d}-{secrets.token_hex(4)}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, asdict(tally))
+
+
+@contextmanager
+def parts_taken(out: Path, tally: Tally) -> Iterator[Tally]:
+    """What parts and then this run know; the parts' notes go when the block has ended well."""
+    notes = sorted((out / "logs" / "parts").glob("*.json"))
+    yield merged([*(part for note in notes if (part := _read(note))), tally])
+    for note in notes:
+        note.unlink(missing_ok=True)
+
+
 @contextmanager
 def last_of_all(out: Path, shard: Shard) -> Iterator[tuple[Tally, tuple[int, ...]]]:
     """While open, no other shard writes tables.
@@ -167,18 +223,11 @@ def last_of_all(out: Path, shard: Shard) -> Iterator[tuple[Tally, tuple[int, ...
     Raises:
         OutputError: MS-151 if the folder is not free after half an hour.
     """
-    with hold(out / LOCK_FILE, error=locked_error(out), wait_s=_WAIT_S):
-        places: dict[str, str] = {}
-        failures: list[dict[str, str]] = []
-        missing = []
-        for index in range(1, shard.count + 1):
-            tally = _read(_note(out, Shard(index=index, count=shard.count)))
-            if tally is None:
-                missing.append(index)
-            else:
-                places.update(tally.places)
-                failures += tally.failures
-        yield Tally(places=places, failures=failures), tuple(missing)
+    with turn(out):
+        shards = [Shard(index=index, count=shard.count) for index in range(1, shard.count + 1)]
+        tallies = {part.index: _read(_note(out, part)) for part in shards}
+        missing = tuple(index for index, tally in tallies.items() if tally is None)
+        yield merged([tally for tally in tallies.values() if tally]), missing
 
 
 def _read(path: Path) -> Tally | None:

@@ -11,6 +11,9 @@ import pytest
 from medsym import cli
 from medsym.calibration.reference import REFERENCE_FILE, save_reference
 from medsym.cli import main
+from medsym.screening.folder import open_folder
+from medsym.screening.shards import part_lock
+from medsym.screening.table import read_failures
 from tests.builders_case import fake_model, flat_reference
 from tests.screening.quick_run import store
 
@@ -51,6 +54,8 @@ def test_participants_then_group(root: Path, tmp_path: Path, capsys, monkeypatch
         == 0
     )
     assert cases(out) == ["sub-02_FLAIR", "sub-02_T1w"]
+    assert "the level 'group' writes the tables" in capsys.readouterr().out
+    assert not (out / "index.html").exists()
     monkeypatch.setattr(sys, "argv", ["medsym-bids", str(root), str(out), "participant", *ALONE])
     assert cli.bids_app() == 0
     assert cases(out) == ["sub-01_ses-1_T1w", "sub-02_FLAIR", "sub-02_T1w"]
@@ -68,6 +73,26 @@ def test_participants_then_group(root: Path, tmp_path: Path, capsys, monkeypatch
     (source,) = described["SourceDatasets"]
     assert source["DOI"] == "doi:10.18112/openneuro.ds1.v1"
     _validate(out)
+
+
+def test_jobs_of_single_participants_share_a_folder(root: Path, tmp_path: Path, capsys) -> None:
+    out = open_folder(tmp_path / "out")
+    for scan in (root / "sub-02" / "anat").iterdir():
+        scan.write_text("<html>")  # quick to refuse
+    job = ["bids", str(root), str(out), "participant", *ALONE, "--participant-label", "02"]
+    group = ["bids", str(root), str(out), "group"]
+    with part_lock(out):  # another job is at work
+        assert main(job) == 1
+        store(root / "sub-02" / "anat" / "sub-02_T1w.nii.gz", scale=0.7)
+        assert main(job) == 1
+        assert main(group) == 75
+    assert "MS-151" in capsys.readouterr().err
+    assert not (out / "failures.tsv").exists()
+    assert main(group) == 0
+    assert [row["case"] for row in read_failures(out / "failures.tsv")] == ["sub-02_FLAIR"]
+    assert "sub-02_T1w" in (out / "screening.tsv").read_text()
+    assert list((out / "logs" / "parts").iterdir()) == []
+    assert list(out.glob(".medsym*")) == []
 
 
 def _validate(out: Path) -> None:

@@ -1,0 +1,56 @@
+"""verify: is a result or model folder still what was written?"""
+
+import argparse
+from pathlib import Path
+
+from medsym.commands.console import EXIT_OK, EXIT_REFUSED, complain, say
+from medsym.errors import OutputError
+
+
+def verify(arguments: argparse.Namespace) -> int:
+    """Hash every file of every case again, and every file of a model folder."""
+    from medsym.screening.conclusion import cases_beside_tables
+    from medsym.screening.records import find_records
+
+    folder: Path = arguments.folder
+    if (folder / "manifest.json").is_file():
+        from medsym.inference.case import reference_of
+        from medsym.models.store import load_model
+
+        model = load_model(folder)
+        reference_of(model)
+        say(f"model {model.manifest.get('name')}: hashes, tensors and self-test agree")
+        return EXIT_OK
+    paths = find_records(folder)
+    if not paths:
+        raise OutputError(
+            code="MS-154",
+            subject=str(folder),
+            cause="holds no case and no model",
+            fix="name an output folder of 'medsym screen' or a model folder",
+        )
+    damaged = sum(_is_damaged(path, out=folder) for path in paths)
+    lost, unlisted = cases_beside_tables(folder)
+    for case in lost:
+        complain(f"missing: the record of {case}, which the tables list")
+    if unlisted:
+        complain(
+            f"the tables do not list {len(unlisted)} cases ({', '.join(unlisted[:3])}, ...): a run "
+            "is going on, or was cut off; the same command again goes on and writes the tables"
+        )
+    say(f"{len(paths) - damaged} of {len(paths) + len(lost)} cases are intact")
+    return EXIT_REFUSED if damaged or lost or unlisted else EXIT_OK
+
+
+def _is_damaged(record: Path, *, out: Path) -> bool:
+    """Whether a case is not as it was written; says what is wrong."""
+    from medsym.screening.records import damaged_files, read_record
+
+    try:
+        wrong = damaged_files(read_record(record), out=out)
+    except OutputError as error:
+        complain(str(error))
+        return True
+    for name in wrong:
+        complain(f"damaged or missing: {name}")
+    return bool(wrong)
