@@ -1,12 +1,15 @@
 """A DICOM series made from a volume: MR images whose columns, rows and slices are its axes."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from medsym.volumes.volume import Volume
+from tests.builders_case import head_phantom
 
 MR_IMAGE = "1.2.840.10008.5.1.4.1.1.4"
 PATIENT = "CANARY^PATIENT"
@@ -51,3 +54,16 @@ def write_series(folder: Path, volume: Volume, *, name: str = "a", leave_out: st
             folder / f"{(7 * number) % 1000:03d}_{number:03d}.dcm", enforce_file_format=True
         )
     return folder
+
+
+def few_slices() -> Volume:
+    """A head in 28 axial slices."""
+    return head_phantom(codes="LPS", spacing=6.0, world_shape=(30, 36, 28))
+
+
+def change(folder: Path, edit: Callable[[pydicom.Dataset], None]) -> None:
+    """Edit every image below a folder."""
+    for path in folder.rglob("*.dcm"):
+        image = pydicom.dcmread(path)
+        edit(image)
+        image.save_as(path)

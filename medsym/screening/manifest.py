@@ -107,49 +107,58 @@ def _entry_of_series(series: DicomSeries) -> ScanEntry:
 
 def _entries_of_table(table: Path) -> list[ScanEntry]:
     rows = read_rows(table)
-    names = _names(rows)
     seen: dict[str, int] = {}
     entries = []
-    for row, name in zip(rows, names, strict=True):
-        refusal = row.problem or _missing_file(row)
-        unique = name
-        first = seen.setdefault(name.case.casefold(), row.number)
+    for row, name in zip(rows, _names(rows), strict=True):
+        entry = _entry_of_row(row, name=name)
+        case = entry.name.case
+        first = seen.setdefault(case.casefold(), row.number)
         if first != row.number:
-            unique = replace(name, case=f"{name.case}-row{row.number}")
             refusal = ScanError(
                 code="MS-532",
                 subject=row.label,
-                cause=f"has the same name, {name.case}, as row {first}",
+                cause=f"has the same name, {case}, as row {first}",
                 fix="remove one of the rows, or tell them apart in the column 'case'",
             )
-        series = None
-        if refusal is None and row.scan.is_dir():
-            series, refusal = _only_series(row, name=unique)
-        entries.append(
-            ScanEntry(
-                path=row.scan if series is None else Path(unique.case),
-                name=unique,
-                series=series,
-                brain_mask=row.brain_mask,
-                exclusion_mask=row.exclusion_mask,
-                covariates=row.covariates,
-                refusal=refusal,
-            )
-        )
+            unique = replace(entry.name, case=f"{case}-row{row.number}")
+            entry = replace(entry, name=unique, series=None, refusal=refusal)
+        entries.append(entry)
     return entries
 
 
-def _only_series(row: Row, *, name: CaseName) -> tuple[DicomSeries | None, ScanError | None]:
-    """The one DICOM series in the folder that a row names, under the name of the row."""
-    usable = [series for series in find_series(row.scan) if series.refusal is None]
+def _entry_of_row(row: Row, *, name: CaseName) -> ScanEntry:
+    entry = ScanEntry(
+        path=row.scan,
+        name=name,
+        brain_mask=row.brain_mask,
+        exclusion_mask=row.exclusion_mask,
+        covariates=row.covariates,
+        refusal=row.problem or _missing_file(row),
+    )
+    if entry.refusal is None and os.path.isdir(row.scan):  # noqa: PTH112 - never raises
+        return _with_series(entry, row)
+    return entry
+
+
+def _with_series(entry: ScanEntry, row: Row) -> ScanEntry:
+    """The one DICOM series in the folder that a row names.
+
+    Folders may be called like patients, so they and their parents lend no name by themselves.
+    """
+    has_name = row.case is not None or row.subject is not None
+    usable = [s for s in find_series(row.scan, with_study=True) if s.refusal is None]
     if len(usable) == 1:
-        return replace(usable[0], name=name), None
-    return None, ScanError(
+        name = entry.name if has_name else usable[0].name
+        series = replace(usable[0], name=name)
+        return replace(entry, name=name, path=Path(name.case), series=series)
+    name = entry.name if has_name else place_name(row.scan / f"row{row.number}")
+    refusal = ScanError(
         code="MS-534",
         subject=row.label,
         cause=f"is a folder with {len(usable)} series of DICOM images that may be scans",
         fix="name a scan file, or a folder with one series",
     )
+    return replace(entry, name=name, path=Path(name.case), refusal=refusal)
 
 
 def _missing_file(row: Row) -> ScanError | None:

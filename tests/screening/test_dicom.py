@@ -3,7 +3,6 @@
 import gzip
 import importlib.util
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from medsym.screening.manifest import entries_of
 from medsym.volumes.nifti import read_scan
 from medsym.volumes.volume import Volume
 from tests.builders_case import head_phantom
-from tests.builders_dicom import write_series
+from tests.builders_dicom import change, few_slices, write_series
 from tests.screening.quick_run import run
 
 #: Everything in the headers that could lead to a person; see ``builders_dicom``.
@@ -41,17 +40,6 @@ def brightest_mm(volume: Volume) -> np.ndarray:
     """World position of the middle of the marker."""
     index = np.argwhere(volume.voxels >= 0.95 * volume.voxels.max()).mean(axis=0)
     return volume.affine[:3, :3] @ index + volume.affine[:3, 3]
-
-
-def few_slices() -> Volume:
-    return head_phantom(codes="LPS", spacing=6.0, world_shape=(30, 36, 28))
-
-
-def change(folder: Path, edit: Callable[[pydicom.Dataset], None]) -> None:
-    for path in folder.rglob("*.dcm"):
-        image = pydicom.dcmread(path)
-        edit(image)
-        image.save_as(path)
 
 
 @pytest.mark.parametrize("degrees", [0.0, 17.0])
@@ -104,6 +92,11 @@ def _turn_every_other(image: pydicom.Dataset) -> None:
         image.ImageOrientationPatient = [0, 1, 0, 0, 0, -1]
 
 
+def _other_person_above(image: pydicom.Dataset) -> None:
+    if image.InstanceNumber > 14:
+        image.PatientID = "CANARY-8"
+
+
 @pytest.mark.parametrize(
     ("edit", "said"),
     [
@@ -112,6 +105,10 @@ def _turn_every_other(image: pydicom.Dataset) -> None:
         (lambda i: setattr(i, "SamplesPerPixel", 3), "colour"),
         (lambda i: setattr(i, "SOPClassUID", "1.2.840.10008.5.1.4.1.1.7"), "no MR or CT"),
         (_turn_every_other, "2 directions"),
+        (lambda i: setattr(i, "ImageType", ["ORIGINAL", "PRIMARY", "P", "ND"]), "phases"),
+        (lambda i: delattr(i, "SeriesInstanceUID"), "which series"),
+        (lambda i: delattr(i, "ImagePositionPatient"), "where its images lie"),
+        (_other_person_above, "several persons"),
     ],
 )
 def test_what_is_no_scan_is_refused_with_a_reason(tmp_path: Path, edit, said: str) -> None:

@@ -7,20 +7,28 @@ of its file says about the patient's visit stays in the scratch folder.
 
 import hashlib
 import importlib.util
+import os
+import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from medsym.errors import MedsymError, ScanError
-from medsym.screening.dicom.series import DicomSeries, missing_extra
+from medsym.screening.dicom.headers import missing_extra
+from medsym.screening.dicom.series import DicomSeries
 from medsym.volumes.volume import Volume
 
 CONVERTER = "dcm2niix"
 #: Longest time for one series, seconds; dcm2niix takes seconds for hundreds of slices.
 TIME_LIMIT_S = 900
+_PREFIX, _HELD = "medsym-dicom-", "held"
+
+#: Endings that the converter gives to parts of complex images and to what it had to interpolate.
+_NOT_ALL = re.compile(r"_(ph|phase|real|imaginary|Eq|Tilt|ROI)", re.IGNORECASE)
 
 
 def converter_version() -> str:
@@ -29,11 +37,15 @@ def converter_version() -> str:
     Raises:
         ConfigError: MS-545 it is not installed.
     """
-    found = subprocess.run(
-        [_program(), "--version"], capture_output=True, text=True, check=False, timeout=60
-    )
+    command = [_program(), "--version"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):
+        raise missing_extra() from None
     lines = found.stdout.split()
-    return lines[-1] if lines else "unknown"
+    if not lines:  # it cannot be run: the record could not say what converted the scan
+        raise missing_extra()
+    return lines[-1]
 
 
 def read_series(series: DicomSeries, *, read: Callable[[Path], Volume]) -> Volume:
@@ -51,8 +63,9 @@ def read_series(series: DicomSeries, *, read: Callable[[Path], Volume]) -> Volum
         ConfigError: MS-545 the converter is not installed.
     """
     program, case = _program(), series.name.case
-    with tempfile.TemporaryDirectory(prefix="medsym-dicom-") as scratch:
-        images, out = Path(scratch, "in"), Path(scratch, "out")
+    _remove_left_behind()
+    with _scratch() as scratch:
+        images, out = scratch / "in", scratch / "out"
         images.mkdir()
         out.mkdir()
         try:
@@ -68,6 +81,8 @@ def read_series(series: DicomSeries, *, read: Callable[[Path], Volume]) -> Volum
         if len(made) != 1:
             what = f"makes {len(made)} volumes of it" if made else "makes no volume of it"
             raise _refused(case, f"{CONVERTER} {what} (exit code {done.returncode})")
+        if _NOT_ALL.search(made[0].stem):
+            raise _refused(case, f"{CONVERTER} says that it is no plain scan ({made[0].name})")
         try:
             scan = read(made[0])
         except MedsymError as error:
@@ -96,7 +111,36 @@ def _program() -> str:
         raise missing_extra()
     import dcm2niix
 
+    if not os.access(dcm2niix.bin, os.X_OK):
+        raise missing_extra()
     return str(dcm2niix.bin)
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """A folder that is removed at the end, or by a later run if this process is killed."""
+    import fcntl
+
+    with (
+        tempfile.TemporaryDirectory(prefix=_PREFIX) as name,
+        Path(name, "new").open("wb") as stream,
+    ):
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        Path(name, "new").rename(Path(name, _HELD))
+        yield Path(name)
+
+
+def _remove_left_behind() -> None:
+    """Remove the scratch folders, which hold patients' images, of processes that were killed."""
+    import fcntl
+
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        try:
+            with (folder / _HELD).open("rb") as stream:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
+        except OSError:
+            continue  # of a live process, or of another user
 
 
 def _link(source: Path, target: Path) -> None:
