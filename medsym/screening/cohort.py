@@ -43,6 +43,7 @@ class Alarms:
     Attributes:
         name: of calibration and group.
         cases: healthy cases behind the p-values.
+        is_synthetic: they are drawn heads, not people.
         rate: false-alarm rate of the threshold.
         scans: assessed scans with that threshold.
         observed: how many of them have a p-value of at most the rate.
@@ -53,6 +54,7 @@ class Alarms:
 
     name: str
     cases: int
+    is_synthetic: bool
     rate: float
     scans: int
     observed: int
@@ -175,15 +177,16 @@ def _thumbnail(record: Mapping[str, Any], *, out: Path) -> str | None:
 
 
 def _alarms(records: Sequence[Mapping[str, Any]]) -> tuple[Alarms, ...]:
-    alike: dict[tuple[str, int, float], list[bool]] = {}
+    alike: dict[tuple[str, int, bool, float], list[bool]] = {}
     for record in records:
         rate, p = record["threshold"]["false_alarm_rate"], record["summary"]["p_value"]
         if rate is not None and p is not None:
             use = record["calibration"]
-            key = (_compared_with(use["name"], use["group"]), int(use["n"]), float(rate))
+            name, drawn = _compared_with(use["name"], use["group"]), use["kind"] == "synthetic"
+            key = (name, int(use["n"]), drawn, float(rate))
             alike.setdefault(key, []).append(p <= rate + 1e-9)
     found = []
-    for (name, cases, rate), flags in sorted(alike.items()):
+    for (name, cases, drawn, rate), flags in sorted(alike.items()):
         kept, beyond = coverage_law(cases, rate)
         law = betabinom(len(flags), beyond, kept)
         low, high = law.interval(0.95)
@@ -191,6 +194,7 @@ def _alarms(records: Sequence[Mapping[str, Any]]) -> tuple[Alarms, ...]:
             Alarms(
                 name=name,
                 cases=cases,
+                is_synthetic=drawn,
                 rate=rate,
                 scans=len(flags),
                 observed=sum(flags),

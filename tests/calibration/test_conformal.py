@@ -1,5 +1,7 @@
 """Conformal p-values: exact in finite samples, proved by simulation (gate G12)."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.stats import beta, kstest
@@ -13,7 +15,7 @@ from medsym.calibration.conformal import (
 )
 from medsym.calibration.normative import spread_of
 from medsym.calibration.people import by_person, deviations_from_others, moments_of
-from medsym.calibration.reference import DeviationReference
+from medsym.calibration.reference import DeviationReference, save_reference
 from tests.calibration.builders import draw, scan_of
 
 TRIALS = 2000
@@ -95,6 +97,14 @@ def test_the_cohort_keeps_its_false_discovery_rate_with_one_shared_calibration()
     error = 3.0 * np.std(shares) / np.sqrt(len(shares))
     assert np.mean(shares) <= 0.8 * level + error
     assert np.mean(shares) > 0.05  # and it does call
+
+
+def test_a_reference_can_be_read_by_whoever_may_read_other_files(tmp_path: Path) -> None:
+    spread = np.ones((2, 2, 2), np.float32)
+    reference = DeviationReference(spread=spread, maxima=spread.ravel(), num_spread=3)
+    save_reference(tmp_path / "reference", reference=reference)
+    (tmp_path / "other").write_bytes(b"")
+    assert (tmp_path / "reference").stat().st_mode == (tmp_path / "other").stat().st_mode
 
 
 @pytest.mark.parametrize("alpha", [0.05, 0.1])

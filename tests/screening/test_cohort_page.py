@@ -68,7 +68,7 @@ def test_without_p_values_the_largest_deviation_comes_first(record, tmp_path) ->
 
 def test_alarms_are_counted_against_the_stated_rate(record, tmp_path) -> None:
     many = [named(record, f"sub-{n}", p_value=0.05 if n < 9 else 0.1) for n in range(100)]
-    people = record["calibration"] | {"n": 19, "name": "site"}
+    people = record["calibration"] | {"n": 19, "name": "site", "kind": "healthy scans"}
     by_sex = [r | {"calibration": people | {"group": "sex=F"}} for r in many[:30]]
     by_sex += [r | {"calibration": people | {"group": "sex=M"}} for r in many[30:]]
     women, men = cohort_of(by_sex, out=tmp_path, page_of=report_name).alarms
@@ -77,6 +77,9 @@ def test_alarms_are_counted_against_the_stated_rate(record, tmp_path) -> None:
     write_index(tmp_path, records=by_sex, failures=[])
     page = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert "site, sex=F: <b>9 of 30</b> scans have a p-value of at most 0.05" in page
+    assert "19 of the calibration" in page
+    write_index(tmp_path, records=many, failures=[])
+    assert "drawn heads of the synthetic reference" in (tmp_path / "index.html").read_text()
 
 
 @pytest.mark.parametrize("n", [19, 99])
