@@ -1,5 +1,6 @@
 """Healthy scans -> calibration."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from medsym.calibration.people import (
     deviations_from,
     deviations_from_others,
     moments_of,
+    person_sha256,
 )
 
 _SPLIT_SEED = 0
@@ -54,6 +56,8 @@ def build_calibration(
     ordered = [scan for person in people.values() for scan in person]
     numbers = {person: number for number, person in enumerate(people)}
     names = tuple(sorted(ordered[0].features))
+    hashes = tuple(sorted({known for scan in ordered for known in scan.hashes}))
+    salt = hashlib.sha256(" ".join(hashes).encode("ascii", "replace")).hexdigest()
     return Calibration(
         name=settings.name,
         model=dict(model),
@@ -71,7 +75,9 @@ def build_calibration(
         feature_names=names,
         owners=np.array([numbers[scan.person] for scan in ordered], dtype=np.int64),
         feature_groups=tuple(str(group_of(s.covariates, settings.group_by)) for s in ordered),
-        scan_hashes=tuple(sorted({h for scan in ordered for h in scan.hashes})),
+        scan_hashes=hashes,
+        salt=salt,
+        person_hashes=tuple(sorted(person_sha256(person, salt=salt) for person in people)),
         counts={"people": len(people), "scans": len(ordered), "left_out": left_out},
         options=dict(options or {}),
     )

@@ -12,6 +12,7 @@ from medsym.calibration.adjustment import Adjustment
 from medsym.calibration.comparison import CalibrationUse, Comparison, too_few
 from medsym.calibration.conformal import conformal_threshold
 from medsym.calibration.groups import GroupColumn, group_of, missing_columns
+from medsym.calibration.people import PERSON, person_sha256
 from medsym.calibration.reference import DeviationReference, FloatMap
 from medsym.calibration.shift import exchangeability, feature_row
 from medsym.errors import ConfigError
@@ -47,6 +48,8 @@ class Calibration:
         owners: (s,) number of the person of each row.
         feature_groups: (s,) label of the group of each row.
         scan_hashes: of the files of the scans, and of their voxels and affines.
+        salt: of the next.
+        person_hashes: by which people are recognised.
         counts: people, scans, scans left out.
         options: of reading and analysis that the healthy scans were measured with.
         sha256: of the manifest; "" before it is written.
@@ -70,6 +73,8 @@ class Calibration:
     owners: NDArray[np.int64]
     feature_groups: tuple[str, ...]
     scan_hashes: tuple[str, ...]
+    salt: str = ""
+    person_hashes: tuple[str, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     sha256: str = ""
@@ -92,7 +97,7 @@ class Calibration:
         below what healthy people reach.
 
         Args:
-            covariates: of the scan.
+            covariates: of the scan; ``PERSON`` among them says whose it is.
             alpha: false-alarm rate that is asked for.
             hashes: of the scan's file and content; a scan that made the calibration has no p-value.
         """
@@ -116,8 +121,16 @@ class Calibration:
             minus_mean=self.minus_mean,
             adjusted_for=self.adjustment.columns if self.adjustment else (),
             reason=reason,
+            namesake=self._namesake(covariates),
         )
         return Comparison(reference=reference, use=use)
+
+    def _namesake(self, covariates: Covariates) -> bool:
+        """True if somebody with the label of the scan's person made the calibration."""
+        person = covariates.get(PERSON)
+        return person is not None and (
+            person_sha256(str(person), salt=self.salt) in self.person_hashes
+        )
 
     def _maxima(self, covariates: Covariates, *, own: NDArray[np.bool_]) -> NDArray[np.float32]:
         """Scores of a group at the covariates of a scan, ascending, SD."""

@@ -23,6 +23,12 @@ CAUTION = (
 )
 
 
+_NAMESAKE = (
+    "somebody with the label of this person made the calibration: if that is the same person, the "
+    "p-value is invalid"
+)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Exchangeability:
     """Does a scan look like the scans of the calibration, in what decides their quality?
@@ -53,6 +59,7 @@ class CalibrationUse:
         adjusted_for: covariates that the scale of the deviation is adjusted for.
         caution: sentence that goes with every p-value of a synthetic reference; None for people.
         reason: sentence that says why no p-value is given; None if one is.
+        namesake: True if somebody with the label of the scan's person made the calibration.
         exchangeability: None where that cannot be tested.
         features: what the test of exchangeability looks at.
     """
@@ -66,13 +73,17 @@ class CalibrationUse:
     adjusted_for: tuple[str, ...] = ()
     caution: str | None = None
     reason: str | None = None
+    namesake: bool = False
     exchangeability: Exchangeability | None = None
     features: Mapping[str, float] | None = None
 
     @property
     def warning(self) -> str | None:
         """Why the p-value may not be trusted; None if nothing is known."""
-        return self.exchangeability.warning if self.exchangeability else None
+        unlike = self.exchangeability.warning if self.exchangeability else None
+        if not self.namesake:
+            return unlike
+        return f"{_NAMESAKE}; {unlike}" if unlike else _NAMESAKE
 
     @property
     def remarks(self) -> tuple[str, ...]:

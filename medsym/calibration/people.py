@@ -11,6 +11,7 @@ every new scan, so the p-values are valid for every number of people. It costs a
 sqrt(1 + 1 / n) in the deviation.
 """
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
@@ -34,6 +35,9 @@ from medsym.calibration.normative import (
 )
 
 Covariates = Mapping[str, str | float]
+
+#: Covariate that says whose scan it is.
+PERSON = "person"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -123,6 +127,11 @@ class HealthyScan:
         if move is not None:
             sizes = sizes + sample_reference(move, self.places)
         return float(sizes.max())
+
+
+def person_sha256(person: str, *, salt: str) -> str:
+    """By which a person is recognised; who can guess the label can check the guess."""
+    return hashlib.sha256(f"{salt} {person}".encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def by_person(scans: Iterable[HealthyScan]) -> dict[str, list[HealthyScan]]:

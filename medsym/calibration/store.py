@@ -1,8 +1,9 @@
 """A calibration on disk: ``calibration.json`` beside ``calibration.safetensors``.
 
 The manifest holds the hash of the tensors, the model they belong to, the table of thresholds and
-the SHA-256 of every scan, so that a scan is never judged by itself. Names, ages and the like of
-people are not stored, nor their maps. Nothing is unpickled.
+the SHA-256 of every scan, so that a scan is never judged by itself, and of every person's label
+with a salt: who knows a label can ask whether it is in there. Names, ages and the like of people
+are not stored, nor their maps. Nothing is unpickled.
 """
 
 import hashlib
@@ -86,6 +87,8 @@ def _manifest(calibration: Calibration) -> dict[str, Any]:
         "feature_names": list(c.feature_names),
         "feature_groups": list(c.feature_groups),
         "scan_sha256": list(c.scan_hashes),
+        "salt": c.salt,
+        "person_sha256": list(c.person_hashes),
         "thresholds": c.thresholds(),
         "statistic": "largest deviation anywhere, SD; one per person and group",
         "research_use_only": RESEARCH_USE_ONLY,
@@ -156,6 +159,8 @@ def _calibration(
         owners=tensors["owners"].astype(np.int64),
         feature_groups=tuple(str(group) for group in content["feature_groups"]),
         scan_hashes=tuple(str(value) for value in content["scan_sha256"]),
+        salt=str(content["salt"]),
+        person_hashes=tuple(str(value) for value in content["person_sha256"]),
         counts={str(key): int(value) for key, value in content["counts"].items()},
         options=dict(content["options"]),
         sha256=sha256,

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from medsym.calibration.people import HealthyScan
+from medsym.calibration.people import PERSON, HealthyScan
 from medsym.errors import ConfigError, MedsymError
 from medsym.inference.case import CaseResult, analyse_scan, reference_of
 from medsym.inference.clock import one_thread
@@ -15,9 +15,6 @@ from medsym.screening.progress import Progress
 from medsym.screening.runner import ScreenOptions
 from medsym.screening.sources import read_source
 from medsym.volumes.volume import content_sha256
-
-#: Covariate that says whose scan it is where one person has several subject labels.
-PERSON = "person"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,11 +28,6 @@ class Measured:
 
     scans: tuple[HealthyScan, ...]
     left_out: tuple[tuple[str, str], ...]
-
-
-def person_of(entry: ScanEntry) -> str:
-    """Whose scan an entry is."""
-    return str(entry.covariates.get(PERSON, entry.name.subject))
 
 
 def people_of(entries: Sequence[ScanEntry]) -> dict[str, dict[str, Mapping[str, str | float]]]:
@@ -66,7 +58,7 @@ def people_of(entries: Sequence[ScanEntry]) -> dict[str, dict[str, Mapping[str, 
         )
     people: dict[str, dict[str, Mapping[str, str | float]]] = {}
     for entry in entries:
-        people.setdefault(person_of(entry), {})[entry.name.case] = entry.covariates
+        people.setdefault(entry.person, {})[entry.name.case] = entry.covariates
     return people
 
 
@@ -134,7 +126,7 @@ def kept_of(result: CaseResult, entry: ScanEntry) -> HealthyScan:
         regional(maps.asymmetry, domain=maps.domain, spacing_mm=spacing),
         domain=maps.domain,
         brain=maps.brain,
-        person=person_of(entry),
+        person=entry.person,
         sha256=result.prepared.scan.sha256 or "",
         content_sha256=content_sha256(result.prepared.scan),
         features=result.calibration.features,

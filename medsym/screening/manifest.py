@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from medsym.calibration.people import PERSON
 from medsym.errors import MedsymError, OutputError, ScanError
 from medsym.screening.cells import TABLE_ENDINGS
 from medsym.screening.dicom.series import DicomSeries, find_series
@@ -48,6 +49,11 @@ class ScanEntry:
     covariates: Mapping[str, str | float] = field(default_factory=dict)
     series: DicomSeries | None = None
     refusal: MedsymError | None = None
+
+    @property
+    def person(self) -> str:
+        """Whose scan it is, as far as anybody said: the column ``PERSON``, else the subject."""
+        return str(self.covariates.get(PERSON, self.name.subject))
 
 
 def entries_of(inputs: Sequence[Path]) -> tuple[ScanEntry, ...]:

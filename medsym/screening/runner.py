@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from medsym.calibration.calibration import Calibration
+from medsym.calibration.people import PERSON
 from medsym.calibration.reference import DeviationReference
 from medsym.errors import MedsymError, OutputError
 from medsym.inference.case import Options, analyse_scan
@@ -166,7 +167,7 @@ class ScanRunner:
             options=self.options.analysis,
             reference=self.reference,
             calibration=self.options.calibration,
-            covariates=entry.covariates,
+            covariates={**entry.covariates, PERSON: entry.person},
             progress=enter,
             brain_mask=source.brain_mask,
             exclusion=source.exclusion,

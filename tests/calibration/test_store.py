@@ -154,6 +154,19 @@ def test_a_scan_is_never_judged_by_itself_even_if_it_was_packed_anew() -> None:
 
 
 @pytest.mark.usefixtures("small_maps")
+def test_another_visit_of_somebody_in_the_calibration_is_warned_of(tmp_path: Path) -> None:
+    save_calibration(tmp_path / "c", calibration())
+    found = load_calibration(tmp_path / "c")
+    row = {"site": "A", "person": "Muster7"}
+    use = found.compare(row, alpha=0.05).use
+    assert use.reason is None
+    assert "the same person, the p-value is invalid" in str(use.warning)
+    assert use.warning in use.remarks
+    for other in ({"site": "A"}, {**row, "person": "Muster48"}):
+        assert found.compare(other, alpha=0.05).use.warning is None
+
+
+@pytest.mark.usefixtures("small_maps")
 def test_limits_of_groups_keep_every_digit_on_disk(tmp_path: Path) -> None:
     rng = np.random.default_rng(4)
     scans = [
