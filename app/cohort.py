@@ -33,7 +33,7 @@ class WorklistRow:
     side: str
     numbers: Mapping[str, float]
     calibration: str
-    reason: str
+    remarks: str  # why it is not assessable or was refused, what speaks against its p-value
 
 
 def read_worklist(root: Path) -> list[WorklistRow]:
@@ -70,7 +70,7 @@ def _assessed_row(record: Mapping[str, str]) -> WorklistRow:
         side=record.get("deviation_side", "") if assessable else "",
         calibration=record.get("calibration", "") if assessable else "",
         numbers={name: _number(record.get(name, "") if name in shown else "") for name in NUMBERS},
-        reason=record.get("reasons", ""),
+        remarks="; ".join(filter(None, (record.get("reasons"), record.get("warning")))),
     )
 
 
@@ -83,7 +83,7 @@ def _refused_row(record: Mapping[str, str]) -> WorklistRow:
         side="",
         calibration="",
         numbers=dict.fromkeys(NUMBERS, math.nan),
-        reason=" ".join(part for part in parts if part),
+        remarks=" ".join(part for part in parts if part),
     )
 
 

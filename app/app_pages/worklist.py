@@ -29,8 +29,8 @@ CAPTION = (
     "Click a row to open another case than the first. p-value: how often a healthy scan deviates as"
     " far anywhere. q-value: the share of healthy ones to be expected among the cases down to this"
     " row. Healthy are the cases named under Compared with; for the shipped model these are"
-    " synthetic subjects, not people. Disease that is equal on both sides shows only in the"
-    " symmetric score."
+    " synthetic subjects, not people, and a q-value then promises nothing about people. Disease"
+    " that is equal on both sides shows only in the symmetric score."
 )
 
 
@@ -129,7 +129,7 @@ def _frame(rows: Sequence[WorklistRow], read: Mapping[str, Status]) -> pd.DataFr
             **numbers,
             "Compared with": [row.calibration for row in rows],
             "Readers": [", ".join(status.readers) for status in found],
-            "Reason": [row.reason for row in rows],
+            "Remarks": [row.remarks for row in rows],
         }
     )
 

@@ -36,6 +36,9 @@ def test_search_opens_a_case_and_keys_step_through_what_is_listed(viewer: Viewer
     shown = viewer.tab.locator("[data-p]").all_inner_texts()
     assert shown == ["0.012", "\u2013"]
     assert "site-a (80 healthy people)" in viewer.tab.locator("[data-comparison]").inner_text()
+    viewer.tab.get_by_role("link", name="Work list").click()
+    viewer.tab.get_by_text("2 of 4").wait_for()
+    assert box.input_value() == "t1W"
 
 
 def test_a_verdict_is_kept_beside_the_results_and_shown_and_exported(
@@ -46,7 +49,7 @@ def test_a_verdict_is_kept_beside_the_results_and_shown_and_exported(
     name.fill("Dr. <b>A</b>")
     name.press("Enter")
     viewer.tab.get_by_role("radio", name="Reject").nth(1).click()
-    viewer.tab.get_by_label("Comment, finding 1").fill("=1+1 <i>vessel</i>")
+    viewer.tab.get_by_label("Comment, finding 1").press_sequentially("=1+1 <i>just</i>")
     viewer.tab.get_by_role("radio", name="Accept").first.click()
     viewer.tab.get_by_role("button", name="Save verdicts").click()
     viewer.tab.get_by_text("Kept: 2 new").wait_for()
@@ -65,6 +68,6 @@ def test_a_verdict_is_kept_beside_the_results_and_shown_and_exported(
     with (tmp_path / "verdicts.tsv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))
     assert [row["verdict"] for row in rows] == ["accept", "reject"]
-    assert rows[1]["comment"] == "'=1+1 <i>vessel</i>"
+    assert rows[1]["comment"] == "'=1+1 <i>just</i>"
     viewer.tab.get_by_test_id("stButtonGroup").get_by_text("Unread").click()
     viewer.tab.get_by_text("2 of 4").wait_for()

@@ -55,7 +55,7 @@ def test_worklist_lists_every_scan_and_carries_the_strip(pages: AppTest) -> None
     assert frame["Largest deviation (SD)"].isna().tolist() == [False, False, True, True]
     assert frame["Findings"].fillna(-1).tolist() == [2, 2, -1, -1]
     assert "synthetic subjects" in pages.caption[0].value
-    assert "MS-101" in frame["Reason"].iloc[-1]
+    assert "MS-101" in frame["Remarks"].iloc[-1]
 
 
 def test_open_button_shows_the_first_case_with_all_its_volumes(pages: AppTest) -> None:

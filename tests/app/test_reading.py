@@ -40,7 +40,7 @@ def status(root: Path) -> Status:
 
 def row(case: str, **about: object) -> WorklistRow:
     numbers = {**dict.fromkeys(NUMBERS, math.nan), "num_findings": about.pop("findings", math.nan)}
-    words = {"file": case + ".nii.gz", "status": "assessed", "side": "", "reason": "", **about}
+    words = {"file": case + ".nii.gz", "status": "assessed", "side": "", "remarks": "", **about}
     return WorklistRow(case=case, numbers=numbers, calibration="", **words)  # type: ignore[arg-type]
 
 

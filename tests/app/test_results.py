@@ -26,7 +26,7 @@ def test_worklist_puts_the_largest_deviation_first_and_refused_scans_last(folder
     rows = read_worklist(folder)
     assert [row.status for row in rows] == ["assessed", "assessed", "not assessable", "refused"]
     assert [row.case for row in rows] == ["sub-02_FLAIR", "sub-01_T1w", "sub-03_T1w", ""]
-    assert "truncated" in rows[-1].reason
+    assert "truncated" in rows[-1].remarks
 
 
 def test_a_scan_that_is_not_assessable_has_no_number(folder: Path) -> None:
