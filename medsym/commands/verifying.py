@@ -8,7 +8,10 @@ from medsym.errors import OutputError
 
 
 def verify(arguments: argparse.Namespace) -> int:
-    """Hash every file of every case again, and every file of a model folder."""
+    """Hash every file of every case again, and every file of a model folder.
+
+    Tables and index of the cohort are made again from the cases and compared.
+    """
     from medsym.screening.conclusion import cases_beside_tables
     from medsym.screening.records import find_records
 
@@ -36,10 +39,30 @@ def verify(arguments: argparse.Namespace) -> int:
     if unlisted:
         complain(
             f"the tables do not list {len(unlisted)} cases ({', '.join(unlisted[:3])}, ...): a run "
-            "is going on, or was cut off; the same command again goes on and writes the tables"
+            "is going on, or was cut off; the same command again goes on and writes the tables "
+            "(after 'medsym bids' with labels: the level 'group' does)"
         )
+    altered = damaged or lost or unlisted or _says_altered(folder)
     say(f"{len(paths) - damaged} of {len(paths) + len(lost)} cases are intact")
-    return EXIT_REFUSED if damaged or lost or unlisted else EXIT_OK
+    return EXIT_REFUSED if altered else EXIT_OK
+
+
+def _says_altered(folder: Path) -> bool:
+    """Whether tables or index are not what the cases give; says which."""
+    from medsym import __version__
+    from medsym.screening.conclusion import altered_tables
+    from medsym.screening.description import version_of
+
+    made_by = version_of(folder)
+    if made_by != __version__:
+        say(f"tables and index were not compared: they are of medsym {made_by or 'unknown'}")
+        return False
+    names = altered_tables(folder)
+    for name in names:
+        complain(f"{name} is not what the cases give")
+    if names:
+        complain("screening into the folder again, or 'medsym bids ... group', writes them anew")
+    return bool(names)
 
 
 def _is_damaged(record: Path, *, out: Path) -> bool:

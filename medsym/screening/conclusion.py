@@ -1,7 +1,7 @@
 """The end of a run: how it went, and the tables of the whole folder."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,9 @@ from medsym.screening.folder import remember_sources, remove_leftovers
 from medsym.screening.manifest import ScanEntry
 from medsym.screening.progress import ScanReport
 from medsym.screening.records import find_records, listed_cases, read_record
-from medsym.screening.report import write_index
+from medsym.screening.report import index_text, write_index
 from medsym.screening.runner import KEPT_CODE
+from medsym.screening.score_rows import SCORES
 from medsym.screening.shards import (
     Shard,
     Tally,
@@ -22,7 +23,7 @@ from medsym.screening.shards import (
     parts_taken,
     remove_notes,
 )
-from medsym.screening.table import read_failures, write_tables
+from medsym.screening.table import cell, read_failures, table_texts, write_tables
 
 Row = dict[str, Any]
 
@@ -136,7 +137,44 @@ def _write_cohort(out: Path, tally: Tally) -> tuple[list[Row], list[OutputError]
     remove_leftovers(out)
     remember_sources(out, tally.places)
     earlier = [row for row in read_failures(out / "failures.tsv") if row["case"] not in tally.cases]
-    failures = sorted([*earlier, *tally.failures], key=lambda row: (row["case"], row["file"]))
+    new = [{column: cell(text) for column, text in row.items()} for row in tally.failures]
+    failures = sorted([*earlier, *new], key=lambda row: (row["case"], row["file"]))
+    records, damaged = _records_beside(out, failures)
+    write_tables(out, records=records, failures=failures)
+    write_index(out, records=records, failures=failures)
+    return records, damaged
+
+
+def altered_tables(out: Path) -> list[str]:
+    """Tables and pages of the cohort that are not what their cases give.
+
+    Who was refused and why is stated by failures.tsv and, from the same run, by the page: they are
+    compared with each other.
+    """
+    failures = read_failures(out / "failures.tsv")
+    records, _ = _records_beside(out, failures)
+    texts = table_texts(records=records, failures=failures)
+    if not _is_older(out / "index.html", than=out / SCORES):  # else the next run shows the scores
+        texts["index.html"] = index_text(out, records=records, failures=failures)
+    return [name for name, text in texts.items() if not _holds(out / name, text)]
+
+
+def _is_older(path: Path, *, than: Path) -> bool:
+    is_there = path.is_file() and than.is_file()
+    return is_there and path.stat().st_mtime_ns < than.stat().st_mtime_ns
+
+
+def _holds(path: Path, text: str) -> bool:
+    try:
+        return path.read_bytes() == text.encode("utf-8", "backslashreplace")
+    except OSError:
+        return False
+
+
+def _records_beside(
+    out: Path, failures: Sequence[Mapping[str, str]]
+) -> tuple[list[Row], list[OutputError]]:
+    """Records of cases that are not refused, and an error for every one that cannot be used."""
     hidden = {row["case"] for row in failures if row["code"] != KEPT_CODE}
     records, damaged = [], []
     for path in find_records(out):
@@ -147,6 +185,4 @@ def _write_cohort(out: Path, tally: Tally) -> tuple[list[Row], list[OutputError]
             continue
         if record["case"] not in hidden:
             records.append(record)
-    write_tables(out, records=records, failures=failures)
-    write_index(out, records=records, failures=failures)
     return records, damaged

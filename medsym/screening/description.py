@@ -53,6 +53,14 @@ def write_description(out: Path, *, source: Path | None = None) -> None:
     write_text(out / IGNORED, "\n".join(_NOT_BIDS) + "\n")
 
 
+def version_of(out: Path) -> str | None:
+    """Version of medsym that wrote the tables of an output folder; None: not stated."""
+    makers = read_object(out / DESCRIPTION).get("GeneratedBy")
+    maker = makers[0] if isinstance(makers, list) and makers else None
+    version = maker.get("Version") if isinstance(maker, dict) else None
+    return version if isinstance(version, str) else None
+
+
 def read_object(path: Path) -> dict[str, Any]:
     """A JSON object; empty if there is none."""
     try:

@@ -88,6 +88,13 @@ def write_index(
     out: Path, *, records: Sequence[dict[str, Any]], failures: Sequence[dict[str, str]]
 ) -> None:
     """Write the page that lists every case, smallest p-value first, and every refused scan."""
+    write_text(out / "index.html", index_text(out, records=records, failures=failures))
+
+
+def index_text(
+    out: Path, *, records: Sequence[dict[str, Any]], failures: Sequence[dict[str, str]]
+) -> str:
+    """What ``write_index`` writes; pictures and scores are read from the output folder."""
     cohort: Cohort = cohort_of(records, out=out, page_of=report_name)
-    page = _environment().get_template("index.html.j2").render(cohort=cohort, failures=failures)
-    write_text(out / "index.html", page)
+    page = _environment().get_template("index.html.j2")
+    return page.render(cohort=cohort, failures=failures)

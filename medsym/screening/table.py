@@ -11,7 +11,7 @@ import numpy as np
 from medsym import RESEARCH_USE_ONLY
 from medsym.calibration.conformal import benjamini_hochberg
 from medsym.screening.description import write_description
-from medsym.volumes.writer import write_json, write_text
+from medsym.volumes.writer import json_text, write_text
 
 COLUMNS = (
     "case",
@@ -105,13 +105,21 @@ def write_tables(
 ) -> None:
     """Write the tables of an output folder, first of all whose it is."""
     write_description(out)
+    for name, text in table_texts(records=records, failures=failures).items():
+        write_text(out / name, text)
+
+
+def table_texts(
+    *, records: Sequence[dict[str, Any]], failures: Sequence[dict[str, str]]
+) -> dict[str, str]:
+    """File name -> text of the tables; they depend on the arguments alone."""
     rows = with_q_values([screening_row(record) for record in records])
-    write_text(out / "screening.tsv", tsv(rows, columns=COLUMNS))
-    write_json(
-        out / "screening.json",
-        {"cases": rows, "research_use_only": RESEARCH_USE_ONLY, "columns": column_help()},
-    )
-    write_text(out / "failures.tsv", tsv(failures, columns=FAILURE_COLUMNS))
+    whole = {"cases": rows, "research_use_only": RESEARCH_USE_ONLY, "columns": column_help()}
+    return {
+        "screening.tsv": tsv(rows, columns=COLUMNS),
+        "screening.json": json_text(whole, target=Path("screening.json")),
+        "failures.tsv": tsv(failures, columns=FAILURE_COLUMNS),
+    }
 
 
 def column_help() -> dict[str, str]:

@@ -74,12 +74,20 @@ def write_json(path: PathLikeString, obj: Any) -> str:
     Raises:
         OutputError: MS-140, MS-141 as ``write_map``; MS-143 if something is no JSON value.
     """
-    target = Path(path)
+    return write_text(path, json_text(obj, target=Path(path)))
+
+
+def json_text(obj: Any, *, target: Path) -> str:
+    """What ``write_json`` writes.
+
+    Raises:
+        OutputError: MS-143 if something is no JSON value.
+    """
     try:
         text = json.dumps(obj, sort_keys=True, ensure_ascii=False, indent=1, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise _wrong(target, f"not valid JSON ({error})", "Report this as a defect") from None
-    return write_text(target, text + "\n")
+    return text + "\n"
 
 
 def write_text(path: PathLikeString, text: str) -> str:

@@ -1,12 +1,15 @@
 """Screening a case again: nothing of the old result stays, and whatever was changed is noticed."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
-from medsym.screening.conclusion import cases_beside_tables
+from medsym import __version__
+from medsym.cli import main
+from medsym.screening.conclusion import altered_tables, cases_beside_tables
 from medsym.screening.records import damaged_files, read_record
 from medsym.screening.runner import ScreenOptions
 from tests.screening.quick_run import patch_known_plane, run, store
@@ -108,6 +111,40 @@ def test_records_and_tables_have_to_agree(out) -> None:
     (out / "screening.json").write_text(tables)
     record_of(out).unlink()
     assert cases_beside_tables(out) == (["sub-01_T1w"], [])
+
+
+def test_tables_and_index_have_to_be_what_the_cases_give(out, tmp_path) -> None:
+    refused = tmp_path / "=1+1\u202e.nii.gz"  # neither a formula nor odd characters reach a table
+    refused.write_text("<html>")
+    run([refused], out, tmp_path / "model")
+    assert altered_tables(out) == []
+    for name, old, new, named in [
+        ("screening.tsv", "sub-01_T1w", "sub-01_T2w", "screening.tsv"),
+        ("screening.json", "true", "false", "screening.json"),
+        ("index.html", "</html>", "", "index.html"),
+        ("failures.tsv", "file\tcase", "case\tfile", "failures.tsv"),
+        ("failures.tsv", "web page", "good scan", "index.html"),
+    ]:
+        text = (out / name).read_text()
+        assert old in text
+        (out / name).write_text(text.replace(old, new, 1))
+        assert named in altered_tables(out)
+        assert main(["verify", str(out)]) == 1
+        (out / name).write_text(text)
+    assert altered_tables(out) == []
+    (out / "scores.tsv").write_text("case\n")
+    os.utime(out / "index.html", (0, 0))
+    assert altered_tables(out) == []  # scores came later; the next run shows them
+    (out / "index.html").unlink()
+    assert altered_tables(out) == ["index.html"]
+
+
+def test_tables_of_another_version_are_not_judged(out, capsys) -> None:
+    path = out / "dataset_description.json"
+    path.write_text(path.read_text().replace(__version__, "0.0.1"))
+    (out / "index.html").write_text("older")
+    assert main(["verify", str(out)]) == 0
+    assert "not compared: they are of medsym 0.0.1" in capsys.readouterr().out
 
 
 def test_a_refused_scan_leaves_no_earlier_result_beside_it(out, scan, tmp_path) -> None:
