@@ -1,34 +1,27 @@
-"""How many workers fit on this machine: its cores and its free memory decide."""
+"""How many workers fit on this machine: its cores, its free memory and limits decide."""
 
 import os
 from contextlib import suppress
 from pathlib import Path
 
+from medsym.screening.workers.limits import cores_by_limits, memory_by_limits
+
 #: Memory reckoned for a worker, GiB: the peak was 0.89 on a 1 mm scan of 256 x 256 x 256 voxels,
 #: and larger scans need more.
 WORKER_GIB = 1.5
 _GIB = 2**30
-#: Where Linux states memory limits of a container: those of cgroup 2 and 1.
-_CGROUPS = (
-    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-    (
-        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
-        "/sys/fs/cgroup/memory/memory.usage_in_bytes",
-    ),
-)
 
 
 def num_cores() -> int:
     """Processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+    cores = affinity or os.cpu_count() or 1
+    return min(cores, cores_by_limits() or cores)
 
 
 def free_gib() -> float | None:
     """Memory that is free for workers, GiB; None if this system does not say."""
-    found = [_available(), *(_below_limit(*paths) for paths in _CGROUPS)]
-    known = [value for value in found if value is not None]
+    known = [value for value in (_available(), memory_by_limits()) if value is not None]
     return min(known) / _GIB if known else None
 
 
@@ -54,10 +47,4 @@ def _available() -> int | None:
         return int(line.split()[1]) * 1024
     with suppress(OSError, ValueError, AttributeError):
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return None
-
-
-def _below_limit(limit: str, used: str) -> int | None:
-    with suppress(OSError, ValueError):  # "max" is no number: there is no limit
-        return max(0, int(Path(limit).read_text()) - int(Path(used).read_text()))
     return None
