@@ -91,7 +91,7 @@ def test_a_locked_folder_gives_exit_code_75(tmp_path: Path, capsys) -> None:
 
 
 def test_an_unexpected_error_is_one_line_unless_debugging(monkeypatch, tmp_path, capsys) -> None:
-    monkeypatch.setattr("medsym.screening.manifest.expand_scans", lambda _: 1 / 0)
+    monkeypatch.setattr("medsym.screening.manifest.expand_scans", lambda *_, **__: 1 / 0)
     command = ["screen", "x.nii", "--out", str(tmp_path)]
     assert main(command) == 2
     quiet = capsys.readouterr().err
