@@ -15,6 +15,7 @@ from medsym.screening.conclusion import ScreenOutcome, conclude
 from medsym.screening.folder import open_folder
 from medsym.screening.manifest import ScanEntry, entries_of_any
 from medsym.screening.progress import Progress, ScanReport, refused
+from medsym.screening.refusals import refusals_of
 from medsym.screening.runner import ScanRunner, ScreenOptions
 from medsym.screening.shards import Shard, part_lock, shard_lock, whole_lock
 from medsym.screening.workers.supervise import Fleet, note_lost, reports_of
@@ -83,7 +84,13 @@ def screen(
                 fleet.end()  # nobody writes during what follows
             counts = Counter(report.stage for report in reports)
             outcome = conclude(
-                out, mine, reports=reports, shard=shard, is_whole=is_whole, is_part=is_part
+                out,
+                mine,
+                refusals=refusals_of(entries),
+                reports=reports,
+                shard=shard,
+                is_whole=is_whole,
+                is_part=is_part,
             )
             journal.append(out, "run ends", whole=is_whole, **part, scans=dict(counts))
     return outcome

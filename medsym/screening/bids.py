@@ -9,6 +9,7 @@ import difflib
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from medsym.datasets.bids import KNOWN_CONTRASTS, NOT_RAW
@@ -67,8 +68,8 @@ def bids_entries(
         table = folders[label] / f"{label}_sessions.tsv"
         of_visits = _known(table, prefix="ses-", bad_table=bad_table)
         about = known.get(label.removeprefix("sub-"), {})
-        entries += [_entry(n, about=about, of_visits=of_visits) for n in taken]
-        entries += refused
+        of_label = [_entry(n, about=about, of_visits=of_visits) for n in taken] + refused
+        entries += [replace(entry, origin=folders[label]) for entry in of_label]
     return tuple(entries)
 
 

@@ -11,6 +11,7 @@ from medsym.screening.folder import remember_sources, remove_leftovers
 from medsym.screening.manifest import ScanEntry
 from medsym.screening.progress import ScanReport
 from medsym.screening.records import find_records, listed_cases, read_record
+from medsym.screening.refusals import Refusals, gone_from, keep_refusals
 from medsym.screening.report import index_text, write_index
 from medsym.screening.runner import KEPT_CODE
 from medsym.screening.score_rows import SCORES
@@ -61,6 +62,7 @@ def conclude(
     out: Path,
     entries: Sequence[ScanEntry],
     *,
+    refusals: Refusals,
     reports: Sequence[ScanReport],
     shard: Shard | None,
     is_whole: bool,
@@ -71,6 +73,7 @@ def conclude(
     Args:
         out: output folder, held by this run.
         entries: scans of this run.
+        refusals: of all shards of this run, see ``refusals_of``.
         reports: how those that were tried ended.
         shard: which part of a larger run this is.
         is_whole: nothing stopped the run; a shard that was stopped leaves no note.
@@ -80,7 +83,7 @@ def conclude(
     good = {report.case for report in reports if report.error is None}
     files = [e for e in entries if e.series is None]  # folders of DICOM files may name patients
     places = {e.name.case: str(e.path.absolute()) for e in files if e.name.case in good}
-    tally = Tally(places=places, failures=failures)
+    tally = Tally(places=places, failures=failures, refusals=refusals)
     records: Sequence[Row] = ()
     damaged: Sequence[OutputError] = ()
     missing: tuple[int, ...] = ()
@@ -124,7 +127,8 @@ def write_cohort(out: Path, tally: Tally) -> tuple[list[Row], list[OutputError]]
 
     Args:
         out: output folder.
-        tally: scans of this run; what failures.tsv said about them earlier is forgotten.
+        tally: scans of this run; what failures.tsv said about them earlier is forgotten, and so is
+            what it said about mistakes that have gone from the same tables and folders.
 
     Returns:
         Records of the tables, and an error for every record that cannot be used.
@@ -136,12 +140,14 @@ def write_cohort(out: Path, tally: Tally) -> tuple[list[Row], list[OutputError]]
 def _write_cohort(out: Path, tally: Tally) -> tuple[list[Row], list[OutputError]]:
     remove_leftovers(out)
     remember_sources(out, tally.places)
-    earlier = [row for row in read_failures(out / "failures.tsv") if row["case"] not in tally.cases]
+    over = tally.cases | gone_from(out, tally.refusals)
+    earlier = [row for row in read_failures(out / "failures.tsv") if row["case"] not in over]
     new = [{column: cell(text) for column, text in row.items()} for row in tally.failures]
     failures = sorted([*earlier, *new], key=lambda row: (row["case"], row["file"]))
     records, damaged = _records_beside(out, failures)
     write_tables(out, records=records, failures=failures)
     write_index(out, records=records, failures=failures)
+    keep_refusals(out, tally.refusals)
     return records, damaged
 
 

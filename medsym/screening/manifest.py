@@ -6,7 +6,7 @@ carries its refusal, so that the other rows are screened all the same.
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -40,6 +40,7 @@ class ScanEntry:
         covariates: columns such as age, sex, site; numbers where the cell is one.
         series: DICOM series to convert; ``path`` is then no file but the name of the case.
         refusal: why this entry cannot be screened; whoever screens it raises this.
+        origin: table or folder that names it; a later run over it knows which refusals are gone.
     """
 
     path: Path
@@ -49,6 +50,7 @@ class ScanEntry:
     covariates: Mapping[str, str | float] = field(default_factory=dict)
     series: DicomSeries | None = None
     refusal: MedsymError | None = None
+    origin: Path | None = None
 
     @property
     def person(self) -> str:
@@ -70,9 +72,13 @@ def entries_of(inputs: Sequence[Path]) -> tuple[ScanEntry, ...]:
     entries = [ScanEntry(path=path, name=name) for path, name in name_cases(scans).items()]
     entries += [unopened_entry(folder, place=folder) for folder in unopened]
     for folder in dict.fromkeys(path for path in plain if path.is_dir()):
-        entries += [_entry_of_series(series) for series in find_series(folder)]
+        entries += [
+            replace(_entry_of_series(series), origin=folder) for series in find_series(folder)
+        ]
+    folders = set(plain)
+    entries = [entry if entry.origin else _from(entry, folders) for entry in entries]
     for table in dict.fromkeys(tables):
-        entries += _entries_of_table(table)
+        entries += [replace(entry, origin=table) for entry in _entries_of_table(table)]
     _refuse_one_name_twice(entries)
     return tuple(entries)
 
@@ -88,6 +94,12 @@ def entries_of_any(scans: Sequence[ScanEntry | Path]) -> tuple[ScanEntry, ...]:
     entries = (*ready, *entries_of([scan for scan in scans if not isinstance(scan, ScanEntry)]))
     _refuse_one_name_twice(entries)
     return entries
+
+
+def _from(entry: ScanEntry, folders: Set[Path]) -> ScanEntry:
+    """Entry with the folder, among those that were named, that it lies in."""
+    around = (entry.path, *entry.path.parents)
+    return replace(entry, origin=next((path for path in around if path in folders), None))
 
 
 def unopened_entry(folder: Path, *, place: Path) -> ScanEntry:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from medsym.errors import ConfigError, OutputError
 from medsym.screening.lock import LOCK_FILE, hold, locked_error, output_lock
+from medsym.screening.refusals import Refusals, gone
 from medsym.volumes.writer import write_json
 
 _TEXT = re.compile(r"(\d{1,6})/(\d{1,6})")
@@ -72,10 +73,12 @@ class Tally:
     Attributes:
         places: case -> scan file, of scans with a result.
         failures: rows of failures.tsv, of scans that were refused.
+        refusals: of the whole run, see ``refusals_of``.
     """
 
     places: Mapping[str, str] = field(default_factory=dict)
     failures: Sequence[dict[str, str]] = ()
+    refusals: Refusals = field(default_factory=dict)
 
     @property
     def cases(self) -> set[str]:
@@ -87,11 +90,14 @@ def merged(tallies: Sequence[Tally]) -> Tally:
     """What is known after several runs, oldest first: of each case, what the last one says."""
     places: dict[str, str] = {}
     failures: list[dict[str, str]] = []
+    refusals: dict[str, Sequence[str]] = {}
     for tally in tallies:
-        failures = [row for row in failures if row["case"] not in tally.cases]
+        over = tally.cases | gone(refusals, tally.refusals)
+        failures = [row for row in failures if row["case"] not in over]
         failures += tally.failures
         places.update(tally.places)
-    return Tally(places=places, failures=failures)
+        refusals.update(tally.refusals)
+    return Tally(places=places, failures=failures, refusals=refusals)
 
 
 @contextmanager
@@ -233,6 +239,6 @@ def last_of_all(out: Path, shard: Shard) -> Iterator[tuple[Tally, tuple[int, ...
 def _read(path: Path) -> Tally | None:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-        return Tally(places=dict(value["places"]), failures=list(value["failures"]))
+        return Tally(**{key: value[key] for key in ("places", "failures", "refusals")})
     except (OSError, ValueError, KeyError, TypeError):
         return None

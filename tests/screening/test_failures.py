@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from medsym.screening.bids import bids_entries
+from medsym.screening.conclusion import write_cohort
 from medsym.screening.lock import LOCK_FILE
 from medsym.screening.progress import Progress
+from medsym.screening.shards import Shard, Tally
 from tests.screening.quick_run import run, store
 
 pytestmark = pytest.mark.usefixtures("known_plane")
@@ -79,3 +82,41 @@ def test_an_interrupted_run_leaves_whole_tables_and_no_lock(
     assert {row["case"] for row in rows(out)} == {"sub-02_T1w", "sub-03_T1w"}
     assert "sub-01_T1w.html" in (out / "index.html").read_text()
     assert not (out / LOCK_FILE).exists()
+
+
+def test_a_corrected_row_of_a_table_leaves_the_failures_of_others(tmp_path: Path) -> None:
+    out, model = tmp_path / "out", tmp_path / "model"
+    broken(tmp_path / "a.nii")
+    mine, other = tmp_path / "mine.csv", tmp_path / "other.csv"
+    mine.write_text("scan,case\na.nii,P1\na.nii,P1\ngone.nii,\n,P7\n")
+    other.write_text("scan,case\nfar.nii,P9\n")
+    run([mine], out, model)
+    run([other], out, model)
+    assert [row["code"] for row in rows(out)].count("MS-532") == 1
+    assert len(rows(out)) == 5
+    mine.write_text("scan,case\na.nii,P1\na.nii,P2\n")
+    run([mine], out, model)
+    assert [row["case"] for row in rows(out)] == ["sub-P1", "sub-P2", "sub-P9"]
+    assert "mine" not in (out / "logs" / "refusals.json").read_text()
+
+
+def test_shards_forget_corrected_rows_as_one_run_does(tmp_path: Path) -> None:
+    out, model, table = tmp_path / "out", tmp_path / "model", tmp_path / "t.csv"
+    for text, cases in (("P1,P1,P2,P3", 4), ("P1,P4,P2,P3", 4), ("P1", 1)):
+        listed = [f"x{name}.nii,{name}" for name in text.split(",")]
+        table.write_text("\n".join(["scan,case", *listed]) + "\n")
+        for index in (1, 2, 1, 2):  # a shard that is done again forgets nothing
+            run([table], out, model, shard=Shard(index=index, count=2))
+        assert len(rows(out)) == cases
+
+
+def test_a_participant_that_is_screened_alone_clears_its_own_mistakes_only(tmp_path: Path) -> None:
+    out, model, root = tmp_path / "out", tmp_path / "model", tmp_path / "data"
+    for label in ("01", "02"):
+        broken(root / f"sub-{label}" / "anat" / "defaced.nii")
+    run(bids_entries(root), out, model)
+    assert len(rows(out)) == 2
+    (root / "sub-01" / "anat" / "defaced.nii").rename(root / "sub-01" / "anat" / "sub-01_T1w.nii")
+    run(bids_entries(root, participants=["01"]), out, model, is_part=True)
+    write_cohort(out, Tally())
+    assert [row["file"] for row in rows(out)] == ["sub-01_T1w.nii", "defaced.nii"]
