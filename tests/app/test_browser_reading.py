@@ -19,6 +19,10 @@ def show_worklist(viewer: ViewerPage) -> None:
 def wait_for_case(viewer: ViewerPage, case: str) -> None:
     viewer.tab.wait_for_url(f"**/review?case={case}", timeout=60_000)
     viewer.tab.locator(f'.medsym[data-status="ready"][data-case="{case}"]').wait_for(timeout=60_000)
+    # The page is whole, and what it showed before is gone.
+    viewer.tab.locator('[data-test-script-state="notRunning"]').wait_for(timeout=60_000)
+    while viewer.tab.locator(".medsym").count() > 1:
+        viewer.tab.wait_for_timeout(50)
 
 
 def test_search_opens_a_case_and_keys_step_through_what_is_listed(viewer: ViewerPage) -> None:
@@ -26,6 +30,7 @@ def test_search_opens_a_case_and_keys_step_through_what_is_listed(viewer: Viewer
     box = viewer.tab.get_by_placeholder("Search by case name")
     box.fill("t1W")
     box.press("Enter")
+    viewer.tab.get_by_text("2 of 4").wait_for()
     viewer.tab.get_by_role("button", name="Open sub-01_T1w").click()
     wait_for_case(viewer, "sub-01_T1w")
     assert viewer.tab.get_by_role("button", name="Previous").is_disabled()
