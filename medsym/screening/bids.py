@@ -17,7 +17,7 @@ from medsym.datasets.bids_name import BidsName, parse_name
 from medsym.errors import ConfigError, ScanError
 from medsym.screening.inputs import expand_scans, leads_to_no_folder
 from medsym.screening.manifest import ScanEntry, unopened_entry
-from medsym.screening.naming import name_of, place_name
+from medsym.screening.naming import name_of, stated_name
 from medsym.screening.participants import Covariates, read_participants
 
 #: Parts of a complex image that show no anatomy by themselves.
@@ -174,7 +174,7 @@ def _refused(path: Path, problem: str, *, root: Path) -> ScanEntry:
         cause=problem,
         fix="name it as in sub-01_ses-1_run-1_T1w.nii.gz; it was not screened",
     )
-    return ScanEntry(path=path, name=place_name(place), refusal=refusal)
+    return ScanEntry(path=path, name=stated_name(place.as_posix()), refusal=refusal)
 
 
 def _entry(name: BidsName, *, about: Covariates, of_visits: dict[str, Covariates]) -> ScanEntry:

@@ -144,6 +144,7 @@ def test_wrong_names_in_two_sessions_stop_no_scan(root: Path) -> None:
     assert len({entry.name.case for entry in entries}) == len(SCANS) + 4
     assert {entry.refusal.code for entry in refused} == {"MS-553"}
     assert "the same name" in refused[-1].refusal.cause
+    assert "sub03ses1anatdefaced" in refused[0].name.case  # failures.tsv tells which file it is
 
 
 def test_folders_that_cannot_be_reached_are_not_lost(root: Path, tmp_path_factory) -> None:

@@ -28,7 +28,7 @@ def problem_of(images: Sequence[Header]) -> str:
     kinds = {image.kind for image in images}
     if not images[0].series:
         return "does not say which series its images belong to"
-    if len({(image.study, image.person) for image in images}) > 1:
+    if len({(image.study, image.person[:3]) for image in images}) > 1:  # archives edit the 4th
         return "mixes images of several persons or visits"
     if not kinds <= _SLICES | _FRAMES:
         return f"holds no MR or CT images (modality {images[0].modality or 'none stated'})"
