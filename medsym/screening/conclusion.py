@@ -83,7 +83,7 @@ def conclude(
     good = {report.case for report in reports if report.error is None}
     files = [e for e in entries if e.series is None]  # folders of DICOM files may name patients
     places = {e.name.case: str(e.path.absolute()) for e in files if e.name.case in good}
-    tally = Tally(places=places, failures=failures, refusals=refusals)
+    tally = Tally(good=sorted(good), places=places, failures=failures, refusals=refusals)
     records: Sequence[Row] = ()
     damaged: Sequence[OutputError] = ()
     missing: tuple[int, ...] = ()

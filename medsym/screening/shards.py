@@ -71,11 +71,13 @@ class Tally:
     """What is known of finished scans besides their records.
 
     Attributes:
-        places: case -> scan file, of scans with a result.
+        good: cases with a result.
+        places: case -> scan file, of those whose place is remembered.
         failures: rows of failures.tsv, of scans that were refused.
         refusals: of the whole run, see ``refusals_of``.
     """
 
+    good: Sequence[str] = ()
     places: Mapping[str, str] = field(default_factory=dict)
     failures: Sequence[dict[str, str]] = ()
     refusals: Refusals = field(default_factory=dict)
@@ -83,11 +85,12 @@ class Tally:
     @property
     def cases(self) -> set[str]:
         """Cases of these scans."""
-        return {*self.places, *(row["case"] for row in self.failures)}
+        return {*self.good, *(row["case"] for row in self.failures)}
 
 
 def merged(tallies: Sequence[Tally]) -> Tally:
     """What is known after several runs, oldest first: of each case, what the last one says."""
+    good: set[str] = set()
     places: dict[str, str] = {}
     failures: list[dict[str, str]] = []
     refusals: dict[str, Sequence[str]] = {}
@@ -95,9 +98,10 @@ def merged(tallies: Sequence[Tally]) -> Tally:
         over = tally.cases | gone(refusals, tally.refusals)
         failures = [row for row in failures if row["case"] not in over]
         failures += tally.failures
+        good.update(tally.good)
         places.update(tally.places)
         refusals.update(tally.refusals)
-    return Tally(places=places, failures=failures, refusals=refusals)
+    return Tally(good=sorted(good), places=places, failures=failures, refusals=refusals)
 
 
 @contextmanager
@@ -239,6 +243,6 @@ def last_of_all(out: Path, shard: Shard) -> Iterator[tuple[Tally, tuple[int, ...
 def _read(path: Path) -> Tally | None:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-        return Tally(**{key: value[key] for key in ("places", "failures", "refusals")})
+        return Tally(**{key: value[key] for key in ("good", "places", "failures", "refusals")})
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -5,10 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from medsym.errors import OutputError
 from medsym.screening.bids import bids_entries
-from medsym.screening.conclusion import write_cohort
+from medsym.screening.conclusion import conclude, write_cohort
+from medsym.screening.dicom.series import DicomSeries
+from medsym.screening.folder import open_folder
 from medsym.screening.lock import LOCK_FILE
-from medsym.screening.progress import Progress
+from medsym.screening.manifest import ScanEntry
+from medsym.screening.naming import CaseName
+from medsym.screening.progress import Progress, ScanReport
 from medsym.screening.shards import Shard, Tally
 from tests.screening.quick_run import run, store
 
@@ -120,3 +125,16 @@ def test_a_participant_that_is_screened_alone_clears_its_own_mistakes_only(tmp_p
     run(bids_entries(root, participants=["01"]), out, model, is_part=True)
     write_cohort(out, Tally())
     assert [row["file"] for row in rows(out)] == ["sub-01_T1w.nii", "defaced.nii"]
+
+
+def test_a_series_that_succeeds_is_no_longer_refused(tmp_path: Path) -> None:
+    out = open_folder(tmp_path / "out")
+    name = CaseName(case="sub-a_acq-series3_MR", subject="a", session=None)
+    series = DicomSeries(name=name, files=(tmp_path / "1.dcm",))
+    entry = ScanEntry(path=tmp_path, name=name, series=series)
+    error = OutputError(code="MS-190", subject="x", cause="no converter", fix="install it")
+    common = {"number": 1, "case": name.case, "file": "x", "total_s": 1.0, "seconds": {}}
+    for refusal, expected in ((error, [name.case]), (None, [])):
+        report = ScanReport(stage="done", error=refusal, cost={}, **common)
+        conclude(out, [entry], reports=[report], refusals={}, shard=None, is_whole=True)
+        assert [row["case"] for row in rows(out)] == expected
