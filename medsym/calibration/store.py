@@ -23,7 +23,7 @@ from medsym.calibration.calibration import Calibration
 from medsym.calibration.groups import GroupColumn
 from medsym.errors import ConfigError, OutputError
 from medsym.strict_json import to_json
-from medsym.volumes.output_file import write_atomically
+from medsym.volumes.output_file import writable_folder, write_atomically
 
 MANIFEST, TENSORS = "calibration.json", "calibration.safetensors"
 FORMAT = 2
@@ -38,7 +38,6 @@ def save_calibration(folder: Path, calibration: Calibration) -> Calibration:
     from safetensors.numpy import save
 
     check_free(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     tensors: dict[str, NDArray[Any]] = {
         "spread": calibration.spread,
         "mean": calibration.mean,
@@ -54,10 +53,10 @@ def save_calibration(folder: Path, calibration: Calibration) -> Calibration:
 
 
 def check_free(folder: Path) -> None:
-    """Refuse a folder that holds something.
+    """Make a folder for a calibration; refuse one that holds something or takes no files.
 
     Raises:
-        OutputError: MS-506.
+        OutputError: MS-506, MS-140.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise OutputError(
@@ -66,6 +65,7 @@ def check_free(folder: Path) -> None:
             cause="is not an empty folder",
             fix="name a new folder for the calibration",
         )
+    writable_folder(folder)
 
 
 def _manifest(calibration: Calibration) -> dict[str, Any]:

@@ -15,7 +15,13 @@ from medsym.calibration.cross_validation import cross_validate
 from medsym.calibration.groups import GroupColumn
 from medsym.calibration.mean_test import mean_asymmetry_p_value
 from medsym.calibration.people import by_person
-from medsym.calibration.store import MANIFEST, TENSORS, load_calibration, save_calibration
+from medsym.calibration.store import (
+    MANIFEST,
+    TENSORS,
+    check_free,
+    load_calibration,
+    save_calibration,
+)
 from medsym.errors import ConfigError, OutputError
 from medsym.inference.case import Options
 from medsym.screening.runner import ScreenOptions
@@ -137,6 +143,14 @@ def test_a_folder_that_holds_something_is_not_written_into(tmp_path: Path) -> No
     with pytest.raises(OutputError, match="MS-506"):
         save_calibration(tmp_path, calibration())
     assert (tmp_path / "letter.txt").read_text() == "mine"
+
+
+def test_a_place_that_takes_no_files_is_refused_before_anything_is_measured(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "letter.txt").write_text("mine")
+    with pytest.raises(OutputError, match="MS-140"):
+        check_free(tmp_path / "letter.txt" / "below")
 
 
 def test_a_scan_is_never_judged_by_itself_even_if_it_was_packed_anew() -> None:
