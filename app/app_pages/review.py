@@ -9,16 +9,15 @@ import pandas as pd
 import streamlit as st
 
 from app import state
+from app.app_pages.case_chooser import choose
 from app.app_pages.verdict_form import verdict_form
 from app.cohort import read_worklist
-from app.results import Case, read_case, unknown_case
+from app.results import Case, read_case
 from app.viewer import review_viewer
 from app.viewer.payload import case_payload, case_volumes
 from app.viewer.routes import volume_url, web_url
 from medsym.errors import MedsymError
 
-_BOX = "case_box"
-PREVIOUS_KEY, NEXT_KEY = "k", "j"  # the planes use n and p for findings
 FACTS = (
     ("deviation_max", "Largest deviation", "{:.1f} SD"),
     ("p_value", "p-value", "{:.2g}"),
@@ -52,7 +51,7 @@ def page() -> None:
             st.info("No scan of this folder could be screened. The work list gives the reasons.")
             return
         with st.container(horizontal=True, vertical_alignment="center"):
-            case = read_case(folder, _choose(names))
+            case = read_case(folder, choose(names))
             _summary(case)
         _view(case)
         verdict_form(case)
@@ -60,50 +59,6 @@ def page() -> None:
     except MedsymError as error:
         st.error("This case cannot be shown.")
         st.text(str(error))
-
-
-def _choose(known: list[str]) -> str:
-    """Case selector with previous and next; returns the chosen case.
-
-    The widgets choose before the page runs (callbacks), so they always act on what is shown. A name
-    that is not in the folder is never replaced by another patient's.
-
-    Raises:
-        OutputError: MS-161 the address names a case that this folder does not hold.
-    """
-    wanted = state.chosen_case()
-    names = state.listed_cases(known, wanted=wanted)
-    wanted = wanted or names[0]
-    if wanted not in names:
-        raise unknown_case(wanted)
-    position = names.index(wanted)
-    state.choose_case(wanted)
-    st.session_state[_BOX] = wanted
-    first, last = position == 0, position == len(names) - 1
-    st.button(
-        "Previous",
-        key="previous",
-        shortcut=PREVIOUS_KEY,
-        disabled=first,
-        **_choosing(names, position - 1),
-    )
-    st.selectbox(
-        "Case",
-        names,
-        key=_BOX,
-        on_change=lambda: state.choose_case(st.session_state[_BOX]),
-        label_visibility="collapsed",
-        width=240,
-    )
-    st.button(
-        "Next", key="next", shortcut=NEXT_KEY, disabled=last, **_choosing(names, position + 1)
-    )
-    return wanted
-
-
-def _choosing(names: list[str], position: int) -> dict[str, Any]:
-    """Arguments of a button that chooses the case at a position of the list."""
-    return {"on_click": state.choose_case, "args": (names[position % len(names)],)}
 
 
 def _summary(case: Case) -> None:

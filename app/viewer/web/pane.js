@@ -11,6 +11,7 @@ export class Pane {
   constructor(plane, { mirrored = false } = {}) {
     this.plane = plane;
     this.mirrored = mirrored;
+    this.hasMap = !mirrored;
     this.canvas = document.createElement("canvas");
     this.canvas.dataset.plane = mirrored ? "mirror" : plane;
     this.canvas.tabIndex = 0;
@@ -54,15 +55,20 @@ export class Pane {
   // Values under the pixels, kept until the slice, the layer or the convention changes.
   sample(scene, frame) {
     const { display, settings, volumes } = scene;
-    const kinds = ["scan", ...(this.mirrored || !display.overlay ? [] : layerVolumes(settings.layer))].filter((kind) => volumes[kind]);
-    const key = JSON.stringify([frame, kinds]);
+    const kinds = ["scan", ...(this.hasMap && display.overlay ? layerVolumes(settings.layer) : [])].filter((kind) => volumes[kind]);
+    const carry = this.carry(scene), key = JSON.stringify([frame, kinds, carry]);
     if (key === this.samples.key) return;
-    const source = this.mirrored ? mirrorFrame(frame, scene.mirrorWorld) : frame;
+    const source = carry ? mirrorFrame(frame, carry) : frame;
     this.samples = { key };
     for (const kind of kinds) {
-      const linear = !["anatomy", "zone"].includes(kind) && (kind !== "scan" || this.mirrored);
+      const linear = !["anatomy", "zone"].includes(kind) && (kind !== "scan" || carry);
       this.samples[kind] = samplePlane(volumes[kind], source, { linear });
     }
+  }
+
+  // Matrix from a place of the picture to the place that is shown there; null where it is the same.
+  carry({ mirrorWorld }) {
+    return this.mirrored ? mirrorWorld : null;
   }
 
   paint(scene, frame) {
@@ -72,7 +78,7 @@ export class Pane {
     const context = this.raster.getContext("2d", { willReadFrequently: true });
     const image = context.createImageData(frame.width, frame.height);
     paintScan(image.data, this.samples.scan, settings.window);
-    if (display.overlay && !this.mirrored && LAYERS[settings.layer]) {
+    if (display.overlay && this.hasMap && LAYERS[settings.layer]) {
       if (!LAYERS[settings.layer].labels) paintMap(image.data, this.samples, frame, settings);
       else if (this.samples.anatomy) {
         paintLabels(image.data, this.samples.anatomy, frame.width, { names: scene.structures, opacity: settings.opacity });
@@ -114,14 +120,20 @@ export class Pane {
     word(letters.right, width - edge, height / 2, 18, "right", "middle", side);
     word(letters.top, width / 2, edge, 15, "center", "top", "#cfd6de");
     word(letters.bottom, width / 2, height - edge, 15, "center", "bottom", "#cfd6de");
-    const { through, title } = PLANES[this.plane];
-    const heading = this.mirrored ? `MIRRORED ${title.toLowerCase()}` : `${title}  ${AXIS_NAMES[through]} ${number(crosshair[through], 1)} mm`;
-    word(heading, edge, edge, 13, "left", "top", this.mirrored ? "#ffe678" : "#cfd6de");
-    const note = this.mirrored ? "The other side of the mid-plane" : PLANES[this.plane].across === 0 ? conventionText(display) : display.noseLeft ? "Nose on left" : "Nose on right";
+    word(this.heading(crosshair), edge, edge, 13, "left", "top", this.mirrored ? "#ffe678" : "#cfd6de");
     const place = this.sideWords(crosshair, mirrorWorld);
     if (place) word(place, edge, height - edge - 17 * this.ratio, 12, "left", "bottom", "#cfd6de");
-    word(note, edge, height - edge, 12, "left", "bottom", this.mirrored ? "#ffe678" : "#cfd6de");
+    word(this.note(display), edge, height - edge, 12, "left", "bottom", this.mirrored ? "#ffe678" : "#cfd6de");
     this.drawScaleBar(context, word, edge);
+  }
+
+  heading(crosshair) {
+    const { through, title } = PLANES[this.plane];
+    return this.mirrored ? `MIRRORED ${title.toLowerCase()}` : `${title}  ${AXIS_NAMES[through]} ${number(crosshair[through], 1)} mm`;
+  }
+
+  note(display) {
+    return this.mirrored ? "The other side of the mid-plane" : PLANES[this.plane].across === 0 ? conventionText(display) : display.noseLeft ? "Nose on left" : "Nose on right";
   }
 
   drawScaleBar(context, word, edge) {

@@ -16,15 +16,20 @@ const DISPLAY = { radiological: true, noseLeft: true, crosshair: true, overlay: 
 const OPACITY = 0.75;
 const CT_PRESETS = [["Brain", [0, 80]], ["Stroke", [20, 60]], ["Subdural", [-25, 175]], ["Bone", [200, 1000]]];
 
-export function render({ data, parentElement }) {
+export function render(component) {
+  mount(component, Viewer);
+}
+
+// The viewer in the page: a new one for another case, else the one that is there.
+export function mount({ data, parentElement }, Kind) {
   const root = parentElement.querySelector(".medsym");
   if (root.medsymViewer?.caseName !== data.case) {
     root.medsymViewer?.destroy();
-    root.medsymViewer = new Viewer(root, data);
+    root.medsymViewer = new Kind(root, data);
   } else root.medsymViewer.follow(data.crosshair_mm);
 }
 
-class Viewer {
+export class Viewer {
   constructor(root, data) {
     Object.assign(this, { root, caseName: data.case, assessable: data.assessable, findings: data.findings, structures: data.structures, mirrorWorld: data.mirror_world, model: data.model, software: data.software, comparedWith: data.compared_with, calibration: data.calibration || {}, researchUseOnly: data.research_use_only, peak: data.threshold || {}, largest: data.largest_mm, reasons: data.reasons || [] });
     this.display = { ...DISPLAY, mirror: Boolean(data.mirror_world) };
@@ -56,9 +61,13 @@ class Viewer {
     Object.assign(this.root.dataset, { status: "ready", ms: Math.round(performance.now() - begun) });
   }
 
+  makePanes() {
+    this.mirrorPane = new Pane("axial", { mirrored: true });
+    return [new Pane("axial"), new Pane("coronal"), new Pane("sagittal"), this.mirrorPane];
+  }
+
   build() {
-    this.panes = [new Pane("axial"), new Pane("coronal"), new Pane("sagittal"), new Pane("axial", { mirrored: true })];
-    this.mirrorPane = this.panes[3];
+    this.panes = this.makePanes();
     this.panel = new Panel(this);
     this.toolbar = new Toolbar(this);
     this.stage = element("div", { class: "stage" }, this.panes.map((pane) => pane.canvas));
@@ -88,15 +97,25 @@ class Viewer {
     this.frame = requestAnimationFrame(() => this.drawNow());
   }
 
+  // Which planes are there.
+  arrange() {
+    this.mirrorPane.canvas.hidden = !this.display.mirror;
+  }
+
+  // What a pane draws: the same for all panes of a review.
+  sceneOf(pane, scene) {
+    return scene;
+  }
+
   drawNow() {
     const begun = performance.now(), ratio = window.devicePixelRatio || 1;
-    this.mirrorPane.canvas.hidden = !this.display.mirror;
+    this.arrange();
     const { scan } = this.volumes, extent = scan.shape.map((count) => count * scan.spacing);
     for (const pane of this.panes) pane.resize(ratio);
     const fits = this.panes.filter((pane) => pane.canvas.clientWidth > 0).map(({ plane, canvas }) => Math.min(canvas.clientWidth / extent[PLANES[plane].across], canvas.clientHeight / extent[PLANES[plane].up]));
     if (!fits.length) return;
     const scene = { ...this, scan, pixelsPerMm: Math.min(...fits) * this.zoom };
-    for (const pane of this.panes) if (pane.canvas.clientWidth > 0) pane.draw(scene);
+    for (const pane of this.panes) if (pane.canvas.clientWidth > 0) pane.draw(this.sceneOf(pane, scene));
     this.panel.showFacts(factsAt(this.crosshair, { ...this, finding: this.findings[this.place] }));
     this.panel.showSettings();
     this.toolbar.show();
