@@ -31,7 +31,24 @@ STYLE = """
 .medsym-facts > div { white-space: nowrap; }
 .medsym-facts dt { font-size: .72rem; color: #9aa4b1; margin: 0; }
 .medsym-facts dd { font-size: .98rem; margin: 0; font-variant-numeric: tabular-nums; }
+.medsym-keys { width: 100%; margin-bottom: .6rem; }
+.medsym-keys caption { caption-side: top; text-align: left; font-size: .8rem; color: #9aa4b1; }
+.medsym-keys th { width: 11rem; text-align: left; font-weight: 400; }
+.stElementContainer:has(> .stHtml script) { display: none; }
 </style>
+"""
+
+# "?" opens the help, as a click on its link does, so that case and session stay; not while typing.
+HELP_KEY = """
+<script>
+window.medsymHelp ||= document.addEventListener("keydown", (event) => {
+  const typing = event.composedPath().some((node) => node.isContentEditable
+    || ["TEXTAREA", "SELECT"].includes(node.tagName)
+    || (node.tagName === "INPUT" && !["range", "checkbox", "radio"].includes(node.type)));
+  if (event.key !== "?" || typing || event.ctrlKey || event.metaKey || event.altKey) return;
+  document.querySelector('a[href$="/help"]')?.click();
+}) || true;
+</script>
 """
 
 st.set_page_config(page_title="medsym", page_icon="\N{BRAIN}", layout="wide")
@@ -39,6 +56,7 @@ st.set_page_config(page_title="medsym", page_icon="\N{BRAIN}", layout="wide")
 PAGES = [
     st.Page("app_pages/worklist.py", title="Work list", default=True),
     st.Page("app_pages/review.py", title="Review", url_path="review"),
+    st.Page("app_pages/help.py", title="Help", url_path="help"),
     st.Page("app_pages/about.py", title="About", url_path="about"),
 ]
 state.keep_filters()
@@ -47,4 +65,5 @@ st.markdown(
     STYLE + f'<div class="medsym-strip" role="note">{RESEARCH_USE_ONLY}</div>',
     unsafe_allow_html=True,
 )
+st.html(HELP_KEY, unsafe_allow_javascript=True)
 page.run()

@@ -28,7 +28,7 @@ def _read_web() -> dict[str, tuple[bytes, str]]:
     return {
         path.name: (path.read_bytes(), mimetypes.guess_type(path.name)[0] or "text/plain")
         for path in sorted(WEB.iterdir())
-        if path.suffix in {".js", ".css"}
+        if path.suffix in {".js", ".css", ".json"}
     }
 
 

@@ -1,4 +1,4 @@
-// Mouse and keyboard on a pane, turned into commands of the viewer.
+// Mouse and keyboard on a pane, turned into commands of the viewer. Every key stands in keys.json, too.
 
 import { PLANES, acrossSign } from "./geometry.js";
 
@@ -74,18 +74,3 @@ function press(event, pane, viewer) {
   keys[event.key]();
   return true;
 }
-
-export const HELP = [
-  ["Click, drag", "move the crosshair in all planes"],
-  ["Wheel, Page Up / Down", "change the slice"],
-  ["Arrow keys (Shift: 5 steps)", "move the crosshair"],
-  ["Right-button drag", "window and level"],
-  ["Ctrl + wheel, + and -", "zoom around the crosshair"],
-  ["m", "jump to the mirror point"],
-  ["n, p", "next, previous finding"],
-  ["j, k", "next, previous case"],
-  ["h", "heatmap on and off"],
-  ["x", "crosshair on and off"],
-  ["c", "radiological or neurological"],
-  ["Home", "reset the view"],
-];

@@ -1,7 +1,7 @@
 // The column beside the planes: readout, findings, heatmap and scan sliders. Text is never markup.
 
 import { LAYERS, digitsOf } from "./colours.js";
-import { HELP } from "./input.js";
+import { keyRows } from "./keys.js";
 import { drawLegend } from "./legend.js";
 import { shownZone, words, zoneOfFinding, zoneText } from "./readout.js";
 
@@ -148,7 +148,7 @@ export class Panel {
   }
 
   helpSection() {
-    const list = element("dl", { class: "readout" }, HELP.flatMap(([keys, what]) => [element("dt", { text: keys }), element("dd", { text: what })]));
+    const list = element("dl", { class: "readout" }, keyRows().flatMap(([keys, what]) => [element("dt", { text: keys }), element("dd", { text: what })]));
     return element("details", { class: "help" }, [element("summary", { text: "Mouse and keys" }), list]);
   }
 
