@@ -176,6 +176,7 @@ def case_payload(
         "compared_with": compared_with(record),
         "crosshair_mm": _start(findings, finding, largest=largest),
         "largest_mm": largest,
+        "largest_bound": record.get("summary", {}).get("bound_max"),
         "scan": {
             key: record.get("scan", {}).get(key) for key in ("shape", "spacing_mm", "axcodes")
         },

@@ -2,18 +2,34 @@
 
 import { LAYERS, digitsOf } from "./colours.js";
 import { conventionText } from "./geometry.js";
-import { formatMm } from "./readout.js";
+import { boundDigits, factsAt, formatMm, number } from "./readout.js";
 
+// What a picture without its page must still say, one subject a line.
 export function captionLines(viewer, shownText) {
-  const { settings, display, model, software } = viewer, layer = LAYERS[settings.layer];
-  const hash = String(model.sha256 || "").slice(0, 16);
-  const digits = layer && !layer.labels ? digitsOf(layer, settings.maximum) : 0;
-  const heat = !viewer.assessable ? `NOT ASSESSABLE: ${viewer.reasons.join("; ") || "no reason was recorded"}` : !display.overlay || !layer ? "Heatmap off" : layer.labels ? "Anatomy" : `${layer.title}: shown from ${settings.threshold.toFixed(digits)}, full colour at ${settings.maximum.toFixed(digits)} ${layer.unit}. ${shownText}`;
+  const { display, settings, model, software, calibration, zoom } = viewer;
+  const hash = String(model.sha256 || "").slice(0, 16), [low, high] = settings.window;
   return [
-    `${viewer.caseName}   crosshair ${formatMm(viewer.crosshair)} mm   ${conventionText(display)}; ${display.noseLeft ? "sagittal nose on left" : "sagittal nose on right"}`,
-    heat,
-    `Model ${model.name || "unknown"} ${model.version || ""} sha256 ${hash || "unknown"}   medsym ${software.medsym || "unknown"}${viewer.comparedWith ? `   compared with ${viewer.comparedWith}` : ""}`,
+    `${viewer.caseName}   crosshair ${formatMm(viewer.crosshair)} mm   ${conventionText(display)}; ${display.noseLeft ? "sagittal nose on left" : "sagittal nose on right"}   window ${number(low, 1)} to ${number(high, 1)}   zoom ${number(zoom, 1)}`,
+    heatText(viewer, shownText),
+    [boundText(viewer), `Calibration: ${viewer.comparedWith || calibration.name || "none"}`].filter(Boolean).join("   "),
+    `Model ${model.name || "unknown"} ${model.version || ""} sha256 ${hash || "unknown"}   medsym ${software.medsym || "unknown"}`,
   ];
+}
+
+function heatText(viewer, shownText) {
+  const { settings, display } = viewer, layer = LAYERS[settings.layer];
+  if (!viewer.assessable) return `NOT ASSESSABLE: ${viewer.reasons.join("; ") || "no reason was recorded"}`;
+  if (!display.overlay || !layer) return "Heatmap off";
+  if (layer.labels) return layer.title;
+  const digits = digitsOf(layer, settings.maximum);
+  return `${layer.title}: shown from ${settings.threshold.toFixed(digits)}, full colour at ${settings.maximum.toFixed(digits)} ${layer.unit}, opacity ${Math.round(settings.opacity * 100)} %. ${shownText}`;
+}
+
+// How much asymmetry the model itself may add: at the crosshair, and where it is largest.
+function boundText(viewer) {
+  if (!viewer.volumes.bound) return "";
+  const { bound } = factsAt(viewer.crosshair, { ...viewer, finding: viewer.findings[viewer.place] }), most = viewer.largestBound;
+  return `Bound at the crosshair ${number(bound, boundDigits(bound), LAYERS.bound.unit)}, largest ${number(most, boundDigits(most), LAYERS.bound.unit)}`;
 }
 
 // A text in lines that fit a width, broken between words.

@@ -18,6 +18,9 @@ function ramp(stops) {
 
 export const RAMPS = { orange: ramp(ORANGE), blue: ramp(BLUE), magenta: ramp(MAGENTA), green: ramp(GREEN) };
 
+// Lines that a reader draws: in none of the ramps.
+export const RULER = "#d0b3ff";
+
 // bound: the layer's zones depend on |asymmetry| against the bound. threshold: where the reader starts.
 export const LAYERS = {
   deviation: { title: "Deviation", unit: "SD", signed: true, bound: true, threshold: 3, least: 6, digits: 1, positive: "orange", negative: "blue" },

@@ -1,35 +1,19 @@
 // Mouse and keyboard on a pane, turned into commands of the viewer. Every key stands in keys.json, too.
 
 import { PLANES, acrossSign } from "./geometry.js";
+import { listenPointers, pointOf } from "./pointers.js";
 
 const NOTCH_PX = 100; // scrolling that changes the slice by one: a notch of a wheel
+const ZOOM_KEY = 1.25; // magnification by one press of a key
 
 export function listen(pane, viewer) {
   const { canvas } = pane;
-  const pointAt = (event) => {
-    const box = canvas.getBoundingClientRect();
-    return [((event.clientX - box.left) * canvas.width) / box.width, ((event.clientY - box.top) * canvas.height) / box.height];
-  };
-  let last = null, rolled = 0;
-  canvas.addEventListener("pointerdown", (event) => {
-    canvas.focus({ preventScroll: true });
-    canvas.setPointerCapture(event.pointerId);
-    last = [event.clientX, event.clientY];
-    if (event.button === 0) viewer.moveTo(pane.view.toWorld(...pointAt(event), viewer.crosshair));
-  });
-  canvas.addEventListener("pointermove", (event) => {
-    if (event.buttons === 1) viewer.moveTo(pane.view.toWorld(...pointAt(event), viewer.crosshair));
-    if (event.buttons === 2 && last) {
-      viewer.dragWindow((event.clientX - last[0]) / 300, (event.clientY - last[1]) / 300);
-      last = [event.clientX, event.clientY];
-    }
-  });
-  canvas.addEventListener("contextmenu", (event) => event.preventDefault());
+  let rolled = 0;
+  listenPointers(pane, viewer);
   canvas.addEventListener("wheel", (event) => {
     event.preventDefault();
-    const direction = event.deltaY > 0 ? -1 : 1;
-    if (event.ctrlKey) return viewer.zoomBy(direction > 0 ? 1.15 : 1 / 1.15);
-    rolled += event.deltaMode === 0 ? event.deltaY : -direction * NOTCH_PX;
+    if (event.ctrlKey) return viewer.zoomBy(zoomOf(event), pane.view.toWorld(...pointOf(canvas, event), viewer.crosshair));
+    rolled += event.deltaMode === 0 ? event.deltaY : Math.sign(event.deltaY) * NOTCH_PX;
     const slices = Math.trunc(rolled / NOTCH_PX);
     rolled -= slices * NOTCH_PX; // a trackpad sends many small events, a wheel few large ones
     if (slices) step(pane, viewer, PLANES[pane.plane].through, -slices);
@@ -41,6 +25,16 @@ export function listen(pane, viewer) {
       event.stopPropagation(); // the page binds single letters of its own
     }
   });
+  canvas.addEventListener("keyup", (event) => {
+    if (event.key === " ") viewer.hold(false);
+  });
+  canvas.addEventListener("blur", () => viewer.hold(false));
+}
+
+// Magnification by a turn of the wheel with ctrl, which is also what a pinch on a trackpad sends.
+function zoomOf({ deltaMode, deltaY }) {
+  const turned = deltaMode === 0 ? Math.min(Math.max(deltaY / NOTCH_PX, -1), 1) : Math.sign(deltaY);
+  return 1.15 ** -turned;
 }
 
 function step(pane, viewer, axis, count) {
@@ -61,16 +55,23 @@ function press(event, pane, viewer) {
     PageUp: () => step(pane, viewer, through, far),
     PageDown: () => step(pane, viewer, through, -far),
     Home: () => viewer.reset(),
-    "+": () => viewer.zoomBy(1.25),
-    "-": () => viewer.zoomBy(0.8),
+    "+": () => viewer.zoomBy(ZOOM_KEY),
+    "=": () => viewer.zoomBy(ZOOM_KEY),
+    "-": () => viewer.zoomBy(1 / ZOOM_KEY),
+    Space: () => viewer.hold(true),
+    Escape: () => viewer.useTool("point"),
+    r: () => viewer.useTool(viewer.tool === "ruler" ? "point" : "ruler"),
     c: () => viewer.toggle("radiological"),
     h: () => viewer.toggle("overlay"),
     m: () => viewer.jumpToMirror(),
     n: () => viewer.nextFinding(1),
     p: () => viewer.nextFinding(-1),
     x: () => viewer.toggle("crosshair"),
+    Enter: () => viewer.changeRulers((rulers) => rulers.mark(pane, viewer)),
+    Delete: () => viewer.changeRulers((rulers) => rulers.removeLast(pane, viewer)),
+    Backspace: () => viewer.changeRulers((rulers) => rulers.removeLast(pane, viewer)),
   };
-  if (!keys[event.key]) return false;
-  keys[event.key]();
-  return true;
+  const act = keys[event.key === " " ? "Space" : event.key];
+  act?.();
+  return Boolean(act);
 }

@@ -4,6 +4,7 @@ import { AXIS_NAMES, PLANES, View, conventionText, distanceToMidplane, edgeLette
 import { layerVolumes, paintLabels, paintMap, paintScan, samplePlane } from "./raster.js";
 import { LAYERS } from "./colours.js";
 import { number } from "./readout.js";
+import { drawScaleBar } from "./scale.js";
 
 const GAP_PX = 7; // hole in the middle of the crosshair, so that it hides nothing
 
@@ -48,6 +49,7 @@ export class Pane {
     context.imageSmoothingQuality = "high";
     context.drawImage(this.raster, left, top, frame.width * scan.spacing * scale, frame.height * scan.spacing * scale);
     this.drawCrosshair(context, scene);
+    scene.rulers?.draw(context, this, scene);
     this.drawWords(context, scene);
     this.canvas.setAttribute("aria-label", this.describe(scene));
   }
@@ -124,7 +126,7 @@ export class Pane {
     const place = this.sideWords(crosshair, mirrorWorld);
     if (place) word(place, edge, height - edge - 17 * this.ratio, 12, "left", "bottom", "#cfd6de");
     word(this.note(display), edge, height - edge, 12, "left", "bottom", this.mirrored ? "#ffe678" : "#cfd6de");
-    this.drawScaleBar(context, word, edge);
+    drawScaleBar(context, word, { width, height, edge, ratio, pixelsPerMm: this.view.pixelsPerMm, colour: "#cfd6de" });
   }
 
   heading(crosshair) {
@@ -136,13 +138,6 @@ export class Pane {
     return this.mirrored ? "The other side of the mid-plane" : PLANES[this.plane].across === 0 ? conventionText(display) : display.noseLeft ? "Nose on left" : "Nose on right";
   }
 
-  drawScaleBar(context, word, edge) {
-    const { width, height } = this.canvas, length = 50 * this.view.pixelsPerMm;
-    context.fillStyle = "#cfd6de";
-    context.fillRect(width - edge - length, height - edge - 3 * this.ratio, length, 2 * this.ratio);
-    word("50 mm", width - edge, height - edge - 6 * this.ratio, 11, "right", "bottom", "#cfd6de");
-  }
-
   // Whether a point lies inside the canvas as it was last drawn.
   holds(mm) {
     if (!this.view || this.canvas.clientWidth === 0) return true;
@@ -150,11 +145,12 @@ export class Pane {
     return x >= 0 && y >= 0 && x < this.canvas.width && y < this.canvas.height;
   }
 
-  describe({ display, crosshair, mirrorWorld }) {
+  describe(scene) {
+    const { display, crosshair, mirrorWorld } = scene;
     const { title, across } = PLANES[this.plane];
     const place = crosshair.map((value, axis) => `${AXIS_NAMES[axis]} ${value.toFixed(0)}`).join(", ");
     const letters = edgeLetters(this.plane, display, this.mirrored);
     const side = this.mirrored ? `mirrored scan, ${letters.left} on left` : across === 0 ? conventionText(display) : [display.noseLeft ? "nose on left" : "nose on right", this.sideWords(crosshair, mirrorWorld)].filter(Boolean).join("; ");
-    return `${this.mirrored ? "Mirrored " : ""}${title} plane at ${place} millimetres. ${side}. Arrow keys move the crosshair, Page Up and Page Down change the slice.`;
+    return `${this.mirrored ? "Mirrored " : ""}${title} plane at ${place} millimetres. ${side}. Arrow keys move the crosshair, Page Up and Page Down change the slice.${scene.rulers?.words(this, scene) ?? ""}`;
   }
 }

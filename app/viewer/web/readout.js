@@ -20,7 +20,7 @@ function scanDigits(volume) {
 }
 
 // Decimals that keep two figures of a small bound: a bound shown as 0 would claim too much.
-function boundDigits(bound) {
+export function boundDigits(bound) {
   return bound > 0 && bound < 0.1 ? Math.min(6, 1 - Math.floor(Math.log10(bound))) : 2;
 }
 

@@ -2,6 +2,9 @@
 
 import { conventionText } from "./geometry.js";
 import { element } from "./panel.js";
+import { lengthText } from "./ruler.js";
+
+const ZOOM_STEP = 1.4;
 
 const BUTTONS = [
   ["radiological", "Convention", (viewer) => viewer.toggle("radiological"), "Which side of the screen is the patient's right (c)"],
@@ -10,33 +13,67 @@ const BUTTONS = [
   ["crosshair", "Crosshair", (viewer) => viewer.toggle("crosshair"), "Crosshair on and off (x)"],
   ["mirror", "Mirrored", (viewer) => viewer.toggle("mirror"), "The other side of the mid-plane, at the same place of the screen"],
   [null, "Jump to mirror point", (viewer) => viewer.jumpToMirror(), "Move the crosshair to the other side of the mid-plane (m)"],
-  [null, "Reset", (viewer) => viewer.reset(), "Zoom and window as at the start (Home)"],
-  [null, "Save PNG", (viewer) => viewer.save(), "PNG with sides, model and research-use notice"],
+  [null, "Reset", (viewer) => viewer.reset(), "Zoom, place and window as at the start (Home)"],
+  [null, "Save PNG", (viewer) => viewer.save(), "PNG with sides, lengths, model and research-use notice"],
+];
+
+// What a drag with the left button, a pen or one finger does.
+const TOOLS = [
+  ["point", "Point", "A drag moves the crosshair (Esc)"],
+  ["window", "Window", "A drag changes the window: across the width, upwards the level (right button)"],
+  ["pan", "Pan", "A drag moves the picture (middle button, or Space held down)"],
+  ["ruler", "Ruler", "A drag measures a length in mm (r)"],
 ];
 
 export class Toolbar {
   constructor(viewer) {
     this.viewer = viewer;
     this.toggles = {};
+    this.tools = {};
     const buttons = BUTTONS.filter(([name, title]) => viewer.mirrorWorld || (name !== "mirror" && !title.includes("mirror"))).map(([name, text, act, title]) => {
-      const button = element("button", { type: "button", text, title });
-      button.addEventListener("click", () => act(viewer));
+      const button = this.button(text, () => act(viewer), { title });
       if (name) this.toggles[name] = button;
       return button;
     });
-    this.node = element("div", { class: "toolbar", role: "toolbar", "aria-label": "View" }, buttons);
+    this.clear = this.button("Clear rulers", () => viewer.changeRulers((rulers) => rulers.clear()), { title: "Remove all lengths" });
+    this.measured = element("output", { class: "measured", role: "status", "aria-label": "Last length" });
+    this.node = element("div", { class: "toolbar", role: "toolbar", "aria-label": "View" }, [...buttons, this.toolGroup(), this.zoomGroup(), this.clear, this.measured]);
+  }
+
+  button(text, act, attributes) {
+    const button = element("button", { type: "button", text, ...attributes });
+    button.addEventListener("click", act);
+    return button;
+  }
+
+  toolGroup() {
+    const buttons = TOOLS.map(([tool, text, title]) => {
+      this.tools[tool] = this.button(text, () => this.viewer.useTool(tool), { title, "data-tool": tool });
+      return this.tools[tool];
+    });
+    return element("div", { class: "tools", role: "group", "aria-label": "Tool" }, buttons);
+  }
+
+  zoomGroup() {
+    this.out = this.button("\u2212", () => this.viewer.zoomBy(1 / ZOOM_STEP), { "aria-label": "Zoom out", title: "Zoom out (-)" });
+    const closer = this.button("+", () => this.viewer.zoomBy(ZOOM_STEP), { "aria-label": "Zoom in", title: "Zoom in (+)" });
+    return element("div", { class: "tools", role: "group", "aria-label": "Zoom" }, [this.out, closer]);
   }
 
   show() {
-    for (const [name, button] of Object.entries(this.toggles)) button.setAttribute("aria-pressed", String(this.viewer.display[name]));
-    const { radiological, noseLeft } = this.viewer.display;
-    this.toggles.overlay.disabled = !this.viewer.settings.layer;
-    this.name("radiological", conventionText(this.viewer.display));
-    this.name("noseLeft", noseLeft ? "Nose on left" : "Nose on right");
+    const { viewer } = this, { radiological, noseLeft } = viewer.display;
+    for (const [name, button] of Object.entries(this.toggles)) button.setAttribute("aria-pressed", String(viewer.display[name]));
+    for (const [tool, button] of Object.entries(this.tools)) button.setAttribute("aria-pressed", String(tool === viewer.tool));
+    viewer.hold(viewer.panning);
+    this.toggles.overlay.disabled = !viewer.settings.layer;
+    this.name(this.toggles.radiological, conventionText(viewer.display));
+    this.name(this.toggles.noseLeft, noseLeft ? "Nose on left" : "Nose on right");
     this.toggles.radiological.dataset.radiological = radiological;
+    this.clear.hidden = !viewer.rulers.all.length;
+    this.name(this.measured, viewer.rulers.all.length ? `Last length ${lengthText(viewer.rulers.all.at(-1))}` : "");
   }
 
-  name(toggle, text) {
-    if (this.toggles[toggle].textContent !== text) this.toggles[toggle].textContent = text;
+  name(node, text) {
+    if (node.textContent !== text) node.textContent = text;
   }
 }

@@ -5,10 +5,12 @@ import { LAYERS, digitsOf } from "./colours.js";
 import { PLANES, transform } from "./geometry.js";
 import { listen } from "./input.js";
 import { legendText } from "./legend.js";
+import { zoomAbout } from "./motion.js";
 import { Pane } from "./pane.js";
 import { Panel, element } from "./panel.js";
 import { shownVolumes } from "./raster.js";
 import { factsAt } from "./readout.js";
+import { Rulers } from "./ruler.js";
 import { Toolbar } from "./toolbar.js";
 import { autoWindow, loadVolume } from "./volume.js";
 
@@ -31,10 +33,10 @@ export function mount({ data, parentElement }, Kind) {
 
 export class Viewer {
   constructor(root, data) {
-    Object.assign(this, { root, caseName: data.case, assessable: data.assessable, findings: data.findings, structures: data.structures, mirrorWorld: data.mirror_world, model: data.model, software: data.software, comparedWith: data.compared_with, calibration: data.calibration || {}, researchUseOnly: data.research_use_only, peak: data.threshold || {}, largest: data.largest_mm, reasons: data.reasons || [] });
+    Object.assign(this, { root, caseName: data.case, assessable: data.assessable, findings: data.findings, structures: data.structures, mirrorWorld: data.mirror_world, model: data.model, software: data.software, comparedWith: data.compared_with, calibration: data.calibration || {}, researchUseOnly: data.research_use_only, peak: data.threshold || {}, largest: data.largest_mm, largestBound: data.largest_bound, reasons: data.reasons || [] });
     this.display = { ...DISPLAY, mirror: Boolean(data.mirror_world) };
     this.settings = { layer: null, threshold: 0, maximum: 1, opacity: OPACITY, showWithin: true, showLess: false, window: [0, 1] };
-    this.zoom = 1;
+    Object.assign(this, { zoom: 1, tool: "point", panning: false, rulers: new Rulers() });
     this.followed = JSON.stringify(data.crosshair_mm);
     Object.assign(root.dataset, { status: "loading", case: data.case });
     root.replaceChildren(element("p", { class: "loading", role: "status", text: "Loading the scan" }));
@@ -146,7 +148,7 @@ export class Viewer {
   moveTo(mm, { recentre = false } = {}) {
     this.crosshair = this.volumes.scan.clamp(mm);
     const lost = this.panes.some((pane) => !pane.holds(this.crosshair));
-    if (this.zoom > 1 && (recentre || lost)) this.centre = this.crosshair;
+    if (lost || (recentre && this.zoom > 1)) this.centre = this.crosshair;
     this.markFinding();
     this.draw();
   }
@@ -169,9 +171,24 @@ export class Viewer {
     if (this.mirrorWorld) this.moveTo(transform(this.mirrorWorld, this.crosshair), { recentre: true });
   }
 
-  zoomBy(factor) {
-    this.zoom = Math.min(Math.max(this.zoom * factor, 1), 8);
-    this.centre = this.zoom > 1 ? this.crosshair : this.volumes.scan.centre();
+  // Magnify; the point, or else the crosshair, stays where it is on the screen.
+  zoomBy(factor, point = this.crosshair) {
+    zoomAbout(this, factor, point);
+  }
+
+  useTool(tool) {
+    this.tool = tool;
+    this.draw();
+  }
+
+  // Space held down: a drag moves the picture, whatever the tool.
+  hold(panning) {
+    this.panning = panning;
+    this.stage.dataset.tool = panning ? "pan" : this.tool;
+  }
+
+  changeRulers(change) {
+    change(this.rulers);
     this.draw();
   }
 
