@@ -73,7 +73,7 @@ def _add_screening(menu: Menu) -> None:
     add_model(demo)
     screen = menu.add("screen", screening.screen, "screen scans into a folder")
     screen.add_argument(
-        "scans", nargs="+", type=Path, metavar="SCAN", help="file, folder or table (CSV, TSV)"
+        "scans", nargs="+", type=Path, metavar="SCAN", help="file, folder, ZIP file or table"
     )
     screen.add_argument("--out", type=Path, required=True, metavar="DIR")
     add_scaling(screen)

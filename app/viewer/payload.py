@@ -14,6 +14,9 @@ from app.viewer.grid import DisplayGrid, content_grid, resample, scan_grid
 from app.viewer.zones import find_zones
 from medsym import RESEARCH_USE_ONLY
 from medsym.errors import OutputError, ScanError
+from medsym.screening.archives import is_archive
+from medsym.screening.manifest import entries_of
+from medsym.screening.packed import read_from_archive
 from medsym.volumes.nifti import read_label_map, read_scan
 from medsym.volumes.volume import Volume
 
@@ -106,14 +109,18 @@ def _load(files: _Files) -> Mapping[str, EncodedVolume]:
 
 def _read_source(files: _Files) -> Volume:
     """The scan, read as it was when it was screened, and only if it is still that scan."""
-    scan = read_scan(
-        files.scan,
+    read = functools.partial(
+        read_scan,
         max_gib=MAX_GIB,
         assume_orientation=files.assume_orientation,
         volume_index=files.volume_index,
         allow_shear=files.allow_shear,
     )
-    if scan.sha256 != files.scan_hash:
+    if is_archive(files.scan):
+        scan = read_from_archive(entries_of([files.scan]), sha256=files.scan_hash, read=read)
+    else:
+        scan = read(files.scan)
+    if scan is None or scan.sha256 != files.scan_hash:
         raise OutputError(
             code="MS-165",
             subject=files.scan.name,

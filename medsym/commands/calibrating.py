@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from medsym.calibration.calibration import Calibration
     from medsym.calibration.checks import CalibrationSettings
     from medsym.screening.calibrating import Measured
-    from medsym.screening.manifest import ScanEntry
+    from medsym.screening.entry import ScanEntry
 
 
 def calibrate(arguments: argparse.Namespace) -> int:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from medsym.screening.conclusion import ScreenOutcome
-    from medsym.screening.manifest import ScanEntry
+    from medsym.screening.entry import ScanEntry
     from medsym.screening.runner import ScreenOptions
     from medsym.screening.shards import Shard
 
@@ -147,7 +147,7 @@ def run(
             code="MS-100",
             subject=", ".join(str(path) for path in inputs),
             cause="no scan was found there",
-            fix="name scan files, a folder that holds *.nii or *.nii.gz, or a table",
+            fix="name scan files, a folder or ZIP file that holds *.nii or *.nii.gz, or a table",
         )
     shard = shard_option(scaling)
     mine = sum(1 for entry in entries if shard is None or shard.has(entry.name.case))

@@ -12,8 +12,9 @@ from medsym.inference.case import reference_of
 from medsym.models.store import LoadedModel
 from medsym.screening import journal
 from medsym.screening.conclusion import ScreenOutcome, conclude
+from medsym.screening.entry import ScanEntry
 from medsym.screening.folder import open_folder
-from medsym.screening.manifest import ScanEntry, entries_of_any
+from medsym.screening.manifest import entries_of_any
 from medsym.screening.progress import Progress, ScanReport, refused
 from medsym.screening.refusals import refusals_of
 from medsym.screening.runner import ScanRunner, ScreenOptions

@@ -15,8 +15,9 @@ from pathlib import Path
 from medsym.datasets.bids import KNOWN_CONTRASTS, NOT_RAW
 from medsym.datasets.bids_name import BidsName, parse_name
 from medsym.errors import ConfigError, ScanError
+from medsym.screening.entry import ScanEntry
 from medsym.screening.inputs import expand_scans, leads_to_no_folder
-from medsym.screening.manifest import ScanEntry, unopened_entry
+from medsym.screening.manifest import unopened_entry
 from medsym.screening.naming import name_of, stated_name
 from medsym.screening.participants import Covariates, read_participants
 

@@ -10,7 +10,7 @@ from medsym.inference.case import CaseResult, analyse_scan, reference_of
 from medsym.inference.clock import one_thread
 from medsym.inference.maps import regional
 from medsym.models.store import LoadedModel
-from medsym.screening.manifest import ScanEntry
+from medsym.screening.entry import ScanEntry
 from medsym.screening.progress import Progress
 from medsym.screening.runner import ScreenOptions
 from medsym.screening.sources import read_source

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from medsym.errors import OutputError
+from medsym.screening.entry import ScanEntry
 from medsym.screening.folder import remember_sources, remove_leftovers
-from medsym.screening.manifest import ScanEntry
 from medsym.screening.progress import ScanReport
 from medsym.screening.records import find_records, listed_cases, read_record
 from medsym.screening.refusals import Refusals, gone_from, keep_refusals
@@ -82,7 +82,7 @@ def conclude(
     failures = [r.failure for r in sorted(reports, key=lambda r: r.number) if r.failure]
     good = {report.case for report in reports if report.error is None}
     files = [e for e in entries if e.series is None]  # folders of DICOM files may name patients
-    places = {e.name.case: str(e.path.absolute()) for e in files if e.name.case in good}
+    places = {e.name.case: str(e.place.absolute()) for e in files if e.name.case in good}
     tally = Tally(good=sorted(good), places=places, failures=failures, refusals=refusals)
     records: Sequence[Row] = ()
     damaged: Sequence[OutputError] = ()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from medsym.errors import ConfigError
 from medsym.screening.cells import UnreadableTableError, covariate, read_cells
-from medsym.screening.manifest import ScanEntry
+from medsym.screening.entry import ScanEntry
 
 #: Column that names the subject; else the first one does.
 SUBJECT = "participant_id"

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from medsym.errors import MedsymError
-from medsym.screening.manifest import ScanEntry
+from medsym.screening.entry import ScanEntry
 from medsym.screening.table import FAILURE_COLUMNS
 
 

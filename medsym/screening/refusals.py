@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from medsym.screening.description import read_object
-from medsym.screening.manifest import ScanEntry
+from medsym.screening.entry import ScanEntry
 from medsym.volumes.writer import write_json
 
 #: Place -> cases that it names and that were refused unread.

@@ -15,9 +15,9 @@ from medsym.errors import MedsymError, OutputError
 from medsym.inference.case import Options, analyse_scan
 from medsym.inference.clock import StageClock, one_thread
 from medsym.models.store import LoadedModel
+from medsym.screening.entry import ScanEntry
 from medsym.screening.journal import process_cost
 from medsym.screening.lock import case_lock
-from medsym.screening.manifest import ScanEntry
 from medsym.screening.outputs import CaseWriter
 from medsym.screening.progress import Progress, ScanReport
 from medsym.screening.records import (

@@ -10,13 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medsym.datasets.lesion_mask import check_same_place, read_mask
-from medsym.screening.dicom.convert import (
-    CONVERTER,
-    converter_version,
-    read_series,
-    series_sha256,
-)
-from medsym.screening.manifest import ScanEntry
+from medsym.screening.dicom.convert import CONVERTER, converter_version
+from medsym.screening.entry import ScanEntry
+from medsym.screening.packed import read_scan_of, scan_sha256_of
 from medsym.screening.records import scan_sha256
 from medsym.volumes.volume import Volume
 
@@ -45,7 +41,7 @@ def read_source(entry: ScanEntry, *, read: Callable[[Path], Volume]) -> Source:
     Raises:
         ScanError: the scan or a mask cannot be used; MS-351 a mask that lost its header.
     """
-    scan = read(entry.path) if entry.series is None else read_series(entry.series, read=read)
+    scan = read_scan_of(entry, read=read)
     masks = {}
     for kind, path in (("brain_mask", entry.brain_mask), ("exclusion", entry.exclusion_mask)):
         if path is not None:
@@ -62,9 +58,7 @@ def source_hashes(entry: ScanEntry) -> tuple[str | None, dict[str, str | None]]:
     """Hash of the scan, and of each mask by kind, as case.json has them."""
     stated = (("brain", entry.brain_mask), ("exclusion", entry.exclusion_mask))
     masks = {kind: scan_sha256(path) for kind, path in stated if path is not None}
-    if entry.series is not None:
-        return series_sha256(entry.series), masks
-    return scan_sha256(entry.path), masks
+    return scan_sha256_of(entry), masks
 
 
 def source_options(entry: ScanEntry) -> dict[str, str]:

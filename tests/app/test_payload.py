@@ -1,6 +1,7 @@
 """What the browser is told: where it starts, and zones that are those of the written maps."""
 
 import gzip
+import zipfile
 from dataclasses import replace
 
 import numpy as np
@@ -107,3 +108,13 @@ def test_a_bound_is_never_stored_smaller_than_it_is() -> None:
     back = stored * coded.slope + coded.intercept
     assert (back >= values * (1 - 1e-6)).all()
     assert (back - values).max() <= 1.01 * coded.slope
+
+
+def test_a_scan_that_lies_in_an_archive_is_drawn_like_the_scan(case: Case) -> None:
+    assert case.scan_path is not None
+    archive = case.root.parent / "packed.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.write(case.scan_path.with_name("sub-02_FLAIR.nii.gz"), "another.nii.gz")
+        packed.write(case.scan_path, "visit/renamed.nii.gz")
+    shown = case_volumes(replace(case, scan_path=archive))
+    assert shown["scan"].digest == case_volumes(case)["scan"].digest

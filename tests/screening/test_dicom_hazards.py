@@ -77,7 +77,7 @@ def test_images_of_a_killed_process_are_removed_and_those_of_a_live_one_are_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    killed, live = tmp_path / "medsym-dicom-1", tmp_path / "medsym-dicom-2"
+    killed, live = tmp_path / "medsym-scratch-1", tmp_path / "medsym-scratch-2"
     for folder in (killed, live):
         folder.mkdir()
         (folder / "held").touch()

@@ -9,9 +9,9 @@ from medsym.errors import OutputError
 from medsym.screening.bids import bids_entries
 from medsym.screening.conclusion import conclude, write_cohort
 from medsym.screening.dicom.series import DicomSeries
+from medsym.screening.entry import ScanEntry
 from medsym.screening.folder import open_folder
 from medsym.screening.lock import LOCK_FILE
-from medsym.screening.manifest import ScanEntry
 from medsym.screening.naming import CaseName
 from medsym.screening.progress import Progress, ScanReport
 from medsym.screening.shards import Shard, Tally

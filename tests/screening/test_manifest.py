@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from medsym.errors import ConfigError, OutputError
-from medsym.screening.manifest import ScanEntry, entries_of
+from medsym.screening.entry import ScanEntry
+from medsym.screening.manifest import entries_of
 
 
 def table(folder: Path, text: str, *, name: str = "scans.csv") -> Path:

@@ -11,21 +11,19 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from medsym.errors import MedsymError, ScanError
 from medsym.screening.dicom.headers import missing_extra
 from medsym.screening.dicom.series import DicomSeries
+from medsym.screening.scratch import scratch_folder
 from medsym.volumes.volume import Volume
 
 CONVERTER = "dcm2niix"
 #: Longest time for one series, seconds; dcm2niix takes seconds for hundreds of slices.
 TIME_LIMIT_S = 900
-_PREFIX, _HELD = "medsym-dicom-", "held"
 
 #: Endings that the converter gives to parts of complex images and to what it had to interpolate.
 _NOT_ALL = re.compile(r"_(ph|phase|real|imaginary|Eq|Tilt|ROI)", re.IGNORECASE)
@@ -63,8 +61,7 @@ def read_series(series: DicomSeries, *, read: Callable[[Path], Volume]) -> Volum
         ConfigError: MS-545 the converter is not installed.
     """
     program, case = _program(), series.name.case
-    _remove_left_behind()
-    with _scratch() as scratch:
+    with scratch_folder() as scratch:
         images, out = scratch / "in", scratch / "out"
         images.mkdir()
         out.mkdir()
@@ -114,33 +111,6 @@ def _program() -> str:
     if not os.access(dcm2niix.bin, os.X_OK):
         raise missing_extra()
     return str(dcm2niix.bin)
-
-
-@contextmanager
-def _scratch() -> Iterator[Path]:
-    """A folder that is removed at the end, or by a later run if this process is killed."""
-    import fcntl
-
-    with (
-        tempfile.TemporaryDirectory(prefix=_PREFIX) as name,
-        Path(name, "new").open("wb") as stream,
-    ):
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        Path(name, "new").rename(Path(name, _HELD))
-        yield Path(name)
-
-
-def _remove_left_behind() -> None:
-    """Remove the scratch folders, which hold patients' images, of processes that were killed."""
-    import fcntl
-
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        try:
-            with (folder / _HELD).open("rb") as stream:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder, ignore_errors=True)
-        except OSError:
-            continue  # of a live process, or of another user
 
 
 def _link(source: Path, target: Path) -> None:

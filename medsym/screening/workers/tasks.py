@@ -7,15 +7,16 @@ answer says how scans ended. Results go from the worker to the output folder.
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from medsym.calibration.store import load_calibration
 from medsym.errors import MedsymError, ModelError
 from medsym.inference.case import Options
 from medsym.screening.dicom.series import DicomSeries
-from medsym.screening.manifest import ScanEntry
+from medsym.screening.entry import ScanEntry
 from medsym.screening.naming import CaseName
+from medsym.screening.packed import Packed
 from medsym.screening.progress import ScanReport
 from medsym.screening.runner import ScreenOptions
 
@@ -105,10 +106,12 @@ def read_task(text: str) -> tuple[str, tuple[Numbered, ...]]:
 
 def _plain_entry(entry: ScanEntry) -> dict[str, Any]:
     """A refused entry never becomes a task; the path of a DICOM series is only a name."""
-    series = entry.series
+    series, packed = entry.series, entry.packed
+    files = () if series is None else series.files
     return {
         "path": str(entry.path.absolute() if series is None else entry.path),
-        "series": series and [str(path.absolute()) for path in series.files],
+        "series": series and [str(path if packed else path.absolute()) for path in files],
+        "packed": packed and [str(packed.archive.absolute()), *map(str, packed.members)],
         "name": asdict(entry.name),
         "brain_mask": entry.brain_mask and str(entry.brain_mask.absolute()),
         "exclusion_mask": entry.exclusion_mask and str(entry.exclusion_mask.absolute()),
@@ -118,11 +121,13 @@ def _plain_entry(entry: ScanEntry) -> dict[str, Any]:
 
 def _entry(value: dict[str, Any]) -> ScanEntry:
     brain, exclusion = value["brain_mask"], value["exclusion_mask"]
-    name, files = CaseName(**value["name"]), value["series"]
+    name, files, packed = CaseName(**value["name"]), value["series"], value["packed"]
     return ScanEntry(
         path=Path(value["path"]),
         name=name,
         series=files and DicomSeries(name=name, files=tuple(map(Path, files))),
+        packed=packed
+        and Packed(archive=Path(packed[0]), members=tuple(map(PurePosixPath, packed[1:]))),
         brain_mask=brain and Path(brain),
         exclusion_mask=exclusion and Path(exclusion),
         covariates=value["covariates"],

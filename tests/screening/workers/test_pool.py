@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from medsym.errors import ModelError
-from medsym.screening.manifest import ScanEntry
+from medsym.screening.entry import ScanEntry
 from medsym.screening.naming import name_of
 from medsym.screening.progress import ScanReport
 from medsym.screening.workers.pool import WorkerDiedError, WorkerPool

@@ -7,7 +7,7 @@ import pytest
 from medsym.errors import MedsymError, ScanError
 from medsym.inference.case import Options
 from medsym.screening.dicom.series import DicomSeries
-from medsym.screening.manifest import ScanEntry
+from medsym.screening.entry import ScanEntry
 from medsym.screening.naming import CaseName, name_of
 from medsym.screening.progress import ScanReport
 from medsym.screening.runner import ScreenOptions
