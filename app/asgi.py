@@ -12,11 +12,15 @@ from starlette.middleware import Middleware
 sys.path.append(str(Path(__file__).resolve().parents[1]))  # `import app` from a plain checkout
 
 from app import state
+from app.viewer.pictures import picture_routes
 from app.viewer.routes import LoopbackOnly, PrivateHeaders, viewer_routes
 
 app = st.App(
     Path(__file__).with_name("main.py"),
-    routes=viewer_routes(state.STORE, base_path=state.base_path()),
+    routes=[
+        *viewer_routes(state.STORE, base_path=state.base_path()),
+        *picture_routes(state.folder_of, base_path=state.base_path()),
+    ],
     middleware=[
         *([] if state.is_behind_proxy() else [Middleware(LoopbackOnly)]),
         Middleware(PrivateHeaders),

@@ -1,5 +1,6 @@
 """The scans of a result folder in the order in which they should be read; from its tables alone."""
 
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -48,16 +49,35 @@ def read_worklist(root: Path) -> list[WorklistRow]:
     Raises:
         OutputError: the folder holds no screening.tsv.
     """
-    if not (root / "screening.tsv").is_file():
+    screened, refused = root / "screening.tsv", root / "failures.tsv"
+    if not screened.is_file():
         raise OutputError(
             code="MS-160",
             subject=str(root),
             cause="no screening.tsv in this folder",
             fix="Give the folder that was named by --out of medsym screen",
         )
-    rows = [_assessed_row(record) for record in read_table(root / "screening.tsv")]
-    rows += [_refused_row(record) for record in read_table(root / "failures.tsv")]
-    return sorted(rows, key=_rank)
+    return list(_read_tables(screened, refused, (_stamp(screened), _stamp(refused))))
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """What changes when a file does; (0, 0) without the file."""
+    if not path.is_file():
+        return 0, 0
+    found = path.stat()
+    return found.st_mtime_ns, found.st_size
+
+
+@functools.lru_cache(maxsize=4)
+def _read_tables(
+    screened: Path,
+    refused: Path,
+    stamps: tuple[tuple[int, int], ...],  # noqa: ARG001
+) -> tuple[WorklistRow, ...]:
+    """Rows of both tables in their order, kept in memory until one of the tables changes."""
+    rows = [_assessed_row(record) for record in read_table(screened)]
+    rows += [_refused_row(record) for record in read_table(refused)]
+    return tuple(sorted(rows, key=_rank))
 
 
 def _assessed_row(record: Mapping[str, str]) -> WorklistRow:

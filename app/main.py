@@ -8,6 +8,7 @@ import streamlit as st
 sys.path.append(str(Path(__file__).resolve().parents[1]))  # `import app` from a plain checkout
 
 from app import state
+from app.leaving import leave_guard
 from medsym import RESEARCH_USE_ONLY
 
 STYLE = """
@@ -24,7 +25,10 @@ STYLE = """
     height: 0; margin-bottom: -.7rem; }
 }
 .medsym-refusal { background: #4a1e1e; color: #ffc9c2; padding: .35rem .8rem; border-radius: 3px; }
-.stButton button[kind="primary"]:enabled p { color: #1d1302; font-weight: 600; }
+.st-key-leave_guard { position: absolute; height: 0; }
+.medsym-saved { color: #b9c1cb; font-size: .85rem; }
+.medsym-unsaved { color: #ffd48a; font-size: .85rem; font-weight: 600; }
+.stButton button[kind="primary"]:enabled :is(p, span) { color: #1d1302; font-weight: 600; }
 .medsym-card dt { font-size: .8rem; color: #9aa4b1; }
 .medsym-card dd { margin: 0 0 .5rem 0; overflow-wrap: anywhere; }
 .medsym-facts { display: flex; flex-wrap: wrap; gap: .2rem 1.3rem; margin: 0; }
@@ -66,4 +70,5 @@ st.markdown(
     unsafe_allow_html=True,
 )
 st.html(HELP_KEY, unsafe_allow_javascript=True)
+leave_guard(len(state.drafts()))
 page.run()

@@ -54,7 +54,7 @@ def read_case(root: Path, name: str) -> Case:
     path = case_file(root, name)
     if path is None:
         raise unknown_case(name)
-    record = _read_json(path)
+    record = read_json_object(path)
     return Case(
         name=name,
         record=record,
@@ -83,7 +83,7 @@ def record_seal(root: Path, name: str) -> str:
 @functools.lru_cache(maxsize=10_000)
 def _seal_of(path: Path, mtime_ns: int) -> str:  # noqa: ARG001
     try:
-        return seal_of(_read_json(path))
+        return seal_of(read_json_object(path))
     except OutputError:
         return ""
 
@@ -123,7 +123,8 @@ def map_path(case: Case, kind: str) -> Path | None:
     if entry is None:
         return None
     path = _locate(case.root, str(entry["path"]))
-    if hashlib.sha256(path.read_bytes()).hexdigest() != entry.get("sha256"):
+    found = path.stat()
+    if _sha256_of(path, found.st_mtime_ns, found.st_size) != entry.get("sha256"):
         raise OutputError(
             code="MS-163",
             subject=path.name,
@@ -131,6 +132,13 @@ def map_path(case: Case, kind: str) -> Path | None:
             fix="Screen the scan again, with --recompute",
         )
     return path
+
+
+@functools.lru_cache(maxsize=1000)
+def _sha256_of(path: Path, mtime_ns: int, size: int) -> str:  # noqa: ARG001
+    """SHA-256 of a file, hexadecimal; computed again when the file changes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def is_inside(path: Path, root: Path) -> bool:
@@ -162,7 +170,12 @@ def read_table(path: Path) -> list[dict[str, str]]:
         ]
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json_object(path: Path) -> dict[str, Any]:
+    """A JSON object of the folder; {} if the file holds something else.
+
+    Raises:
+        OutputError: MS-164 it cannot be read as JSON.
+    """
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -177,7 +190,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 def _scan_path(root: Path, name: str) -> Path | None:
     sources = root / "logs" / "sources.json"
-    text = _read_json(sources).get(name) if sources.is_file() else None
+    text = read_json_object(sources).get(name) if sources.is_file() else None
     return Path(text) if isinstance(text, str) and Path(text).is_file() else None
 
 

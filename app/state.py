@@ -5,18 +5,25 @@ The only module that reads the command line or `st.session_state`.
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import streamlit as st
 from streamlit.runtime import Runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from app.drafts import Drafts
 from app.viewer.store import VolumeStore
+from medsym.errors import MedsymError
+from medsym.screening.reviews import NONE, Verdict
 
 CASE_KEY = "case"
 FINDING_KEY = "finding"
 READER_KEY = "reader"
 LISTED_KEY = "listed"
+DRAFTS_KEY = "drafts"
+SAVED_KEY = "saved"  # how many drafts the last saving kept
+SAVE_ERROR_KEY = "save_error"
 FILTER_KEYS = ("search", "filters")
 
 
@@ -25,6 +32,7 @@ def _is_active(session: str) -> bool:
 
 
 STORE = VolumeStore(is_active=_is_active)
+_FOLDERS = VolumeStore(is_active=_is_active)  # result folders by token, for small pictures
 
 
 def _arguments() -> argparse.Namespace:
@@ -39,6 +47,18 @@ def result_folder() -> Path | None:
     """The folder to show, or None when none was named."""
     folder: Path | None = _arguments().folder
     return folder.resolve() if folder is not None else None
+
+
+def folder_token(folder: Path) -> str:
+    """This session's token for the small pictures of a result folder."""
+    name = str(folder)
+    return _FOLDERS.put(name.encode(), digest=name, session=session())
+
+
+def folder_of(token: str) -> Path | None:
+    """The result folder behind a token; None if no living session has it."""
+    name = _FOLDERS.get(token)
+    return None if name is None else Path(name.decode())
 
 
 def is_behind_proxy() -> bool:
@@ -88,6 +108,61 @@ def reader() -> str:
 def remember_reader(name: str) -> None:
     """Keep the reader's name for this session, on all pages."""
     st.session_state[READER_KEY] = name
+
+
+def start_widget(key: str, value: object) -> None:
+    """What a widget shows when it is drawn for the first time, or again after another page."""
+    if key not in st.session_state:
+        st.session_state[key] = value
+
+
+def drafts() -> Drafts:
+    """What this session's reader entered and did not save."""
+    found = st.session_state.setdefault(DRAFTS_KEY, Drafts())
+    if not isinstance(found, Drafts):  # another version of this module made it
+        found = st.session_state[DRAFTS_KEY] = Drafts()
+    return found
+
+
+def note_draft(blank: Verdict, kept: Verdict | None, place: str) -> None:
+    """Remember what stands in a line of the form for verdicts; called when it changes.
+
+    Args:
+        blank: what the line is about.
+        kept: the last saved word about it.
+        place: end of the keys of the line's widgets.
+    """
+    word = st.session_state.get(f"verdict_{place}") or NONE
+    comment = str(st.session_state.get(f"comment_{place}") or "")
+    drafts().note(replace(blank, verdict=word, comment=comment), kept=kept)
+
+
+def save_drafts(root: Path, *about: str) -> None:
+    """Save drafts, as the effect of a button; what came of it is in the two functions below.
+
+    Args:
+        root: result folder.
+        about: case and reader; nothing for every draft of the session.
+    """
+    wanted = drafts().of(case=about[0], reader=about[1]) if about else list(drafts())
+    st.session_state[SAVED_KEY], st.session_state[SAVE_ERROR_KEY] = 0, ""
+    for draft in wanted:
+        try:
+            drafts().save(root, draft)
+            st.session_state[SAVED_KEY] += 1
+        except MedsymError as error:
+            st.session_state[SAVE_ERROR_KEY] = str(error)
+
+
+def saved_words() -> str:
+    """What the last saving did."""
+    number = st.session_state.get(SAVED_KEY, 0)
+    return f"Saved: {number} new." if number else "Nothing new to save."
+
+
+def save_error() -> str:
+    """Why the last saving left something unsaved; "" if it did not."""
+    return str(st.session_state.get(SAVE_ERROR_KEY, ""))
 
 
 def keep_filters() -> None:

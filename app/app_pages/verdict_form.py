@@ -1,11 +1,17 @@
-"""The reader's verdict on a case and its findings: a form, kept beside the results."""
+"""The reader's verdict on a case and its findings: what is entered is a draft until it is saved.
 
+The form is no fragment: a comment that is left by a click on Next reaches the server together with
+that click, and Streamlit would run the fragment alone and lose the click.
+"""
+
+import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
 from app import state
+from app.drafts import said
 from app.reading import WORDS
 from app.results import Case, seal_of
 from medsym.errors import MedsymError
@@ -14,13 +20,13 @@ from medsym.screening.reviews import (
     MAX_READER,
     NONE,
     Verdict,
-    add_verdict,
     can_be_kept,
     read_reviews,
     reader_name,
 )
 
 CHOICES = ("accept", "reject", "unsure")
+SAVE_KEY = "s"
 HELP = (
     "Accept: I agree with what is shown here. Reject: I do not. Every reader has a file of their"
     " own in the folder reviews beside the results; nothing in it is ever overwritten."
@@ -34,12 +40,10 @@ def verdict_form(case: Case) -> None:
             st.text("Verdicts cannot be kept here: the result folder cannot be written.")
             return
         reader = _reader()
-        said = [
-            verdict for verdict in read_reviews(case.root).verdicts if verdict.case == case.name
-        ]
+        kept = [word for word in read_reviews(case.root).verdicts if word.case == case.name]
         if reader:
-            _form(case, reader=reader, said=[own for own in said if own.reader == reader])
-            _others([other for other in said if other.reader != reader], seal=seal_of(case.record))
+            _form(case, reader=reader, kept=[own for own in kept if own.reader == reader])
+            _others([other for other in kept if other.reader != reader], seal=seal_of(case.record))
 
 
 def _reader() -> str:
@@ -65,66 +69,69 @@ def _reader() -> str:
     return name
 
 
-def _form(case: Case, *, reader: str, said: Sequence[Verdict]) -> None:
+def _form(case: Case, *, reader: str, kept: Sequence[Verdict]) -> None:
     seal = seal_of(case.record)
     subjects: list[Mapping[str, Any] | None] = [None]
     if case.assessable:
         subjects += list(case.record.get("findings", []))
-    known = {verdict.finding: verdict for verdict in said if verdict.record_sha256 == seal}
-    if any(verdict.record_sha256 != seal for verdict in said):
+    known = {word.finding: word for word in kept if word.record_sha256 == seal}
+    if any(word.record_sha256 != seal for word in kept):
         st.text("You read this case before it was screened again; those words stay in your file.")
-    with st.form(f"verdicts_{case.name}_{seal}_{reader}", border=False):
-        entered = [_row(subject, case=case, reader=reader, known=known) for subject in subjects]
-        sent = st.form_submit_button("Save verdicts", type="primary", key="save_verdicts")
-    if sent:
-        _keep(case, entered, known=known)
+    with st.container(key="verdict_rows"):
+        for finding in subjects:
+            blank = _blank(finding, case=case, reader=reader)
+            shown = "Whole case" if finding is None else _finding_words(finding)
+            _row(blank, known.get(blank.finding), shown=shown)
+    _save(case, reader=reader, has_words=bool(known))
 
 
-def _row(
-    finding: Mapping[str, Any] | None,
-    *,
-    case: Case,
-    reader: str,
-    known: Mapping[int | None, Verdict],
-) -> Verdict:
-    """One line of the form; returns what stands in it."""
-    rank = None if finding is None else int(finding["rank"])
-    before = known.get(rank)
-    place = f"{case.name}_{seal_of(case.record)}_{reader}_{rank or 'case'}"
-    shown = "Whole case" if finding is None else _finding_words(finding)
-    label = "whole case" if rank is None else f"finding {rank}"  # labels are read as Markdown
-    with st.container(horizontal=True, vertical_alignment="center"):
-        with st.container(width=300):
-            st.text(shown)
-        chosen = st.segmented_control(
-            f"Verdict, {label}",
-            CHOICES,
-            default=before.verdict if before and before.verdict != NONE else None,
-            format_func=str.capitalize,
-            key=f"verdict_{place}",
-            label_visibility="collapsed",
-            width="content",
-        )
-        comment = st.text_input(
-            f"Comment, {label}",
-            value=before.comment if before else "",
-            key=f"comment_{place}",
-            max_chars=MAX_COMMENT,
-            placeholder="Comment",
-            label_visibility="collapsed",
-        )
+def _blank(finding: Mapping[str, Any] | None, *, case: Case, reader: str) -> Verdict:
+    """Nothing said yet about the case or one of its findings."""
     about = finding or {}
     return Verdict(
         reader=reader,
         case=case.name,
-        finding=rank,
-        verdict=chosen or NONE,
-        comment=comment,
+        finding=None if finding is None else int(finding["rank"]),
+        verdict=NONE,
         record_sha256=seal_of(case.record),
         side=str(about.get("side", "")),
         structure=str(about.get("structure") or ""),
         peak_mm=tuple(float(value) for value in about.get("peak_mm", ())),
     )
+
+
+def _row(blank: Verdict, kept: Verdict | None, *, shown: str) -> None:
+    """One line of the form; what is entered becomes a draft at once."""
+    word, comment = said(state.drafts().find(blank) or kept)
+    label = _subject_words(blank.finding)  # labels are read as Markdown
+    place = f"{blank.case}_{blank.record_sha256}_{blank.reader}_{blank.finding or 'case'}"
+    note: dict[str, Any] = {"on_change": state.note_draft, "args": (blank, kept, place)}
+    state.start_widget(f"verdict_{place}", None if word == NONE else word)
+    state.start_widget(f"comment_{place}", comment)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        with st.container(width=300):
+            st.text(shown)
+        st.segmented_control(
+            f"Verdict, {label}",
+            CHOICES,
+            format_func=str.capitalize,
+            key=f"verdict_{place}",
+            label_visibility="collapsed",
+            width="content",
+            **note,
+        )
+        st.text_input(
+            f"Comment, {label}",
+            key=f"comment_{place}",
+            max_chars=MAX_COMMENT,
+            placeholder="Comment",
+            label_visibility="collapsed",
+            **note,
+        )
+
+
+def _subject_words(finding: int | None) -> str:
+    return "whole case" if finding is None else f"finding {finding}"
 
 
 def _finding_words(finding: Mapping[str, Any]) -> str:
@@ -133,34 +140,55 @@ def _finding_words(finding: Mapping[str, Any]) -> str:
     return f"Finding {finding['rank']}: {place if side in place else f'{side}, {place}'}"
 
 
-def _keep(case: Case, entered: Sequence[Verdict], *, known: Mapping[int | None, Verdict]) -> None:
-    """Append what is new; a line that says what was said before is not said again."""
-    nothing = Verdict(reader="", case="", finding=None, verdict=NONE)
-    new = [
-        verdict
-        for verdict in entered
-        if (verdict.verdict, verdict.comment)
-        != (
-            known.get(verdict.finding, nothing).verdict,
-            known.get(verdict.finding, nothing).comment,
+def _save(case: Case, *, reader: str, has_words: bool) -> None:
+    """The button that saves this case, and what is not saved here and elsewhere."""
+    drafts = state.drafts()
+    here = drafts.of(case=case.name, reader=reader)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        pressed = st.button(
+            "Save verdicts",
+            type="primary",
+            key="save_verdicts",
+            shortcut=SAVE_KEY,
+            on_click=state.save_drafts,
+            args=(case.root, case.name, reader),
         )
-    ]
-    try:
-        for verdict in new:
-            add_verdict(case.root, verdict)
-    except MedsymError as error:
+        if here:
+            words = ", ".join(_subject_words(draft.finding) for draft in here)
+            _status(f"Not saved yet: {words}. Kept while this browser page is open.", unsaved=True)
+        elif pressed:
+            _status(state.saved_words())
+        else:
+            _status("Saved." if has_words else "Nothing entered yet.")
+    elsewhere = dict.fromkeys(
+        draft.case if draft.reader == reader else f"{draft.case} ({draft.reader})"
+        for draft in drafts
+        if draft not in here
+    )
+    if elsewhere:
+        words = ", ".join(elsewhere)
+        _status(f"Also not saved: {words}. The work list saves them all.", unsaved=True)
+    if here and state.save_error():
         st.error("This was not kept.")
-        st.text(str(error))
-        return
-    st.text(f"Kept: {len(new)} new." if new else "Nothing new to keep.")
+        st.text(state.save_error())
 
 
-def _others(said: Sequence[Verdict], *, seal: str) -> None:
+def _status(words: str, *, unsaved: bool = False) -> None:
+    """A line that assistive technology reads out when it changes."""
+    kind = "unsaved" if unsaved else "saved"
+    st.markdown(
+        f'<div class="medsym-{kind}" role="status">{html.escape(words)}</div>',
+        unsafe_allow_html=True,
+        width="content",
+    )
+
+
+def _others(words: Sequence[Verdict], *, seal: str) -> None:
     """What others said, closed at first: a second reading is worth more when it is independent."""
-    shown = [verdict for verdict in said if verdict.record_sha256 == seal]
+    shown = [verdict for verdict in words if verdict.record_sha256 == seal]
     if not shown or not st.checkbox(f"Show what other readers said ({len(shown)})", key="others"):
         return
     for verdict in shown:
-        about = "whole case" if verdict.finding is None else f"finding {verdict.finding}"
+        about = _subject_words(verdict.finding)
         word = WORDS.get(verdict.verdict, "no verdict")
         st.text(f"{verdict.reader}, {about}: {word}. {verdict.comment}")

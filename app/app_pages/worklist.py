@@ -1,6 +1,7 @@
 """Work list: every scan of the folder, the rarest first, refused scans with their reason."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -9,11 +10,16 @@ import streamlit as st
 from app import state
 from app.cohort import WorklistRow, read_worklist
 from app.reading import FILTERS, Status, select_rows, statuses
+from app.viewer.pictures import picture_url
 from medsym.errors import MedsymError
 from medsym.screening.case_words import direction
 from medsym.screening.reviews import Reviews, read_reviews, review_table
 
-HEIGHT_PX, HEADER_PX, ROW_PX = 560, 38, 35  # of the table: at most, its header, a row
+HEIGHT_PX, HEADER_PX, ROW_PX = 600, 38, 92  # of the table: at most, its header, a row
+PICTURE_PX = 84  # width of the column of small pictures
+OPEN_KEY = "o"
+PICTURE = "Picture"
+UNSAVED = ", not saved"
 COLUMNS = {
     "p_value": ("p-value", "%.2g"),
     "q_value": ("q-value", "%.2g"),
@@ -26,11 +32,12 @@ COLUMNS = {
     "midplane_score": ("Mid-plane score", "%.2f"),
 }
 CAPTION = (
-    "Click a row to open another case than the first. p-value: how often a healthy scan deviates as"
-    " far anywhere. q-value: the share of healthy ones to be expected among the cases down to this"
-    " row. Healthy are the cases named under Compared with; for the shipped model these are"
-    " synthetic subjects, not people, and a q-value then promises nothing about people. Disease"
-    " that is equal on both sides shows only in the symmetric score."
+    "Click a row, or move to it with the arrow keys, to open another case than the first."
+    " Pictures show the slice through the leading place, the patient's right on the left. p-value:"
+    " how often a healthy scan deviates as far anywhere. q-value: the share of healthy ones to be"
+    " expected among the cases down to this row. Healthy are the cases named under Compared with;"
+    " for the shipped model these are synthetic subjects, not people, and a q-value then promises"
+    " nothing about people. Disease that is equal on both sides shows only in the symmetric score."
 )
 
 
@@ -52,7 +59,8 @@ def page() -> None:
     if rows:
         shown = _filter(rows, read, reviews=reviews)
         state.list_cases([row.case for row in shown if row.case])
-        _table(shown, read, key="_".join(["worklist", *_asked_for()]))
+        _unsaved(folder)
+        _table(shown, read, folder=folder, key="_".join(["worklist", *_asked_for()]))
         if reviews.unreadable:
             st.caption(f"{reviews.unreadable} lines of the reviews could not be read.")
 
@@ -107,22 +115,49 @@ def _filter(
     return shown
 
 
+def _unsaved(folder: Path) -> None:
+    """What was entered on the review page and not saved, with a button that saves it."""
+    cases = state.drafts().cases()
+    if not cases:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button("Save all verdicts", key="save_all", on_click=state.save_drafts, args=(folder,))
+        st.text(f"Verdicts not saved yet: {', '.join(cases)}")
+    if state.save_error():
+        st.error("This was not kept.")
+        st.text(state.save_error())
+
+
 def _asked_for() -> list[str]:
     """What the table is filtered by; another choice is another table, with no row clicked."""
     search = str(st.session_state.get("search") or "")
     return [part for part in (search, *(st.session_state.get("filters") or ())) if part]
 
 
-def _frame(rows: Sequence[WorklistRow], read: Mapping[str, Status]) -> pd.DataFrame:
+def _pictures(rows: Sequence[WorklistRow], *, folder: Path) -> list[str | None]:
+    """Addresses of the small pictures; the browser fetches those of the rows that are in sight."""
+    token, base = state.folder_token(folder), state.base_path()
+    return [
+        picture_url(token, row.case, base_path=base) if row.status == "assessed" else None
+        for row in rows
+    ]
+
+
+def _frame(
+    rows: Sequence[WorklistRow], read: Mapping[str, Status], *, folder: Path
+) -> pd.DataFrame:
     """The table as it is shown."""
     unread = Status()
+    unsaved = set(state.drafts().cases())
     found = [read.get(row.case, unread) for row in rows]
     numbers = {title: [row.numbers[name] for row in rows] for name, (title, _) in COLUMNS.items()}
     return pd.DataFrame(
         {
+            PICTURE: _pictures(rows, folder=folder),
             "Case": [row.case or row.file for row in rows],
             "Review": [
-                status.word if row.case else "" for row, status in zip(rows, found, strict=True)
+                (status.word + (UNSAVED if row.case in unsaved else "")) if row.case else ""
+                for row, status in zip(rows, found, strict=True)
             ],
             "Status": [row.status for row in rows],
             "Side": [direction(row.side) if row.side else "" for row in rows],
@@ -134,26 +169,33 @@ def _frame(rows: Sequence[WorklistRow], read: Mapping[str, Status]) -> pd.DataFr
     )
 
 
-def _table(rows: Sequence[WorklistRow], read: Mapping[str, Status], *, key: str) -> None:
+def _table(
+    rows: Sequence[WorklistRow], read: Mapping[str, Status], *, folder: Path, key: str
+) -> None:
     if not rows:
         st.info("No scan fits. Clear the search or a filter.")
         return
     chosen = st.dataframe(
-        _frame(rows, read),
+        _frame(rows, read, folder=folder),
         key=key,
         hide_index=True,
         on_select="rerun",
         selection_mode=["single-row", "single-cell"],
         height=min(HEIGHT_PX, HEADER_PX + ROW_PX * len(rows)),
+        row_height=ROW_PX,
         placeholder="\u2013",
         column_config={
+            PICTURE: st.column_config.ImageColumn(PICTURE, width=PICTURE_PX, pinned=True),
+            "Case": st.column_config.TextColumn("Case", pinned=True),
+        }
+        | {
             title: st.column_config.NumberColumn(title, format=pattern)
             for title, pattern in COLUMNS.values()
         },
     )
     row = rows[_selected(chosen["selection"])]
     open_label = f"Open {row.case}" if row.case else "This scan was refused"
-    if st.button(open_label, key="open", type="primary", disabled=not row.case):
+    if st.button(open_label, key="open", type="primary", disabled=not row.case, shortcut=OPEN_KEY):
         state.choose_case(row.case)
         st.switch_page("app_pages/review.py")
     st.caption(CAPTION)

@@ -38,12 +38,12 @@ WEB_VERSION = hashlib.sha256(b"".join(body for body, _ in WEB_FILES.values())).h
 
 def volume_url(token: str, *, base_path: str) -> str:
     """Address of a volume, absolute on this server."""
-    return f"{_base(base_path)}/{PREFIX}/volumes/{token}"
+    return f"{route_base(base_path)}/{PREFIX}/volumes/{token}"
 
 
 def web_url(*, base_path: str) -> str:
     """Folder of the browser modules; it changes whenever one of them changes."""
-    return f"{_base(base_path)}/{PREFIX}/web/{WEB_VERSION}"
+    return f"{route_base(base_path)}/{PREFIX}/web/{WEB_VERSION}"
 
 
 def viewer_routes(store: VolumeStore, *, base_path: str = "") -> list[Route]:
@@ -69,7 +69,7 @@ def viewer_routes(store: VolumeStore, *, base_path: str = "") -> list[Route]:
             },
         )
 
-    base = _base(base_path)
+    base = route_base(base_path)
     return [
         Route(f"{base}/{PREFIX}/volumes/{{token}}", volume, methods=["GET"]),
         Route(f"{base}/{PREFIX}/web/{{version}}/{{name}}", web, methods=["GET"]),
@@ -118,7 +118,8 @@ class PrivateHeaders:
         await self._app(scope, receive, send_with_headers)
 
 
-def _base(base_path: str) -> str:
+def route_base(base_path: str) -> str:
+    """What every route starts with: the server's base path, or nothing."""
     stripped = base_path.strip("/")
     return f"/{stripped}" if stripped else ""
 

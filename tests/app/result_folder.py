@@ -7,6 +7,7 @@ from typing import Any
 
 import nibabel
 import numpy as np
+from PIL import Image
 
 MARKER_MM = (42.0, 10.0, 20.0)  # the patient's right
 WITHIN_MM = (30.0, -40.0, 0.0)  # a deviation that the model may have made itself
@@ -116,6 +117,10 @@ def write_case(
         path = folder / f"{name}_desc-{kind}.nii.gz"
         files[kind] = entry(out, path, write_image(path, values, affine))
     folder.mkdir(parents=True, exist_ok=True)
+    if assessable:
+        picture = folder / f"{name}_desc-leading_thumbnail.jpg"
+        Image.new("RGB", (112, 140), (90, 60, 20)).save(picture)
+        files["thumbnail"] = entry(out, picture, digest(picture))
     table = folder / f"{name}_desc-anatomy_dseg.tsv"
     table.write_text("index\tname\n1\tLeft-Cerebrum\n2\tRight-Cerebrum\n")
     files["anatomy_table"] = entry(out, table, digest(table))

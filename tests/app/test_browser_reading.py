@@ -57,7 +57,7 @@ def test_a_verdict_is_kept_beside_the_results_and_shown_and_exported(
     viewer.tab.get_by_label("Comment, finding 1").press_sequentially("=1+1 <i>just</i>")
     viewer.tab.get_by_role("radio", name="Accept").first.click()
     viewer.tab.get_by_role("button", name="Save verdicts").click()
-    viewer.tab.get_by_text("Kept: 2 new").wait_for()
+    viewer.tab.get_by_text("Saved: 2 new").wait_for()
     (path,) = viewer.folder.glob("reviews/*.jsonl")
     kept = [json.loads(line) for line in path.read_text().splitlines()]
     assert [(line["finding"], line["verdict"]) for line in kept] == [

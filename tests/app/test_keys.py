@@ -40,6 +40,11 @@ def shortcuts_of_pages() -> list[str]:
     return [str(key) for key in found]
 
 
+def keys_of(path: Path) -> list[str]:
+    """Keys that a listener on the whole page waits for."""
+    return re.findall(r'event\.key !== "(.)"', path.read_text(encoding="utf-8"))
+
+
 def _values(node: ast.Assign) -> dict[str, object]:
     (target,) = node.targets
     try:
@@ -59,15 +64,14 @@ def test_every_key_bound_on_a_plane_is_listed_and_every_listed_one_is_bound() ->
 
 
 def test_every_shortcut_of_a_page_is_listed_and_every_listed_one_is_bound() -> None:
-    assert sorted(shortcuts_of_pages()) == sorted(listed("page"))
+    bound = [*shortcuts_of_pages(), *keys_of(WEB / "leaving.js")]
+    assert sorted(bound) == sorted(listed("page", "list"))
 
 
 def test_keys_are_bound_where_the_table_is_held_against_them() -> None:
     listening = [path.name for path in WEB.glob("*.js") if '"keydown"' in path.read_text()]
-    assert listening == ["input.js"]
-    assert listed("everywhere") == re.findall(
-        r'event\.key !== "(.)"', (APP / "main.py").read_text()
-    )
+    assert sorted(listening) == ["input.js", "leaving.js"]
+    assert listed("everywhere") == keys_of(APP / "main.py")
 
 
 def test_a_key_means_one_thing() -> None:

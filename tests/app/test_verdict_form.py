@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from app.results import read_case, seal_of
 from medsym.screening.reviews import REVIEWS, Verdict, add_verdict, read_reviews
 from tests.app.result_folder import build_folder
-from tests.app.test_pages import MAIN, open_page, texts
+from tests.app.test_pages import MAIN, open_page, texts, viewers
 
 pytestmark = pytest.mark.filterwarnings("default")
 CASE = "sub-01_T1w"
@@ -31,7 +31,7 @@ def test_where_nothing_can_be_written_the_page_says_so_and_shows_the_case(folder
     pages = review_page()
     assert not pages.exception
     assert "Verdicts cannot be kept here" in texts(pages)
-    assert len(pages.get("bidi_component")) == 1
+    assert len(viewers(pages)) == 1
     assert not [box for box in pages.text_input if box.label == "Reader"]
 
 
@@ -46,5 +46,5 @@ def test_the_words_of_others_are_closed_and_never_entered_for_this_reader(folder
     pages.checkbox("others").check().run()
     assert "Ben, finding 1: rejected. artefact" in texts(pages)
     pages.button("save_verdicts").click().run()
-    assert "Nothing new to keep" in texts(pages)
+    assert "Nothing new to save" in texts(pages)
     assert {verdict.reader for verdict in read_reviews(folder).verdicts} == {"Ben"}

@@ -17,7 +17,7 @@ const KEYS = await readTable();
 // Rows [keys, what], those that do the same in one row.
 export function keyRows() {
   const rows = new Map();
-  for (const { key, what } of KEYS) rows.set(what, [...(rows.get(what) || []), PLAIN[key] || key]);
+  for (const { key, where, what } of KEYS) if (where !== "list") rows.set(what, [...(rows.get(what) || []), PLAIN[key] || key]);
   if (!rows.size) return [["\u2013", "The list of keys could not be loaded; reload the page."]];
   return [...rows].map(([what, keys]) => [keys.join(", "), what]);
 }

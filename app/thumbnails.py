@@ -1,0 +1,35 @@
+"""The small picture of a case that screening wrote: read when the list shows it, never before."""
+
+import functools
+from pathlib import Path
+
+from app.results import Case, case_file, map_path, read_json_object
+from medsym.errors import OutputError
+
+THUMBNAIL = "thumbnail"  # kind of the file in a case's record
+CACHED = 200  # pictures of about 4 kB
+
+
+def thumbnail(root: Path, name: str) -> bytes | None:
+    """JPEG bytes of the slice through a case's leading place, sides burned in.
+
+    Args:
+        root: result folder.
+        name: case name.
+
+    Returns:
+        The bytes that were written with the case; None without a picture (a case that is not
+        assessable has none), or if the file is not the one that its record names.
+    """
+    path = case_file(root, name)
+    return None if path is None else _read(root, name, path, path.stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=CACHED)
+def _read(root: Path, name: str, path: Path, mtime_ns: int) -> bytes | None:  # noqa: ARG001
+    try:
+        case = Case(name=name, record=read_json_object(path), root=root)
+        found = map_path(case, THUMBNAIL) if case.assessable else None
+        return None if found is None else found.read_bytes()
+    except (OutputError, OSError):
+        return None
