@@ -79,6 +79,7 @@ _SEARCH_COLUMNS: tuple[Column, ...] = (
 
 _DIFFERENCE_COLUMNS: tuple[Column, ...] = (
     ("difference", lambda row: row["title"]),
+    ("seeds", lambda row: str(row["seeds"])),
     ("pooled", _points("auprc")),
     ("SD over seeds", lambda row: _number(100 * row["auprc_sd"], ".1f")),
     ("per subject", _points("subject_auprc")),
