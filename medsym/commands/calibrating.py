@@ -29,8 +29,8 @@ def calibrate(arguments: argparse.Namespace) -> int:
     entries = _entries(arguments)
     check_people(people_of(entries), settings, folds=arguments.cross_validate)
     say_columns(entries)
-    model = load_model(arguments.model)
     options = screen_options(arguments)
+    model = load_model(arguments.model, device=options.device)
     with stoppable():
         measured = measure_healthy(entries, model=model, options=options, progress=ProgressLine())
     for case, sentence in measured.left_out:

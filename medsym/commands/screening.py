@@ -67,6 +67,7 @@ def screen_options(arguments: argparse.Namespace) -> "ScreenOptions":
             false_alarm_rate=FALSE_ALARM_RATE if rate is None else rate,
         ),
         calibration=None if folder is None else load_calibration(folder),
+        device=arguments.device,
     )
 
 
@@ -158,7 +159,7 @@ def run(
         outcome = screen_scans(
             entries,
             out,
-            model=load_model(model),
+            model=load_model(model, device=options.device),
             options=options,
             progress=progress,
             fleet=fleet,

@@ -113,8 +113,15 @@ def load_model(
 
     Raises:
         ModelError: MS-310 missing, MS-311 manifest, MS-312 hash, MS-313 tensors, MS-314 not
-            finite, MS-315 self-test.
+            finite, MS-315 self-test, MS-316 no such device.
     """
+    if torch.device(device).type == "cuda" and not torch.cuda.is_available():
+        raise ModelError(
+            code="MS-316",
+            subject=str(device),
+            cause="torch finds no GPU on this machine",
+            fix="leave --device out to work on the CPU, or install a CUDA build of torch",
+        )
     place = SHIPPED if folder is None else Path(folder)
     manifest = _read_manifest(place)
     network = AsymmetryNet(_settings(place, manifest))

@@ -50,6 +50,7 @@ class ScreenOptions:
             "outdated" replaces those, "all" recomputes finished cases too.
         analysis: options of the analysis itself.
         calibration: on healthy scans; None is the reference of the model.
+        device: where the network runs, cpu or cuda; the last digits of results depend on it.
     """
 
     assume_orientation: str | None = None
@@ -59,6 +60,7 @@ class ScreenOptions:
     replace: Literal["never", "outdated", "all"] = "never"
     analysis: Options = field(default_factory=Options)
     calibration: Calibration | None = None
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         """Refuse options that the calibration was not made with (MS-518)."""
@@ -95,6 +97,7 @@ class ScreenOptions:
             "allow_shear": self.allow_shear,
             **asdict(self.analysis),
             **(judged if self.calibration else {}),
+            **({} if self.device == "cpu" else {"device": self.device}),
         }
 
 

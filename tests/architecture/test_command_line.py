@@ -23,12 +23,12 @@ FROZEN = {
         *("--address", "--slurm", "--scans-per-job"),
         "--calibration",
         "--false-alarm-rate",
-        "--participants",
+        *("--participants", "--device"),
     },
     "calibrate": {
         *("scans", "--out", "--name", "--group-by", "--adjust", "--minus-mean", "--model"),
         *("--cross-validate", "--participants", "--json", "--assume-orientation", "--volume"),
-        *("--max-gib", "--allow-shear", "--single-pass"),
+        *("--max-gib", "--allow-shear", "--single-pass", "--device"),
     },
     "bids": {
         *("bids_dir", "output_dir", "analysis_level", "--participant-label", "--session-label"),
@@ -36,7 +36,7 @@ FROZEN = {
         *("--recompute", "--single-pass", "--model", "--executor", "--workers", "--shard"),
         "--version",
         *("--address", "--slurm", "--scans-per-job"),
-        *("--calibration", "--false-alarm-rate", "--participants"),
+        *("--calibration", "--false-alarm-rate", "--participants", "--device"),
     },
     "view": {"folder", "--port"},
     "score fit": {

@@ -55,7 +55,7 @@ def screen_job(text: str) -> str:
 @lru_cache(maxsize=1)
 def _runner(text: str) -> tuple[ScanRunner, int]:
     plan = read_plan(text)
-    model = load_model(plan.model)
+    model = load_model(plan.model, device=plan.options.device)
     if model.manifest.get("sha256") != plan.sha256:
         raise other_files(plan.model)
     runner = ScanRunner(

@@ -30,7 +30,9 @@ def test_a_task_says_all_that_an_entry_says(tmp_path: Path) -> None:
         brain_mask=tmp_path / "brain.nii",
         covariates={"age": 0.1 + 0.2, "sex": "f"},
     )
-    options = ScreenOptions(volume_index=2, analysis=Options(false_alarm_rate=0.1 / 3))
+    options = ScreenOptions(
+        volume_index=2, analysis=Options(false_alarm_rate=0.1 / 3), device="cuda"
+    )
     plan = RunPlan(out=tmp_path, model=tmp_path / "m", sha256="f" * 64, options=options, total=9)
     text = task_text(plan.as_text(), [(3, entry)])
     assert text.isascii()
