@@ -34,6 +34,7 @@ class FakeOutput:
 class FakeSettings:
     spacing_mm: float = 3.0
     pathology_prior: float = 0.01
+    softness: str = "head"
 
 
 class FakeNetwork(nn.Module):

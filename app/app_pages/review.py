@@ -1,5 +1,6 @@
 """Review of one case: summary line, then the three planes."""
 
+import hashlib
 import html
 import math
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from app.results import Case, read_case
 from app.viewer import review_viewer
 from app.viewer.payload import case_payload, case_volumes
 from app.viewer.routes import volume_url, web_url
+from app.why import why_body
 from medsym.errors import MedsymError
 
 FACTS = (
@@ -110,7 +112,14 @@ def _view(case: Case) -> None:
     payload = case_payload(
         case, volumes=volumes, web=web_url(base_path=base), finding=state.linked_finding()
     )
-    review_viewer(payload, key=f"viewer_{case.name}")
+    review_viewer(payload | {"why": _why_url(case)}, key=f"viewer_{case.name}")
+
+
+def _why_url(case: Case) -> str:
+    """Address of the words of the panel Why; they travel when it is opened."""
+    body = why_body(case)
+    token = state.STORE.put(body, digest=hashlib.sha256(body).hexdigest(), session=state.session())
+    return volume_url(token, base_path=state.base_path())
 
 
 def _structures(case: Case) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import streamlit as st
 
-_STYLE = (Path(__file__).parent / "web" / "viewer.css").read_text(encoding="utf-8")
+_WEB = Path(__file__).parent / "web"
+_STYLE = "".join((_WEB / name).read_text(encoding="utf-8") for name in ("viewer.css", "why.css"))
 
 # The engine is imported by address, so that it stays a set of ordinary modules; this glue only
 # hands over. A failed import is said in the page, because a blank pane looks like a normal scan.

@@ -164,7 +164,10 @@ def case_payload(
         finding: rank of the finding at which the crosshair starts; None for the first.
     """
     record = case.record
-    findings = list(record.get("findings", [])) if case.assessable else []
+    findings: list[Mapping[str, Any]] = [
+        {key: value for key, value in found.items() if key != "basis"}  # of the panel Why alone
+        for found in (record.get("findings", []) if case.assessable else [])
+    ]
     largest = record.get("summary", {}).get("deviation_max_mm") if case.assessable else None
     return {
         "web": web,

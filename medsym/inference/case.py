@@ -12,6 +12,7 @@ from medsym.calibration.reference import (
     load_reference,
 )
 from medsym.errors import ConfigError
+from medsym.inference.basis import with_bases
 from medsym.inference.brain import BrainMask
 from medsym.inference.clock import StageClock, one_thread
 from medsym.inference.comparing import Covariates, comparison_with, use_of
@@ -183,7 +184,8 @@ def analyse_scan(
         masks=stated.used(request),
     )
     use = use_of(healthy, result.calibration, maps=maps, prepared=prepared, gate=result.gate)
-    result = replace(result, calibration=use, notes=(*result.notes, *use.remarks))
+    found = with_bases(result, parts=parts, reference=against.reference, model=model)
+    result = replace(result, calibration=use, notes=(*result.notes, *use.remarks), findings=found)
     clock.enter("")
     result.seconds.update(clock.seconds)
     return result

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,39 @@ _CORNERS = generate_binary_structure(3, 3)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class FindingBasis:
+    """What a finding rests on, at its peak.
+
+    Attributes:
+        regional_asymmetry: asymmetry averaged over the neighbourhood, nats; the deviation is its
+            distance from the healthy mean, over the healthy SD.
+        healthy_mean: of the regional asymmetry of healthy cases here, nats; 0 where the comparison
+            is with zero.
+        healthy_sd: of the same, nats.
+        measured_defect: what the model made by itself here, the larger of the place and its mirror
+            place, nats; None if the mirrored pass did not run.
+        tolerance: learned, log-odds, where the bound is largest of the place and its mirror place.
+        head_nats: of the bound, what the tolerance of the head could make.
+        head_share: the same over the bound, [0, 1].
+        rest_nats: of the bound, what the layers before the head and rounding could make.
+        rest_share: the same over the bound; with ``head_share`` it makes 1.
+        trunk: "strict" if every layer before the head is exactly symmetric, so that the rest is
+            rounding; "soft" if layers before the head are softened.
+    """
+
+    regional_asymmetry: float
+    healthy_mean: float
+    healthy_sd: float
+    measured_defect: float | None
+    tolerance: float
+    head_nats: float
+    head_share: float
+    rest_nats: float
+    rest_share: float
+    trunk: Literal["strict", "soft"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
     """One place whose evidence exceeds that of its mirror place; listed once per pair.
 
@@ -38,6 +72,7 @@ class Finding:
         bound: at the peak, nats; the asymmetry is larger everywhere in the finding.
         p_value: of the peak: probability that a healthy scan deviates as far anywhere; None where
             the calibration cannot say.
+        basis: healthy range and shares of the bound at the peak; None before they are computed.
     """
 
     rank: int
@@ -50,6 +85,7 @@ class Finding:
     asymmetry: float
     bound: float
     p_value: float | None
+    basis: FindingBasis | None = None
 
     def as_dict(self) -> dict[str, object]:
         """Plain values for case.json."""

@@ -15,6 +15,19 @@ MIRROR = np.diag([-1.0, 1.0, 1.0, 1.0])
 LAS = np.array([[-4.0, 0, 0, 94], [0, 4, 0, -110], [0, 0, 4, -94], [0, 0, 0, 1]])
 SHAPE = (48, 56, 48)
 OBLIQUE_SHAPE = (64, 75, 32)
+# What the first finding rests on; the second is as earlier versions wrote it.
+BASIS = {
+    "regional_asymmetry": 2.0,
+    "healthy_mean": 0.0,
+    "healthy_sd": 0.25,
+    "measured_defect": 0.001,
+    "tolerance": 0.11,
+    "head_nats": 0.15,
+    "head_share": 0.75,
+    "rest_nats": 0.05,
+    "rest_share": 0.25,
+    "trunk": "strict",
+}
 HEADER = (
     "case\tfile\tassessable\tnum_findings\tdeviation_max\tdeviation_side\tpathology_ml\tshare_beyond_bound\t"
     "bound_max\tmeasured_defect_max\tsymmetric_score\tmidplane_score\treasons\t"
@@ -140,7 +153,8 @@ def case_record(
     findings = [
         {"rank": 1, "side": "right", "structure": "Right-Cerebrum", "volume_ml": 1.4}
         | {"peak_mm": list(MARKER_MM), "mirror_mm": list(mirrored(MARKER_MM))}
-        | {"deviation": 8.0, "asymmetry": 2.0, "bound": 0.2, "p_value": 0.0123},
+        | {"deviation": 8.0, "asymmetry": 2.0, "bound": 0.2, "p_value": 0.0123}
+        | {"basis": BASIS},
         {"rank": 2, "side": "right", "structure": "Right-Cerebrum", "volume_ml": 0.9}
         | {"peak_mm": list(WITHIN_MM), "mirror_mm": list(mirrored(WITHIN_MM))}
         | {"deviation": 5.0, "asymmetry": 1.25, "bound": 3.0, "p_value": None},
@@ -165,6 +179,7 @@ def case_record(
             "p_value": 0.0123,
             "brain_ml": 1300.0,
             "tolerance_mean": 0.05,
+            "rounding_max": 0.000018,
         },
         "threshold": {"peak_sd": 4.0, "false_alarm_rate": 0.05},
         "calibration": {"name": "site-a", "kind": "healthy scans", "n": 80, "group": None},

@@ -66,6 +66,7 @@ function press(event, pane, viewer) {
     m: () => viewer.jumpToMirror(),
     n: () => viewer.nextFinding(1),
     p: () => viewer.nextFinding(-1),
+    w: () => viewer.why?.toggle(),
     x: () => viewer.toggle("crosshair"),
     Enter: () => viewer.changeRulers((rulers) => rulers.mark(pane, viewer)),
     Delete: () => viewer.changeRulers((rulers) => rulers.removeLast(pane, viewer)),

@@ -13,6 +13,7 @@ import { factsAt } from "./readout.js";
 import { Rulers } from "./ruler.js";
 import { Toolbar } from "./toolbar.js";
 import { autoWindow, loadVolume } from "./volume.js";
+import { Why } from "./why.js";
 
 const DISPLAY = { radiological: true, noseLeft: true, crosshair: true, overlay: true, mirror: true };
 const OPACITY = 0.75;
@@ -33,7 +34,7 @@ export function mount({ data, parentElement }, Kind) {
 
 export class Viewer {
   constructor(root, data) {
-    Object.assign(this, { root, caseName: data.case, assessable: data.assessable, findings: data.findings, structures: data.structures, mirrorWorld: data.mirror_world, model: data.model, software: data.software, comparedWith: data.compared_with, calibration: data.calibration || {}, researchUseOnly: data.research_use_only, peak: data.threshold || {}, largest: data.largest_mm, largestBound: data.largest_bound, reasons: data.reasons || [] });
+    Object.assign(this, { root, caseName: data.case, assessable: data.assessable, findings: data.findings, structures: data.structures, mirrorWorld: data.mirror_world, model: data.model, software: data.software, comparedWith: data.compared_with, calibration: data.calibration || {}, researchUseOnly: data.research_use_only, peak: data.threshold || {}, largest: data.largest_mm, largestBound: data.largest_bound, reasons: data.reasons || [], whyUrl: data.why });
     this.display = { ...DISPLAY, mirror: Boolean(data.mirror_world) };
     this.settings = { layer: null, threshold: 0, maximum: 1, opacity: OPACITY, showWithin: true, showLess: false, window: [0, 1] };
     Object.assign(this, { zoom: 1, tool: "point", panning: false, rulers: new Rulers() });
@@ -70,9 +71,10 @@ export class Viewer {
 
   build() {
     this.panes = this.makePanes();
+    this.why = this.whyUrl && this.mirrorWorld ? new Why(this, this.whyUrl) : null;
     this.panel = new Panel(this);
     this.toolbar = new Toolbar(this);
-    this.stage = element("div", { class: "stage" }, this.panes.map((pane) => pane.canvas));
+    this.stage = element("div", { class: "stage" }, [...this.panes.map((pane) => pane.canvas), ...(this.why ? [this.why.node] : [])]);
     this.panes.forEach((pane) => listen(pane, this));
     this.root.replaceChildren(element("div", { class: "main" }, [this.toolbar.node, this.stage]), this.panel.node);
     this.observer = new ResizeObserver(() => this.draw());
@@ -118,6 +120,7 @@ export class Viewer {
     if (!fits.length) return;
     const scene = { ...this, scan, pixelsPerMm: Math.min(...fits) * this.zoom };
     for (const pane of this.panes) if (pane.canvas.clientWidth > 0) pane.draw(this.sceneOf(pane, scene));
+    this.why?.draw(scene);
     this.panel.showFacts(factsAt(this.crosshair, { ...this, finding: this.findings[this.place] }));
     this.panel.showSettings();
     this.toolbar.show();
@@ -156,6 +159,7 @@ export class Viewer {
   markFinding() {
     this.place = this.findings.findIndex(({ peak_mm: peak }) => peak.every((value, axis) => Math.abs(value - this.crosshair[axis]) < 0.05));
     this.panel.showFinding(this.place);
+    this.why?.follow(this.place);
   }
 
   goToFinding(place) {
