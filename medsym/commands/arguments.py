@@ -46,8 +46,7 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
         "--device",
         choices=("cpu", "cuda"),
         default="cpu",
-        help="where the network runs (default cpu: a tenth of a scan's time at 3 mm); the last "
-        "digits of results depend on it",
+        help="where the network runs (default cpu); the last digits of results depend on it",
     )
     add_model(parser)
 
