@@ -11,7 +11,8 @@ PLACES = {
     "mouse": "Mouse, on a plane",
     "touch": "Touch, on a plane",
     "planes": "Keys, while a plane has the focus (click it, or reach it with Tab)",
-    "page": "Keys, anywhere on the review page",
+    "compare": "Keys of the page Compare, while a plane has the focus",
+    "page": "Keys, anywhere on the review page (next and previous case on Compare, too)",
     "list": "Keys, on the work list",
     "everywhere": "Keys, on every page",
 }

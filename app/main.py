@@ -60,6 +60,7 @@ st.set_page_config(page_title="medsym", page_icon="\N{BRAIN}", layout="wide")
 PAGES = [
     st.Page("app_pages/worklist.py", title="Work list", default=True),
     st.Page("app_pages/review.py", title="Review", url_path="review"),
+    st.Page("app_pages/compare.py", title="Compare", url_path="compare"),
     st.Page("app_pages/help.py", title="Help", url_path="help"),
     st.Page("app_pages/about.py", title="About", url_path="about"),
 ]

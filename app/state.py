@@ -19,6 +19,7 @@ from medsym.screening.reviews import NONE, Verdict
 
 CASE_KEY = "case"
 FINDING_KEY = "finding"
+PRIOR_KEY = "prior"
 READER_KEY = "reader"
 LISTED_KEY = "listed"
 DRAFTS_KEY = "drafts"
@@ -91,6 +92,7 @@ def choose_case(name: str) -> None:
     st.session_state[CASE_KEY] = name
     if st.query_params.get(CASE_KEY) != name:
         st.query_params.pop(FINDING_KEY, None)
+        st.query_params.pop(PRIOR_KEY, None)
         st.query_params[CASE_KEY] = name
 
 
@@ -98,6 +100,25 @@ def linked_finding() -> int | None:
     """Rank of the finding that the address names, if any."""
     text = st.query_params.get(FINDING_KEY, "")
     return int(text) if text.isdigit() else None
+
+
+def chosen_prior() -> str | None:
+    """The case to show beside the one on review, as the address names it."""
+    return st.query_params.get(PRIOR_KEY) or None
+
+
+def choose_prior(name: str | None) -> None:
+    """Show a case beside the one on review, None for none; later cases follow this choice."""
+    st.session_state[PRIOR_KEY] = name is not None
+    if name is None:
+        st.query_params.pop(PRIOR_KEY, None)
+    elif st.query_params.get(PRIOR_KEY) != name:
+        st.query_params[PRIOR_KEY] = name
+
+
+def wants_prior() -> bool:
+    """Whether the last case was shown beside another one, in this session."""
+    return bool(st.session_state.get(PRIOR_KEY, False))
 
 
 def reader() -> str:

@@ -12,6 +12,7 @@ import streamlit as st
 from app import state
 from app.app_pages.case_chooser import choose
 from app.app_pages.verdict_form import verdict_form
+from app.app_pages.volume_addresses import volume_addresses
 from app.cohort import read_worklist
 from app.results import Case, read_case
 from app.viewer import review_viewer
@@ -98,19 +99,12 @@ def _view(case: Case) -> None:
         st.warning("The scan itself is not on this machine any more, so there is no picture.")
         return
     with st.spinner("Preparing the planes"):
-        encoded = case_volumes(case)
-    base = state.base_path()
-    volumes = {
-        kind: volume.describe(
-            volume_url(
-                state.STORE.put(volume.body, digest=volume.digest, session=state.session()),
-                base_path=base,
-            )
-        )
-        for kind, volume in encoded.items()
-    }
+        volumes = volume_addresses(case_volumes(case))
     payload = case_payload(
-        case, volumes=volumes, web=web_url(base_path=base), finding=state.linked_finding()
+        case,
+        volumes=volumes,
+        web=web_url(base_path=state.base_path()),
+        finding=state.linked_finding(),
     )
     review_viewer(payload | {"why": _why_url(case)}, key=f"viewer_{case.name}")
 

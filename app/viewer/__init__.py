@@ -8,13 +8,14 @@ import streamlit as st
 
 _WEB = Path(__file__).parent / "web"
 _STYLE = "".join((_WEB / name).read_text(encoding="utf-8") for name in ("viewer.css", "why.css"))
+_COMPARE_STYLE = (_WEB / "compare.css").read_text(encoding="utf-8")
 
 # The engine is imported by address, so that it stays a set of ordinary modules; this glue only
 # hands over. A failed import is said in the page, because a blank pane looks like a normal scan.
 _GLUE = """
 export default function (component) {
   const { data, parentElement } = component;
-  import(new URL(data.web + "/viewer.js", window.location.origin).href)
+  import(new URL(data.web + "/MODULE", window.location.origin).href)
     .then((viewer) => viewer.render(component))
     .catch((error) => {
       parentElement.querySelector(".medsym").textContent = "The viewer did not start: " + error;
@@ -27,7 +28,14 @@ _COMPONENT = st.components.v2.component(
     "medsym.review",
     html='<div class="medsym" role="region" aria-label="Scan review"></div>',
     css=_STYLE,
-    js=_GLUE,
+    js=_GLUE.replace("MODULE", "viewer.js"),
+)
+
+_COMPARISON = st.components.v2.component(
+    "medsym.compare",
+    html='<div class="medsym compare" role="region" aria-label="Scans side by side"></div>',
+    css=_STYLE + _COMPARE_STYLE,
+    js=_GLUE.replace("MODULE", "compare.js"),
 )
 
 
@@ -39,3 +47,14 @@ def review_viewer(payload: Mapping[str, Any], *, key: str) -> None:
         key: identity of the viewer; the same key keeps crosshair and sliders over reruns.
     """
     _COMPONENT(data=dict(payload), key=key)
+
+
+def compare_viewer(payload: Mapping[str, Any], *, key: str) -> None:
+    """Mount two pictures side by side.
+
+    Args:
+        payload: what `case_payload` returns, with "visit" and "beside": the other case, or None to
+            compare with the mirror.
+        key: identity of the viewer.
+    """
+    _COMPARISON(data=dict(payload), key=key)

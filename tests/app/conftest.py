@@ -9,13 +9,16 @@ from tests.app.result_folder import build_folder
 
 
 @pytest.fixture(scope="module")
-def viewer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ViewerPage]:
+def viewer(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ViewerPage]:
+    """A browser on the folder that the module's `build` writes, or on the usual one."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     chromium = find_chromium()
     if chromium is None:
         pytest.skip("no Chromium on this machine")
     root = tmp_path_factory.mktemp("browser")
-    folder = build_folder(root)
+    folder = getattr(request.module, "build", build_folder)(root)
     process, address = start_server(folder, log=root / "server.log")
     try:
         with playwright.sync_playwright() as driver:

@@ -118,12 +118,20 @@ def build_folder(root: Path) -> Path:
 
 
 def write_case(
-    out: Path, scan: Path, *, shape: tuple[int, ...], affine: np.ndarray, assessable: bool
+    out: Path,
+    scan: Path,
+    *,
+    shape: tuple[int, ...],
+    affine: np.ndarray,
+    assessable: bool,
+    motion: np.ndarray | None = None,
 ) -> None:
-    """Write the scan, the maps and case.json of one case."""
+    """Write the scan, the maps and case.json of one case; `motion`: where the head has moved to."""
     name = scan.name.removesuffix(".nii.gz")
-    folder = out / name.split("_")[0] / "anat"
-    points = world_points(shape, affine)
+    visit = [part for part in name.split("_") if part.startswith(("sub-", "ses-"))]
+    folder = out.joinpath(*visit, "anat")
+    moved = np.eye(4) if motion is None else motion
+    points = world_points(shape, np.linalg.inv(moved) @ affine)
     scan_hash = write_image(scan, head(points), affine)
     files = {}
     for kind, values in case_maps(points).items() if assessable else ():
@@ -138,7 +146,22 @@ def write_case(
     table.write_text("index\tname\n1\tLeft-Cerebrum\n2\tRight-Cerebrum\n")
     files["anatomy_table"] = entry(out, table, digest(table))
     record = case_record(name, scan_hash=scan_hash, assessable=assessable, files=files)
+    if motion is not None:
+        move_record(record, motion)
     (folder / f"{name}_case.json").write_text(json.dumps(record, sort_keys=True))
+
+
+def move_record(record: dict[str, Any], motion: np.ndarray) -> None:
+    """Carry the places of a record to where the head has moved to."""
+    normal = motion[:3, 0]
+    record["mirror_world"] = (motion @ MIRROR @ np.linalg.inv(motion)).tolist()
+    record["midplane"] |= {
+        "normal": normal.tolist(),
+        "offset_mm": float(normal @ motion[:3, 3]),
+    }
+    for found in record["findings"]:
+        for key in ("peak_mm", "mirror_mm"):
+            found[key] = (motion @ [*found[key], 1.0])[:3].tolist()
 
 
 def entry(out: Path, path: Path, sha256: str) -> dict[str, str]:

@@ -8,17 +8,17 @@ from app.keys import PLACES, key_rows, read_keys
 
 APP = Path(__file__).parents[2] / "app"
 WEB = APP / "viewer" / "web"
-BOUND = re.compile(r'^ {4}(?:"([^"]+)"|(\w+)): \(', re.MULTILINE)
+BOUND = re.compile(r'^ {4,6}(?:"([^"]+)"|(\w+)): \(', re.MULTILINE)
 
 
 def listed(*places: str) -> list[str]:
     return [entry["key"] for entry in read_keys() if entry["where"] in places]
 
 
-def bound_on_planes() -> list[str]:
-    """Keys of the table in input.js: `name: () => ...` or `"name": () => ...`."""
-    text = (WEB / "input.js").read_text(encoding="utf-8")
-    (table,) = re.findall(r"const keys = \{\n(.*?)\n  \};", text, re.DOTALL)
+def bound_on_planes(module: str = "input.js") -> list[str]:
+    """Keys of the table in a module: `name: () => ...` or `"name": () => ...`."""
+    text = (WEB / module).read_text(encoding="utf-8")
+    (table,) = re.findall(r"const keys = \{\n(.*?)\n {2,4}\};", text, re.DOTALL)
     found = [quoted or plain for quoted, plain in BOUND.findall(table)]
     assert len(found) == len(table.splitlines()), "one key a line"
     return found
@@ -61,6 +61,7 @@ def test_every_key_bound_on_a_plane_is_listed_and_every_listed_one_is_bound() ->
     bound = bound_on_planes()
     assert sorted(bound) == sorted(listed("planes"))
     assert len(bound) > 10
+    assert sorted(bound_on_planes("compare.js")) == sorted(listed("compare"))
 
 
 def test_every_shortcut_of_a_page_is_listed_and_every_listed_one_is_bound() -> None:

@@ -11,6 +11,7 @@ export function captionLines(viewer, shownText) {
   return [
     `${viewer.caseName}   crosshair ${formatMm(viewer.crosshair)} mm   ${conventionText(display)}; ${display.noseLeft ? "sagittal nose on left" : "sagittal nose on right"}   window ${number(low, 1)} to ${number(high, 1)}   zoom ${number(zoom, 1)}`,
     heatText(viewer, shownText),
+    ...(viewer.captionLines?.() || []),
     [boundText(viewer), `Calibration: ${viewer.comparedWith || calibration.name || "none"}`].filter(Boolean).join("   "),
     `Model ${model.name || "unknown"} ${model.version || ""} sha256 ${hash || "unknown"}   medsym ${software.medsym || "unknown"}`,
   ];

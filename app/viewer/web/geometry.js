@@ -41,6 +41,20 @@ export function transform(matrix, mm) {
   return [0, 1, 2].map((row) => matrix[row][0] * mm[0] + matrix[row][1] * mm[1] + matrix[row][2] * mm[2] + matrix[row][3]);
 }
 
+// Whether a matrix from one scan's world to another's is a turn by less than 45 degrees about every
+// axis and no mirror: then left stays left and the letters of one are those of the other.
+export function keepsSides(matrix) {
+  const [[a, b, c], [d, e, f], [g, h, i]] = matrix;
+  const determinant = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g);
+  return determinant > 0 && Math.min(a, e, i) > Math.SQRT1_2;
+}
+
+// The part of a way that stays at the same distance from the mid-plane: the mean of it and its mirror.
+export function withinPlane(way, mirrorWorld) {
+  const origin = transform(mirrorWorld, [0, 0, 0]), mirrored = transform(mirrorWorld, way);
+  return way.map((value, axis) => (value + mirrored[axis] - origin[axis]) / 2);
+}
+
 // Millimetres from the mid-plane, positive on the patient's right.
 export function distanceToMidplane(mm, mirrorWorld) {
   const other = transform(mirrorWorld, mm);

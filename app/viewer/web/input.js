@@ -72,7 +72,7 @@ function press(event, pane, viewer) {
     Delete: () => viewer.changeRulers((rulers) => rulers.removeLast(pane, viewer)),
     Backspace: () => viewer.changeRulers((rulers) => rulers.removeLast(pane, viewer)),
   };
-  const act = keys[event.key === " " ? "Space" : event.key];
+  const act = keys[event.key === " " ? "Space" : event.key] || viewer.ownKeys?.()[event.key];
   act?.();
   return Boolean(act);
 }

@@ -14,10 +14,10 @@ async function readTable() {
 
 const KEYS = await readTable();
 
-// Rows [keys, what], those that do the same in one row.
-export function keyRows() {
+// Rows [keys, what], those that do the same in one row; keys of the places `without` are left out.
+export function keyRows({ without = [] } = {}) {
   const rows = new Map();
-  for (const { key, where, what } of KEYS) if (where !== "list") rows.set(what, [...(rows.get(what) || []), PLAIN[key] || key]);
+  for (const { key, what } of KEYS.filter(({ where }) => !without.includes(where))) rows.set(what, [...(rows.get(what) || []), PLAIN[key] || key]);
   if (!rows.size) return [["\u2013", "The list of keys could not be loaded; reload the page."]];
   return [...rows].map(([what, keys]) => [keys.join(", "), what]);
 }

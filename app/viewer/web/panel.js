@@ -15,7 +15,7 @@ export function element(tag, { text, ...attributes } = {}, children = []) {
   return made;
 }
 
-function section(title, children) {
+export function section(title, children) {
   return element("section", { "aria-label": title }, [element("h3", { text: title }), ...children]);
 }
 
@@ -155,7 +155,7 @@ export class Panel {
   }
 
   helpSection() {
-    const list = element("dl", { class: "readout" }, keyRows().flatMap(([keys, what]) => [element("dt", { text: keys }), element("dd", { text: what })]));
+    const list = element("dl", { class: "readout" }, keyRows({ without: ["list", this.viewer.ownKeys ? "" : "compare"] }).flatMap(([keys, what]) => [element("dt", { text: keys }), element("dd", { text: what })]));
     return element("details", { class: "help" }, [element("summary", { text: "Mouse and keys" }), list]);
   }
 

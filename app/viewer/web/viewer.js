@@ -5,6 +5,7 @@ import { LAYERS, digitsOf } from "./colours.js";
 import { PLANES, transform } from "./geometry.js";
 import { listen } from "./input.js";
 import { legendText } from "./legend.js";
+import { mount } from "./mount.js";
 import { zoomAbout } from "./motion.js";
 import { Pane } from "./pane.js";
 import { Panel, element } from "./panel.js";
@@ -21,15 +22,6 @@ const CT_PRESETS = [["Brain", [0, 80]], ["Stroke", [20, 60]], ["Subdural", [-25,
 
 export function render(component) {
   mount(component, Viewer);
-}
-
-// The viewer in the page: a new one for another case, else the one that is there.
-export function mount({ data, parentElement }, Kind) {
-  const root = parentElement.querySelector(".medsym");
-  if (root.medsymViewer?.caseName !== data.case) {
-    root.medsymViewer?.destroy();
-    root.medsymViewer = new Kind(root, data);
-  } else root.medsymViewer.follow(data.crosshair_mm);
 }
 
 export class Viewer {
@@ -69,13 +61,18 @@ export class Viewer {
     return [new Pane("axial"), new Pane("coronal"), new Pane("sagittal"), this.mirrorPane];
   }
 
+  // Who obeys the mouse and the keys of a pane.
+  commandsOf() {
+    return this;
+  }
+
   build() {
     this.panes = this.makePanes();
     this.why = this.whyUrl && this.mirrorWorld ? new Why(this, this.whyUrl) : null;
     this.panel = new Panel(this);
     this.toolbar = new Toolbar(this);
     this.stage = element("div", { class: "stage" }, [...this.panes.map((pane) => pane.canvas), ...(this.why ? [this.why.node] : [])]);
-    this.panes.forEach((pane) => listen(pane, this));
+    this.panes.forEach((pane) => listen(pane, this.commandsOf(pane)));
     this.root.replaceChildren(element("div", { class: "main" }, [this.toolbar.node, this.stage]), this.panel.node);
     this.observer = new ResizeObserver(() => this.draw());
     this.observer.observe(this.stage);

@@ -1,0 +1,131 @@
+"""A case beside its own mirror, or beside another scan of the same person."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from app import state
+from app.app_pages.case_chooser import choose
+from app.app_pages.volume_addresses import volume_addresses
+from app.cohort import read_worklist
+from app.pairing import Link, changes, link_cases
+from app.prior import Visit, day_of, day_words, other_visits, relation, visit_of
+from app.results import Case, read_case, unknown_case
+from app.viewer import compare_viewer
+from app.viewer.payload import case_payload, case_volumes
+from app.viewer.routes import web_url
+from medsym.errors import MedsymError
+
+_BOX = "beside_box"
+MIRROR = ""  # what the box holds for it: a box without a value asks for one
+
+
+def page() -> None:
+    """Draw the page."""
+    folder = state.result_folder()
+    if folder is None:
+        st.info("No result folder was given. Start the viewer with: medsym view FOLDER")
+        return
+    try:
+        names = [row.case for row in read_worklist(folder) if row.case]
+        if not names:
+            st.info("No scan of this folder could be screened. The work list gives the reasons.")
+            return
+        with st.container(horizontal=True, vertical_alignment="center"):
+            case = read_case(folder, choose(names))
+            beside = _beside(names, case.name)
+            prior = None if beside is None else read_case(folder, beside)
+        _view(case, prior)
+    except MedsymError as error:
+        st.error("These scans cannot be shown.")
+        st.text(str(error))
+
+
+def _beside(names: Sequence[str], case: str) -> str | None:
+    """What is shown beside the case: None for its mirror, else the name of another case.
+
+    Raises:
+        OutputError: MS-161 the address names a case that this folder does not hold.
+    """
+    visits = other_visits(names, case)
+    wanted = state.chosen_prior()
+    if wanted is None and visits and state.wants_prior():
+        wanted = visits[0].case
+    if wanted is not None and wanted not in names:
+        raise unknown_case(wanted)
+    if wanted is not None:
+        state.choose_prior(wanted)
+    family = {visit.case: visit for visit in visits}
+    options = [MIRROR, *family, *(name for name in names if name != case and name not in family)]
+    if wanted == case:
+        wanted = None
+    st.session_state[_BOX] = wanted or MIRROR
+    st.selectbox(
+        "Beside it",
+        options,
+        key=_BOX,
+        format_func=lambda name: _title(name, family.get(name)),
+        on_change=lambda: state.choose_prior(st.session_state[_BOX] or None),
+        label_visibility="collapsed",
+        width=420,
+    )
+    return wanted
+
+
+def _title(name: str, visit: Visit | None) -> str:
+    if name == MIRROR:
+        return "Beside: its own mirror"
+    return f"Beside: {name}" if visit is None else f"Beside: same person, {visit.title}"
+
+
+def _view(case: Case, prior: Case | None) -> None:
+    missing = [one.name for one in (case, prior) if one is not None and one.scan_path is None]
+    if missing:
+        st.warning(f"Not on this machine any more, so there is no picture: {', '.join(missing)}")
+        return
+    if prior is None and not case.record.get("mirror_world"):
+        st.warning("No mid-plane was found in this scan, so it has no mirror to be compared with.")
+        return
+    with st.spinner("Preparing the planes"):
+        volumes = case_volumes(case)
+        beside = None if prior is None else _prior_payload(case, volumes, prior)
+    payload = case_payload(
+        case,
+        volumes=volume_addresses(volumes),
+        web=web_url(base_path=state.base_path()),
+        finding=state.linked_finding(),
+    )
+    payload |= {"visit": _visit(case), "beside": beside}
+    compare_viewer(payload, key=f"compare_{case.name}_{prior.name if prior else ''}")
+
+
+def _prior_payload(case: Case, volumes: Any, prior: Case) -> dict[str, Any]:
+    prior_volumes = case_volumes(prior)
+    link: Link = link_cases(case, volumes, prior, prior_volumes)
+    visits = visit_of(case.name), visit_of(prior.name)
+    return {
+        "case": prior.name,
+        "role": relation(*visits, days=(day_of(case), day_of(prior))),
+        "visit": _visit(prior),
+        "volumes": volume_addresses(prior_volumes),
+        "structures": {str(index): name for index, name in prior.structures.items()},
+        "mirror_world": prior.record.get("mirror_world"),
+        "link": link.as_dict(),
+        "changes": changes(case, prior, matrix=link.matrix),
+    }
+
+
+def _visit(case: Case) -> dict[str, Any]:
+    """Heading of a scan and what was found in it, in short."""
+    summary = case.record.get("summary", {})
+    return {
+        "title": visit_of(case.name).title,
+        "day": day_words(day_of(case)),
+        "p_value": summary.get("p_value") if case.assessable else None,
+        "deviation_max": summary.get("deviation_max") if case.assessable else None,
+        "pathology_ml": summary.get("pathology_ml") if case.assessable else None,
+    }
+
+
+page()

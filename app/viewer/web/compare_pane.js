@@ -1,0 +1,64 @@
+// A plane of a comparison: the scan, its mirror, another scan, or the difference of scan and mirror.
+
+import { paintDifference } from "./compare_difference.js";
+import { PLANES, conventionText, mirrorFrame, transform } from "./geometry.js";
+import { Pane } from "./pane.js";
+import { samplePlane } from "./raster.js";
+
+export class ComparePane extends Pane {
+  constructor(plane, place) {
+    super(plane);
+    this.canvas.dataset.plane = place === "left" ? plane : `${plane}-beside`;
+  }
+
+  draw(scene) {
+    this.scene = scene;
+    this.mirrored = scene.shown === "mirror";
+    this.hasMap = scene.shown !== "difference";
+    this.canvas.dataset.shown = scene.shown;
+    super.draw(scene);
+  }
+
+  carry(scene) {
+    return scene.matrix;
+  }
+
+  sample(scene, frame) {
+    if (this.sampled !== scene.volumes) this.samples = { key: "" };
+    this.sampled = scene.volumes;
+    super.sample(scene, frame);
+    if (scene.shown === "difference") this.samples.mirror ||= samplePlane(scene.volumes.scan, mirrorFrame(frame, scene.mirrorWorld), { linear: true });
+  }
+
+  paint(scene, frame) {
+    super.paint(scene, frame);
+    if (scene.shown !== "difference") return;
+    const context = this.raster.getContext("2d"), image = context.createImageData(frame.width, frame.height);
+    paintDifference(image.data, this.samples, scene.settings.window);
+    context.putImageData(image, 0, 0);
+  }
+
+  heading(crosshair) {
+    const plane = PLANES[this.plane].title.toLowerCase();
+    if (this.scene.shown === "difference") return `SCAN - MIRROR ${plane}`;
+    return this.mirrored || !this.scene.title ? super.heading(crosshair) : `${this.scene.title} ${plane}`;
+  }
+
+  note(display) {
+    if (this.scene.shown === "difference") return "Orange: scan brighter";
+    if (this.mirrored) return "The other side";
+    return PLANES[this.plane].across === 0 ? conventionText(display) : display.noseLeft ? "Nose on left" : "Nose on right";
+  }
+
+  // Side of the place that is shown: of a mirrored picture the other one, of another scan by its own mid-plane.
+  sideWords(crosshair, mirrorWorld) {
+    const { matrix, partner } = this.scene;
+    if (!matrix) return super.sideWords(crosshair, mirrorWorld);
+    return super.sideWords(transform(matrix, crosshair), partner.mirrorWorld);
+  }
+
+  describe(scene) {
+    const title = { mirror: "", scan: scene.title, prior: scene.title, difference: "Scan minus mirror:" }[scene.shown];
+    return [title, super.describe(scene)].filter(Boolean).join(" ");
+  }
+}

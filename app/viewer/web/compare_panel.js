@@ -1,0 +1,90 @@
+// Beside two pictures: the values at both crosshairs, and what changed between two scans.
+
+import { element, section } from "./panel.js";
+import { factsAt, formatMm, number } from "./readout.js";
+import { sideOf } from "./geometry.js";
+
+const DASH = "\u2013";
+
+export class PairTable {
+  constructor(viewer) {
+    this.viewer = viewer;
+    this.body = element("tbody");
+    const heads = ["", viewer.partner.kind === "mirror" ? "Scan" : "This case", viewer.partner.role];
+    this.node = element("table", { class: "pair" }, [element("thead", {}, [element("tr", {}, heads.map((text) => element("th", { text, scope: "col" })))]), this.body]);
+  }
+
+  show() {
+    const { viewer } = this, { partner, volumes } = viewer;
+    const here = factsAt(viewer.crosshair, { ...viewer, finding: viewer.findings[viewer.place] });
+    const there = factsAt(partner.placeOf(viewer.apart || viewer.crosshair), { ...viewer, volumes: partner.volumes, structures: partner.structures, mirrorWorld: partner.mirrorWorld, finding: null });
+    if (partner.kind === "mirror") Object.assign(there, { deviation: -here.deviation, asymmetry: -here.asymmetry });
+    this.body.replaceChildren(...this.rows(here, there, volumes, partner).map(([name, title, left, right]) => element("tr", {}, [element("th", { text: title, scope: "row" }), element("td", { text: left, "data-left": name }), element("td", { text: right, "data-right": name })])));
+  }
+
+  rows(here, there, volumes, partner) {
+    const span = volumes.scan.high - volumes.scan.low, digits = span >= 200 ? 0 : span >= 20 ? 1 : 2;
+    const both = (name, title, words) => [name, title, words(here), words(there)];
+    const rows = [
+      both("mm", "x y z (mm)", (facts) => formatMm(facts.mm)),
+      both("structure", "Structure", (facts) => facts.structure || DASH),
+      both("side", "Side", (facts) => sideOf(facts.distance) || DASH),
+      both("scan", "Scan", (facts) => number(facts.scan, digits)),
+    ];
+    if (partner.kind === "mirror") rows.push(["difference", "Difference", number(here.scan - there.scan, digits), ""]);
+    if (volumes.deviation) rows.push(both("deviation", "Deviation (SD)", (facts) => number(facts.deviation, 2)));
+    if (volumes.pathology) rows.push(both("pathology", "Pathology", (facts) => number(facts.pathology, 2)));
+    return rows;
+  }
+}
+
+// Volume of a finding, or that there is none.
+function ml(finding) {
+  return finding ? Number(finding.volume_ml).toFixed(1) : DASH;
+}
+
+function rarity({ p_value: value }) {
+  return Number.isFinite(value) ? String(Number(value.toPrecision(2))) : DASH;
+}
+
+function change({ now, then }) {
+  if (!then) return "new here";
+  if (!now) return "gone here";
+  const difference = now.volume_ml - then.volume_ml;
+  return `${difference > 0 ? "+" : ""}${number(difference, 1)}`;
+}
+
+export class ChangesTable {
+  constructor(viewer) {
+    this.viewer = viewer;
+    const { partner, visit } = viewer;
+    this.node = section("What changed", [this.cases(visit, partner), this.findings(partner.changes), ...this.remarks(partner)]);
+  }
+
+  cases(now, { role, visit: then }) {
+    const facts = [["", "This case", role], ["Scan", now.title, then.title], ["Day", now.day, then.day], ["p-value", rarity(now), rarity(then)], ["Largest deviation", number(now.deviation_max ?? NaN, 1, "SD"), number(then.deviation_max ?? NaN, 1, "SD")], ["Pathology", number(now.pathology_ml ?? NaN, 1, "ml"), number(then.pathology_ml ?? NaN, 1, "ml")]];
+    return element("table", { class: "pair" }, facts.map(([title, left, right], n) => element("tr", {}, [element("th", { text: title, scope: "row" }), ...[left, right].map((text) => element(n ? "td" : "th", { text }))])));
+  }
+
+  findings(changes) {
+    if (!changes.length) return element("p", { class: "quiet", text: "No findings in either scan. This does not mean normal." });
+    const head = element("tr", {}, ["Finding", "Now ml", "Then ml", "Change"].map((text) => element("th", { text, scope: "col" })));
+    const rows = changes.map((row) => {
+      const found = row.now || row.then, button = element("button", { type: "button", class: "jump", text: `${found.side} ${String(found.structure || "outside named structures").replaceAll("-", " ").toLowerCase()}` });
+      button.addEventListener("click", () => this.goTo(row));
+      return element("tr", {}, [element("td", {}, [button]), ...[ml(row.now), ml(row.then), change(row)].map((text) => element("td", { class: "number", text }))]);
+    });
+    return element("table", { class: "changes" }, [element("thead", {}, [head]), element("tbody", {}, rows)]);
+  }
+
+  remarks({ link }) {
+    const texts = [link.matrix ? "Findings are taken for the same when their peaks lie together under the automatic link." : "Findings could not be matched without a link.", "Volumes depend on the scans' contrast and quality: a change of a few ml need not be one of the patient."];
+    return texts.map((text) => element("p", { class: "quiet", text }));
+  }
+
+  goTo({ now, then }) {
+    const { viewer } = this, place = now ? viewer.findings.findIndex(({ rank }) => rank === now.rank) : -1;
+    if (place >= 0) viewer.goToFinding(place);
+    else viewer.moveTo(viewer.partner.placeFrom(then.peak_mm), { recentre: true });
+  }
+}
