@@ -6,14 +6,19 @@ The Streamlit script is main.py beside this file; here are the routes and guards
 import sys
 from pathlib import Path
 
+import pandas as pd  # noqa: F401  with what follows here it is loaded before a page is asked for
 import streamlit as st
 from starlette.middleware import Middleware
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))  # `import app` from a plain checkout
 
-from app import state
+from app import cohort, state
+from app.viewer import payload
 from app.viewer.pictures import picture_routes
 from app.viewer.routes import LoopbackOnly, PrivateHeaders, viewer_routes
+
+#: Modules of the pages: what they import takes longer than to draw them.
+PAGES_USE = (cohort, payload)
 
 app = st.App(
     Path(__file__).with_name("main.py"),

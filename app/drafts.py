@@ -51,8 +51,9 @@ class Drafts:
         return self._drafts.get(subject_of(verdict))
 
     def of(self, *, case: str, reader: str) -> list[Verdict]:
-        """Drafts of one reader about one case."""
-        return [draft for draft in self if (draft.case, draft.reader) == (case, reader)]
+        """Drafts of one reader about one case, in the order of the form."""
+        found = [draft for draft in self if (draft.case, draft.reader) == (case, reader)]
+        return sorted(found, key=lambda draft: draft.finding or 0)
 
     def cases(self) -> list[str]:
         """Cases with a draft, each once."""

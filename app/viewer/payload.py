@@ -11,6 +11,7 @@ import numpy as np
 from app.results import Case, compared_with, map_path
 from app.viewer.encoding import EncodedVolume, encode, encode_labels
 from app.viewer.grid import DisplayGrid, content_grid, resample, scan_grid
+from app.viewer.threads import over_kinds
 from app.viewer.zones import find_zones
 from medsym import RESEARCH_USE_ONLY
 from medsym.errors import OutputError, ScanError
@@ -78,23 +79,23 @@ def _load(files: _Files) -> Mapping[str, EncodedVolume]:
     grid = scan_grid(scan.affine, scan.voxels.shape)
     shown = resample(scan.voxels, affine=scan.affine, grid=grid, order=1)
     volumes = {"scan": encode(shown, grid=grid, symmetric=False)}
-    sources = {
-        kind: read_label_map(path) if kind == "anatomy" else _read_map(path)
-        for kind, path, _ in files.maps
-    }
+    paths = {kind: path for kind, path, _ in files.maps}
+    sources = over_kinds(
+        paths, lambda kind, path: read_label_map(path) if kind == "anatomy" else _read_map(path)
+    )
     if not sources:
         return volumes
     spacing = max(grid.spacing_mm, MAP_SHARE * files.grid_mm)
     common = _common_grid(sources, spacing_mm=spacing)
-    values = {
-        kind: resample(
+    values = over_kinds(
+        sources,
+        lambda kind, source: resample(
             source.voxels,
             affine=source.affine,
             grid=common,
             order=0 if kind == "anatomy" else 1,
-        )
-        for kind, source in sources.items()
-    }
+        ),
+    )
     if "bound" in sources and "asymmetry" in sources and files.mirror_world:
         zones = find_zones(sources["bound"], values, grid=common, mirror_world=files.mirror_world)
         volumes["zone"] = encode_labels(zones, grid=common)

@@ -7,13 +7,14 @@ from medsym.commands.arguments import add_json, add_model, count
 
 BENCHMARKS = (
     *("ablation", "alignment", "compression", "layers", "methods", "partial", "pretraining"),
-    *("screening", "throughput"),
+    *("screening", "throughput", "viewer"),
 )
 
 
 def add_bench(bench: argparse.ArgumentParser) -> None:
     """Arguments of bench."""
     bench.add_argument("what", choices=BENCHMARKS)
+    _add_viewer(bench)
     bench.add_argument(
         "--seeds", type=count, metavar="N", help="methods, ablation, pretraining: trainings of each"
     )
@@ -78,7 +79,11 @@ def _add_screening(bench: argparse.ArgumentParser) -> None:
         help="screening, partial: scans to measure with (default: samples on a 1 mm grid)",
     )
     bench.add_argument(
-        "--repeat", type=count, default=1, metavar="N", help="screening: runs of each scan"
+        "--repeat",
+        type=count,
+        default=1,
+        metavar="N",
+        help="screening: runs of each scan; viewer: how often a case is opened",
     )
     bench.add_argument(
         "--number",
@@ -88,3 +93,18 @@ def _add_screening(bench: argparse.ArgumentParser) -> None:
         help="compression, partial: synthetic subjects with lesions",
     )
     add_model(bench)
+
+
+def _add_viewer(bench: argparse.ArgumentParser) -> None:
+    """Arguments of the benchmark of the viewer."""
+    bench.add_argument(
+        "folder",
+        nargs="?",
+        type=Path,
+        metavar="FOLDER",
+        help="viewer: result folder (default: a sample on 256 x 256 x 256 voxels is screened)",
+    )
+    bench.add_argument("--case", metavar="NAME", help="viewer: case to open; default the first")
+    bench.add_argument(
+        "--cases", type=count, default=1000, metavar="N", help="viewer: cases of a made work list"
+    )

@@ -22,6 +22,7 @@ def bench(arguments: argparse.Namespace) -> int:
         "pretraining": _pretraining,
         "screening": performance.screening,
         "throughput": _throughput,
+        "viewer": performance.viewer,
     }[arguments.what](arguments)
     show(table, numbers=numbers, path=arguments.json)
     return EXIT_OK

@@ -1,4 +1,4 @@
-"""bench screening, partial and compression: what a scan costs, and what could cost less."""
+"""bench screening, partial, compression and viewer: what a scan costs, and what could cost less."""
 
 import argparse
 import tempfile
@@ -30,6 +30,24 @@ def screening(arguments: argparse.Namespace) -> tuple[str, object]:
         )
         numbers = run_screening_benchmark(plan, report=say)
     return format_screening(numbers), numbers
+
+
+def viewer(arguments: argparse.Namespace) -> tuple[str, object]:
+    """How the viewer feels in a real browser: a case of a folder, and a list of many made cases."""
+    from medsym.benchmarks.viewer.benchmark import ViewerPlan, run_viewer_benchmark
+    from medsym.benchmarks.viewer.folder import screen_fine_scan
+    from medsym.benchmarks.viewer.table import format_viewer
+    from medsym.commands.viewing import server_command
+
+    with tempfile.TemporaryDirectory(prefix="medsym-bench-") as scratch:
+        folder = arguments.folder or screen_fine_scan(Path(scratch), samples=SAMPLES, report=say)
+        plan = ViewerPlan(
+            folder=folder, case=arguments.case, cases=arguments.cases, repeat=arguments.repeat
+        )
+        numbers = run_viewer_benchmark(
+            plan, command=lambda shown, port: server_command(shown, port=port), report=say
+        )
+    return format_viewer(numbers), numbers
 
 
 def compression(arguments: argparse.Namespace) -> tuple[str, object]:

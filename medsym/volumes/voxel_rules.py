@@ -8,6 +8,7 @@ from medsym.types import AffineMatrix, LabelMapArray, ScanArray, VoxelArray
 from medsym.volumes.byte_stream import refuse
 from medsym.volumes.header import LENGTH_UNITS, NiftiHeader
 from medsym.volumes.volume import spacing_of
+from medsym.volumes.voxel_order import in_c_order
 
 MAX_HOLE_FRACTION = 1e-3  # share of NaN or infinite voxels that is repaired
 MAX_EXACT_INTEGER = 2**24  # float32 holds every integer up to this
@@ -71,7 +72,7 @@ def to_intensities(raw: VoxelArray, header: NiftiHeader) -> tuple[ScanArray, tup
     if voxels.min() == voxels.max():
         cause = f"every voxel has the value {float(voxels.flat[0]):g}"
         raise refuse("MS-121", header.path, cause, "Give a scan that contains an image")
-    return np.ascontiguousarray(voxels), tuple(notes)
+    return in_c_order(voxels), tuple(notes)
 
 
 def to_labels(raw: VoxelArray, header: NiftiHeader) -> tuple[LabelMapArray, tuple[str, ...]]:
@@ -95,7 +96,7 @@ def to_labels(raw: VoxelArray, header: NiftiHeader) -> tuple[LabelMapArray, tupl
     limits = np.iinfo(np.int32)
     if rounded.min() < limits.min or rounded.max() > limits.max:
         raise refuse("MS-126", header.path, "holds labels beyond 32 bits", "Renumber the labels")
-    return np.ascontiguousarray(rounded.astype(np.int32)), notes
+    return in_c_order(rounded.astype(np.int32)), notes
 
 
 def _scaled(raw: VoxelArray, header: NiftiHeader) -> tuple[VoxelArray, tuple[str, ...]]:

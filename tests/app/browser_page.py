@@ -1,7 +1,6 @@
 """A real viewer in a real browser: server, page, and pixels read back from its canvases."""
 
 import base64
-import shutil
 import socket
 import subprocess
 import sys
@@ -11,26 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from medsym.benchmarks.viewer.browser import FLAGS, find_chromium, free_port
+
+__all__ = ["FLAGS", "ViewerPage", "find_chromium", "start_server"]
+
 ROOT = Path(__file__).parents[2]
-FLAGS = [
-    *("--headless=new", "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update"),
-    *("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"),
-]
 MARGIN = 50  # canvas pixels at the edges that hold letters and words
-
-
-def find_chromium() -> str | None:
-    """Path of a Chromium that is installed on this machine."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    return next((path for name in names if (path := shutil.which(name))), None)
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def start_server(folder: Path, *, log: Path) -> tuple[subprocess.Popen[bytes], str]:

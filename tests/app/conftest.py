@@ -25,7 +25,7 @@ def viewer(
             context = driver.chromium.launch_persistent_context(
                 str(root / "profile"),
                 executable_path=chromium,
-                args=FLAGS,
+                args=[*FLAGS],
                 viewport={"width": 1400, "height": 900},
             )
             viewer = ViewerPage(context.new_page(), address, folder=folder)

@@ -50,7 +50,7 @@ FROZEN = {
     "bench": {
         *("what", "--seeds", "--methods", "--out", "--json", "--config", "--steps", "--subjects"),
         *("--test-subjects", "--processes", "--device", "--minutes", "--workers", "--model"),
-        *("--scan", "--repeat", "--number"),
+        *("--scan", "--repeat", "--number", "folder", "--case", "--cases"),
     },
     "audit": {"model", "--scan", "--out", "--json"},
     "search": {"config", "--trials", "--out", "--json"},

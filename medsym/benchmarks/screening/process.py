@@ -39,15 +39,21 @@ class Cost:
 
 
 def run_screen(
-    scans: Sequence[Path], out: Path, *, model: Path | None = None, workers: int | None = None
+    scans: Sequence[Path],
+    out: Path,
+    *,
+    model: Path | None = None,
+    workers: int | None = None,
+    keep: bool = False,
 ) -> Cost:
-    """Screen scans in a process of its own; the results are removed.
+    """Screen scans in a process of its own.
 
     Args:
         scans: with different names.
         out: folder for the results; must not exist.
         model: model folder; None is the shipped model.
         workers: processes that analyse at the same time; None leaves it to the command.
+        keep: leave the results where they are; they are removed otherwise.
 
     Raises:
         OutputError: MS-630, the run did not finish every scan.
@@ -71,7 +77,8 @@ def run_screen(
     try:
         return _cost(out, seconds=seconds, cpu_s=used or None, alone=len(scans) == 1)
     finally:
-        shutil.rmtree(out)
+        if not keep:
+            shutil.rmtree(out)
 
 
 def _add(total: dict[str, float], more: Mapping[str, float]) -> None:
