@@ -1,7 +1,7 @@
 // Buttons of a comparison: which plane, blink, difference, and the link of two scans.
 
 import { PLANES } from "./geometry.js";
-import { element } from "./panel.js";
+import { element } from "./elements.js";
 
 const LAYOUT_WORDS = { ...Object.fromEntries(Object.entries(PLANES).map(([plane, { title }]) => [plane, title])), all: "All planes" };
 

@@ -1,6 +1,6 @@
 // Beside two pictures: the values at both crosshairs, and what changed between two scans.
 
-import { element, section } from "./panel.js";
+import { element, section } from "./elements.js";
 import { factsAt, formatMm, number } from "./readout.js";
 import { sideOf } from "./geometry.js";
 
