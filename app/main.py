@@ -20,7 +20,7 @@ STYLE = """
 .medsym-strip { background: #3a2a08; color: #ffd48a; border-left: 4px solid #f2a33a;
   padding: .2rem .8rem; border-radius: 3px; font-size: .85rem; font-weight: 600; }
 @media (min-width: 900px) {  /* beside the navigation, so that the planes keep the height */
-  .medsym-strip { position: fixed; top: 15px; left: 330px; z-index: 999991; }
+  .medsym-strip { position: fixed; top: 15px; right: 4rem; z-index: 999991; }
   .stMainBlockContainer > .stVerticalBlock > .stElementContainer:has(.medsym-strip) {
     height: 0; margin-bottom: -.7rem; }
 }
@@ -61,6 +61,7 @@ PAGES = [
     st.Page("app_pages/worklist.py", title="Work list", default=True),
     st.Page("app_pages/review.py", title="Review", url_path="review"),
     st.Page("app_pages/compare.py", title="Compare", url_path="compare"),
+    st.Page("app_pages/model.py", title="Model", url_path="model"),
     st.Page("app_pages/help.py", title="Help", url_path="help"),
     st.Page("app_pages/about.py", title="About", url_path="about"),
 ]

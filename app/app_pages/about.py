@@ -1,14 +1,6 @@
-"""About: intended use, what the method cannot see, and the model that made the results."""
-
-import html
+"""About: intended use, how to read the picture, and what the method cannot see."""
 
 import streamlit as st
-
-from app import state
-from app.cohort import read_worklist
-from app.model_card import model_card
-from app.results import read_case
-from medsym.errors import MedsymError
 
 INTENDED_USE = """
 #### Intended use
@@ -48,43 +40,12 @@ BLIND_SPOTS = """
 
 def page() -> None:
     """Draw the page."""
-    left, right = st.columns([3, 2], gap="large")
+    left, right = st.columns(2, gap="large")
     with left:
         st.markdown(INTENDED_USE)
-        st.markdown(READING)
         st.markdown(BLIND_SPOTS)
     with right:
-        _provenance()
-
-
-def _provenance() -> None:
-    folder = state.result_folder()
-    if folder is None:
-        return
-    st.markdown("#### These results")
-    try:
-        rows = [row for row in read_worklist(folder) if row.case]
-        record = read_case(folder, state.chosen_case() or rows[0].case).record if rows else {}
-    except MedsymError as error:
-        st.text(str(error))
-        return
-    facts = {
-        f"{group} {key}": value
-        for group in ("model", "grid", "software")
-        for key, value in record.get(group, {}).items()
-        if isinstance(value, str | int | float)
-    }
-    cells = "".join(
-        f"<dt>{html.escape(key)}</dt><dd>{html.escape(str(value))}</dd>"
-        for key, value in facts.items()
-    )
-    st.markdown(f'<dl class="medsym-card">{cells}</dl>', unsafe_allow_html=True)
-    card = model_card(str(record.get("model", {}).get("sha256", "")))
-    if card is None:
-        st.text("The card of this model is not part of this installation.")
-        return
-    with st.expander("Model card"):
-        st.markdown(card.replace("\n## ", "\n##### "))
+        st.markdown(READING)
 
 
 page()

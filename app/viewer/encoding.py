@@ -15,11 +15,25 @@ MAGIC = b"MEDSYMV1"  # a server that answers with a web page must not be read as
 NO_DATA = -32768
 LARGEST = 32767
 LABEL_LIMIT = 32767
+#: Step of a stored margin, nats: far finer than any fading can show.
+MARGIN_STEP = 0.001
+
+Affine = tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EncodedVolume:
-    """A gzip body and what is needed to read it."""
+    """A gzip body and what is needed to read it.
+
+    Attributes:
+        body: gzip of magic and voxels.
+        grid: geometry of the voxels.
+        slope: value per step.
+        intercept: value of a stored 0.
+        low: smallest value.
+        high: largest value.
+        world_to_voxel: world mm -> voxel of the file it was resampled from, (4, 4); None for maps.
+    """
 
     body: bytes
     grid: DisplayGrid
@@ -27,6 +41,7 @@ class EncodedVolume:
     intercept: float
     low: float
     high: float
+    world_to_voxel: Affine | None = None
 
     @property
     def digest(self) -> str:
@@ -44,6 +59,7 @@ class EncodedVolume:
             "intercept": self.intercept,
             "low": self.low,
             "high": self.high,
+            "world_to_voxel": self.world_to_voxel,
         }
 
 
@@ -95,6 +111,20 @@ def encode_labels(values: FloatArray, *, grid: DisplayGrid, level: int = 1) -> E
         msg = f"label {top:.0f} does not fit 16 bits"
         raise ValueError(msg)
     return _pack(stored, grid=grid, slope=1.0, intercept=0.0, span=(0.0, top), level=level)
+
+
+def encode_margin(margin: FloatArray, *, grid: DisplayGrid, level: int = 1) -> EncodedVolume:
+    """Store a margin, nats, in steps that keep its sign: positive is at least one, else at most 0.
+
+    What lies further out than 16 bits hold is stored at their end. NaN becomes "no data".
+    """
+    known = np.isfinite(margin)
+    steps = np.nan_to_num(margin) / MARGIN_STEP
+    whole = np.where(steps > 0, np.ceil(steps), np.rint(np.minimum(steps, 0)))
+    stored = np.where(known, np.clip(whole, -LARGEST, LARGEST), NO_DATA)
+    top = float(MARGIN_STEP * np.max(stored, where=known, initial=-LARGEST))
+    low = float(MARGIN_STEP * np.min(stored, where=known, initial=LARGEST))
+    return _pack(stored, grid=grid, slope=MARGIN_STEP, intercept=0.0, span=(low, top), level=level)
 
 
 def _pack(

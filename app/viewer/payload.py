@@ -2,17 +2,17 @@
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from app.results import Case, compared_with, map_path
-from app.viewer.encoding import EncodedVolume, encode, encode_labels
+from app.viewer.encoding import EncodedVolume, encode, encode_labels, encode_margin
 from app.viewer.grid import DisplayGrid, content_grid, resample, scan_grid
 from app.viewer.threads import over_kinds
-from app.viewer.zones import find_zones
+from app.viewer.zones import find_margin, rarity
 from medsym import RESEARCH_USE_ONLY
 from medsym.errors import OutputError, ScanError
 from medsym.screening.archives import is_archive
@@ -21,7 +21,7 @@ from medsym.screening.packed import read_from_archive
 from medsym.volumes.nifti import read_label_map, read_scan
 from medsym.volumes.volume import Volume
 
-MAPS = ("deviation", "asymmetry", "bound", "pathology")
+MAPS = ("deviation", "asymmetry", "bound", "pathology", "pvalue")
 MAP_SHARE = 0.5  # spacing of the maps shown, of that of the grid the network works on
 OLD_GRID_MM = 3.0  # cases written before their record named the grid
 CACHED_CASES = 3
@@ -78,7 +78,9 @@ def _load(files: _Files) -> Mapping[str, EncodedVolume]:
     scan = _read_source(files)
     grid = scan_grid(scan.affine, scan.voxels.shape)
     shown = resample(scan.voxels, affine=scan.affine, grid=grid, order=1)
-    volumes = {"scan": encode(shown, grid=grid, symmetric=False)}
+    back = tuple(tuple(float(v) for v in row) for row in np.linalg.inv(scan.affine))
+    encoded = encode(shown, grid=grid, symmetric=False)
+    volumes = {"scan": replace(encoded, world_to_voxel=back)}
     paths = {kind: path for kind, path, _ in files.maps}
     sources = over_kinds(
         paths, lambda kind, path: read_label_map(path) if kind == "anatomy" else _read_map(path)
@@ -97,8 +99,11 @@ def _load(files: _Files) -> Mapping[str, EncodedVolume]:
         ),
     )
     if "bound" in sources and "asymmetry" in sources and files.mirror_world:
-        zones = find_zones(sources["bound"], values, grid=common, mirror_world=files.mirror_world)
-        volumes["zone"] = encode_labels(zones, grid=common)
+        margin = find_margin(sources["bound"], values, grid=common, mirror_world=files.mirror_world)
+        volumes["margin"] = encode_margin(margin, grid=common)
+    if "pvalue" in values and "deviation" in values:
+        values["rarity"] = rarity(values["pvalue"], deviation=values["deviation"])
+    values.pop("pvalue", None)
     for kind, value in values.items():
         volumes[kind] = (
             encode_labels(value, grid=common)
@@ -142,10 +147,10 @@ def _read_map(path: Path) -> Volume:
 
 
 def _common_grid(sources: Mapping[str, Volume], *, spacing_mm: float) -> DisplayGrid:
-    """One grid for all maps, around what is not zero in any of them."""
+    """One grid for all maps, around what is not zero in any of them; p-values are nowhere zero."""
     first = next(iter(sources.values()))
     content = np.zeros(first.voxels.shape, dtype=bool)
-    for source in sources.values():
+    for source in (source for kind, source in sources.items() if kind != "pvalue"):
         if source.voxels.shape == content.shape:
             content |= source.voxels != 0
         else:
@@ -182,12 +187,13 @@ def case_payload(
         "threshold": record.get("threshold", {}),
         "calibration": {
             key: (record.get("calibration") or {}).get(key)
-            for key in ("name", "kind", "n", "group", "reason", "warning")
+            for key in ("name", "kind", "n", "group", "reason", "warning", "caution", "thresholds")
         },
         "compared_with": compared_with(record),
         "crosshair_mm": _start(findings, finding, largest=largest),
         "largest_mm": largest,
         "largest_bound": record.get("summary", {}).get("bound_max"),
+        "measured_defect_max": record.get("summary", {}).get("measured_defect_max"),
         "scan": {
             key: record.get("scan", {}).get(key) for key in ("shape", "spacing_mm", "axcodes")
         },

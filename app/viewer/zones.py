@@ -1,4 +1,4 @@
-"""Where the asymmetry exceeds the bound: decided from the maps as written, not 16-bit copies."""
+"""How far the asymmetry exceeds the bound, and how rare a place is: from the maps as written."""
 
 from collections.abc import Sequence
 
@@ -7,18 +7,18 @@ import numpy as np
 from app.viewer.grid import DisplayGrid, FloatArray, resample
 from medsym.volumes.volume import Volume
 
-WITHIN, BEYOND = 1.0, 2.0
-COMPARED = ("asymmetry", "bound", "deviation")  # maps that mean nothing where nothing was compared
+#: Maps that mean nothing where nothing was compared.
+COMPARED = ("asymmetry", "bound", "deviation", "pvalue")
 
 
-def find_zones(
+def find_margin(
     bound: Volume,
     values: dict[str, FloatArray],
     *,
     grid: DisplayGrid,
     mirror_world: Sequence[Sequence[float]],
 ) -> FloatArray:
-    """Zone of every voxel; voxels that were not compared become "no data" in all maps of `values`.
+    """Size of the asymmetry minus the bound; what was not compared becomes "no data" in all maps.
 
     As in the findings, an asymmetry has to exceed the larger bound of its place and of the mirror
     place. A bound is positive wherever the two sides were compared, and zero elsewhere.
@@ -30,16 +30,30 @@ def find_zones(
         mirror_world: (4, 4) world mm -> mirror place, world mm.
 
     Returns:
-        (x, y, z) WITHIN, BEYOND, or NaN where nothing was compared.
+        (x, y, z) nats: positive beyond the bound, at most 0 under it, NaN where nothing was
+        compared.
     """
     positive = (bound.voxels > 0).astype(np.float32)
     compared = resample(positive, affine=bound.affine, grid=grid, order=0) > 0.5
     there = np.linalg.inv(np.asarray(mirror_world, dtype=np.float64)) @ bound.affine
     mirrored = resample(bound.voxels, affine=there, grid=grid, order=1)
     limit = np.fmax(values["bound"], mirrored)
-    zones = np.where(np.abs(values["asymmetry"]) > limit, BEYOND, WITHIN).astype(np.float32)
-    zones[~compared] = np.nan
+    margin = np.asarray(np.abs(values["asymmetry"]) - limit, dtype=np.float32)
+    margin[~compared] = np.nan
     for kind in COMPARED:
         if kind in values:
             values[kind][~compared] = np.nan
-    return zones
+    return margin
+
+
+def rarity(p_value: FloatArray, *, deviation: FloatArray) -> FloatArray:
+    """One in how many healthy scans deviates anywhere as far as this place does.
+
+    Args:
+        p_value: (x, y, z) family-wise p-values, in (0, 1]; NaN where nothing was compared.
+        deviation: (x, y, z) SD; gives the sign.
+
+    Returns:
+        (x, y, z) 1 / p, negative where there is less than at the mirror place.
+    """
+    return np.asarray(np.copysign(1.0 / p_value, deviation), dtype=np.float32)

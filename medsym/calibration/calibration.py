@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from medsym.calibration.adjustment import Adjustment
 from medsym.calibration.comparison import CalibrationUse, Comparison, too_few
-from medsym.calibration.conformal import conformal_threshold
+from medsym.calibration.conformal import conformal_threshold, rarity_steps
 from medsym.calibration.groups import GroupColumn, group_of, missing_columns
 from medsym.calibration.people import PERSON, person_sha256
 from medsym.calibration.reference import DeviationReference, FloatMap
@@ -103,12 +103,15 @@ class Calibration:
         """
         group = group_of(covariates, self.group_by)
         own = np.array([label == group for label in self.groups], dtype=bool)
-        reason = self._reason(covariates, group=group, n=int(own.sum()), alpha=alpha)
+        obstacle = self._obstacle(covariates, group=group)
         if set(hashes) & set(self.scan_hashes):
-            reason = "the scan is one of those that made the calibration"
+            obstacle = "the scan is one of those that made the calibration"
+        whom = f"the group {group} of the calibration" if group else "the calibration"
+        reason = obstacle or too_few(int(own.sum()), alpha=alpha, whom=whom)
+        comparable = self.largest if obstacle else self._maxima(covariates, own=own)
         reference = DeviationReference(
             spread=self.spread,
-            maxima=self.largest if reason else self._maxima(covariates, own=own),
+            maxima=self.largest if reason else comparable,
             num_spread=self.num_spread,
             mean=self.mean if self.minus_mean else None,
         )
@@ -122,6 +125,7 @@ class Calibration:
             adjusted_for=self.adjustment.columns if self.adjustment else (),
             reason=reason,
             namesake=self._namesake(covariates),
+            thresholds=() if obstacle else rarity_steps(comparable),
         )
         return Comparison(reference=reference, use=use)
 
@@ -137,16 +141,12 @@ class Calibration:
         factor = self.adjustment.factor(covariates) if self.adjustment else 1.0
         return np.sort(self.scores[own] * np.float32(factor))
 
-    def _reason(
-        self, covariates: Covariates, *, group: str | None, n: int, alpha: float
-    ) -> str | None:
+    def _obstacle(self, covariates: Covariates, *, group: str | None) -> str | None:
+        """Why nobody of the calibration can be compared with a scan; None if they can."""
         if group is None:
             missing = ", ".join(missing_columns(covariates, self.group_by))
             return f"the scan does not state what the calibration is grouped by: {missing}"
-        if self.adjustment and (problem := self.adjustment.problem(covariates)):
-            return problem
-        whom = f"the group {group} of the calibration" if group else "the calibration"
-        return too_few(n, alpha=alpha, whom=whom)
+        return self.adjustment.problem(covariates) if self.adjustment else None
 
     def judge(self, use: CalibrationUse, *, features: Mapping[str, float]) -> CalibrationUse:
         """The use of the calibration with the test whether the scan is exchangeable.

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from medsym.calibration.conformal import fewest_cases
+from medsym.calibration.conformal import RarityStep, fewest_cases, rarity_steps
 from medsym.calibration.reference import REFERENCE_HASH, DeviationReference
 
 Kind = Literal["synthetic", "healthy scans"]
@@ -62,6 +62,8 @@ class CalibrationUse:
         namesake: True if somebody with the label of the scan's person made the calibration.
         exchangeability: None where that cannot be tested.
         features: what the test of exchangeability looks at.
+        thresholds: deviation that at most one in N of them reaches anywhere; empty where nobody
+            can be compared with.
     """
 
     name: str
@@ -76,6 +78,7 @@ class CalibrationUse:
     namesake: bool = False
     exchangeability: Exchangeability | None = None
     features: Mapping[str, float] | None = None
+    thresholds: tuple[RarityStep, ...] = ()
 
     @property
     def warning(self) -> str | None:
@@ -130,6 +133,7 @@ class Comparison:
             sha256=str(manifest.get(REFERENCE_HASH, "")),
             caution=None if people else str(about.get("caution", CAUTION)),
             reason=too_few(n, alpha=alpha),
+            thresholds=rarity_steps(reference.maxima),
         )
         return cls(reference=reference, use=use)
 

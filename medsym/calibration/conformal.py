@@ -12,9 +12,23 @@ share of new cases that is kept follows a Beta law (``coverage_law``).
 """
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RarityStep:
+    """A score that at most one in so many healthy cases reaches.
+
+    Attributes:
+        one_in: at most one in this many new exchangeable healthy cases reaches ``sd``.
+        sd: the score, in the unit of the maxima; of deviations, standard deviations.
+    """
+
+    one_in: int
+    sd: float
 
 
 def p_values(maxima: NDArray[np.floating], scores: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -46,6 +60,28 @@ def conformal_threshold(maxima: NDArray[np.floating], alpha: float) -> float | N
         return None
     found = np.float32(maxima[max(rank, 1) - 1])
     return float(np.nextafter(found, np.float32(np.inf)))
+
+
+def rarity_steps(maxima: NDArray[np.floating]) -> tuple[RarityStep, ...]:
+    """Thresholds for "one in N", from N = 2 to the rarest that n cases can speak of, N = n + 1.
+
+    With n cases a threshold lies just above one of them, so most N share it with their neighbours:
+    only the largest N of each threshold is listed, about 2 sqrt(n) in all.
+
+    Args:
+        maxima: (n,) ascending scores of healthy cases that entered nothing else.
+
+    Returns:
+        Steps with ascending ``one_in``, and ``sd`` that never falls; none without a case.
+
+    Example:
+        >>> [step.one_in for step in rarity_steps(np.arange(9.0))]
+        [2, 3, 5, 10]
+    """
+    places = maxima.size + 1
+    rarest = {places // n: places // (places // n) for n in range(2, places + 1)}
+    found = ((n, conformal_threshold(maxima, 1.0 / n)) for n in rarest.values())
+    return tuple(RarityStep(one_in=n, sd=sd) for n, sd in found if sd is not None)
 
 
 def kept_rank(n: int, alpha: float) -> int:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,12 @@ import nibabel
 import numpy as np
 from PIL import Image
 
+from medsym.calibration.conformal import rarity_steps
+
 MARKER_MM = (42.0, 10.0, 20.0)  # the patient's right
 WITHIN_MM = (30.0, -40.0, 0.0)  # a deviation that the model may have made itself
+P_VALUE = 0.0123  # of the deviation at the marker
+MAXIMA = np.sort(np.random.default_rng(6).gamma(9.0, 0.3, 80))  # of healthy people, SD
 MIRROR = np.diag([-1.0, 1.0, 1.0, 1.0])
 LAS = np.array([[-4.0, 0, 0, 94], [0, 4, 0, -110], [0, 0, 4, -94], [0, 0, 0, 1]])
 SHAPE = (48, 56, 48)
@@ -85,6 +90,7 @@ def case_maps(points: np.ndarray) -> dict[str, np.ndarray]:
         "asymmetry": signed / 4
         + np.where(brain, small * np.sign(points[..., 0]), 0).astype(np.float32),
         "bound": bound,
+        "pvalue": np.where(np.abs(signed) > 6, P_VALUE, 1.0).astype(np.float32),
         "pathology": np.where(ball(points, MARKER_MM, 7), 0.9, 0).astype(np.float32),
         "anatomy": (brain * np.where(points[..., 0] > 0, 2, 1)).astype(np.int16),
     }
@@ -176,7 +182,7 @@ def case_record(
     findings = [
         {"rank": 1, "side": "right", "structure": "Right-Cerebrum", "volume_ml": 1.4}
         | {"peak_mm": list(MARKER_MM), "mirror_mm": list(mirrored(MARKER_MM))}
-        | {"deviation": 8.0, "asymmetry": 2.0, "bound": 0.2, "p_value": 0.0123}
+        | {"deviation": 8.0, "asymmetry": 2.0, "bound": 0.2, "p_value": P_VALUE}
         | {"basis": BASIS},
         {"rank": 2, "side": "right", "structure": "Right-Cerebrum", "volume_ml": 0.9}
         | {"peak_mm": list(WITHIN_MM), "mirror_mm": list(mirrored(WITHIN_MM))}
@@ -199,13 +205,14 @@ def case_record(
         | {
             "deviation_max_mm": list(MARKER_MM),
             "symmetric_score": 0.2,
-            "p_value": 0.0123,
+            "p_value": P_VALUE,
             "brain_ml": 1300.0,
             "tolerance_mean": 0.05,
             "rounding_max": 0.000018,
         },
         "threshold": {"peak_sd": 4.0, "false_alarm_rate": 0.05},
-        "calibration": {"name": "site-a", "kind": "healthy scans", "n": 80, "group": None},
+        "calibration": {"name": "site-a", "kind": "healthy scans", "n": 80, "group": None}
+        | {"thresholds": [asdict(step) for step in rarity_steps(MAXIMA)]},
         "record_sha256": scan_hash,
         "options": {"assume_orientation": None, "volume_index": None, "allow_shear": False},
         "structures": [

@@ -14,7 +14,7 @@ CASES = ["sub-01_T1w", "sub-02_FLAIR"]  # LAS; oblique with 6 mm slices
 RADIOLOGICAL = "Radiological: R on left"
 
 
-def test_what_is_within_the_bound_is_hatched_and_can_be_hidden(viewer: ViewerPage) -> None:
+def test_what_is_under_the_bound_is_hatched_and_can_be_hidden(viewer: ViewerPage) -> None:
     viewer.open(CASES[0])
     viewer.press("Crosshair")
     zone = viewer.tab.locator(".zone")
@@ -22,12 +22,12 @@ def test_what_is_within_the_bound_is_hatched_and_can_be_hidden(viewer: ViewerPag
     solid = is_orange(viewer.inner("coronal")).sum()
     viewer.tab.locator('button[data-finding="2"]').click()
     viewer.settle()
-    assert zone.inner_text().startswith("Within the bound")
+    assert zone.inner_text().startswith("Under the bound")
     hatched = viewer.inner("coronal")
     assert is_orange(hatched).sum() < 0.2 * solid
-    viewer.tick("Show what is within the bound")
+    viewer.tick("Under the bound")
     assert (viewer.inner("coronal") != hatched).any(axis=-1).sum() > 50
-    assert "hidden" in viewer.tab.locator(".shown").inner_text()
+    assert "model (hidden)" in viewer.tab.locator(".unseen").inner_text()
 
 
 def test_what_was_not_compared_and_what_is_small_are_not_called_findings(

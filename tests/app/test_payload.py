@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from app.results import Case, read_case
-from app.viewer.encoding import NO_DATA, encode
+from app.viewer.encoding import NO_DATA, encode, encode_margin
 from app.viewer.grid import fit_grid
 from app.viewer.payload import case_payload, case_volumes
-from app.viewer.zones import BEYOND, WITHIN, find_zones
+from app.viewer.zones import find_margin
 from medsym.volumes.volume import Volume
-from tests.app.result_folder import MARKER_MM, MIRROR, WITHIN_MM, build_folder
+from tests.app.result_folder import MARKER_MM, MIRROR, P_VALUE, WITHIN_MM, build_folder
 
 GRID = fit_grid(np.full(3, -30.0), np.full(3, 30.0), spacing_mm=2.0)
 
@@ -50,7 +50,7 @@ def test_maps_are_shown_at_half_the_spacing_of_the_models_grid(
 ) -> None:
     volumes = case_volumes(replace(case, record={**case.record, **record}))
     assert volumes["scan"].grid.spacing_mm == 2.0
-    for kind in ("deviation", "asymmetry", "bound", "pathology", "anatomy", "zone"):
+    for kind in ("deviation", "asymmetry", "bound", "pathology", "anatomy", "margin"):
         assert volumes[kind].grid.spacing_mm == spacing_mm
 
 
@@ -58,43 +58,59 @@ def flat(value: float) -> np.ndarray:
     return np.full(GRID.shape, value, dtype=np.float32)
 
 
-def zones(bound: np.ndarray, asymmetry: float) -> np.ndarray:
+def margins(bound: np.ndarray, asymmetry: float) -> np.ndarray:
+    """Stored margins, in steps, as the browser gets them."""
     values = {"bound": bound.copy(), "asymmetry": flat(asymmetry), "deviation": flat(1.0)}
     volume = Volume(voxels=bound, affine=GRID.affine)
-    return find_zones(volume, values, grid=GRID, mirror_world=MIRROR.tolist())
+    found = find_margin(volume, values, grid=GRID, mirror_world=MIRROR.tolist())
+    body = gzip.decompress(encode_margin(found, grid=GRID).body)[8:]
+    return np.frombuffer(body, dtype="<i2").reshape(GRID.shape, order="F")
 
 
 def test_the_larger_bound_of_a_place_and_its_mirror_place_counts() -> None:
     bound = flat(1.0)
     bound[: GRID.shape[0] // 2] = 3.0  # on the patient's left
-    found = zones(bound, asymmetry=2.0)
+    found = margins(bound, asymmetry=2.0)
     right = slice(GRID.shape[0] // 2 + 1, -1)  # small bound here, large one at the mirror place
-    assert set(np.unique(found[right])) == {WITHIN}
-    assert set(np.unique(zones(flat(1.0), asymmetry=2.0))) == {BEYOND}
+    assert set(np.unique(found[right])) == {-1000}  # nats short of the bound
+    assert set(np.unique(margins(flat(1.0), asymmetry=2.5))) == {1500}
 
 
 def test_a_bound_far_below_a_16_bit_step_still_decides() -> None:
-    bound = flat(1e-6)
-    bound[0, 0, 0] = 1.0
-    found = zones(bound, asymmetry=2e-6)
-    assert (found[2:-2, 2:-2, 2:-2] == BEYOND).all()
+    for bound_nats, asymmetry, beyond in ((1e-6, 2e-6, True), (2e-6, 1e-6, False), (1, 1, False)):
+        bound = flat(bound_nats)
+        bound[0, 0, 0] = 1.0
+        found = margins(bound, asymmetry=asymmetry)
+        assert ((found[2:-2, 2:-2, 2:-2] > 0) == beyond).all()
 
 
-def test_where_nothing_was_compared_there_is_no_zone_and_no_value() -> None:
+def test_a_margin_that_16_bits_do_not_hold_stays_on_its_side() -> None:
+    assert set(np.unique(margins(flat(1e-3), asymmetry=500.0))) == {32767}
+    assert set(np.unique(margins(flat(500.0), asymmetry=1e-3))) == {-32767}  # and is not "no data"
+
+
+def test_where_nothing_was_compared_there_is_no_margin_and_no_value() -> None:
     bound = flat(1.0)
     bound[:, :, :5] = 0.0
     values = {"bound": bound.copy(), "asymmetry": flat(0.5), "deviation": flat(1.0)}
     volume = Volume(voxels=bound, affine=GRID.affine)
-    found = find_zones(volume, values, grid=GRID, mirror_world=MIRROR.tolist())
+    found = find_margin(volume, values, grid=GRID, mirror_world=MIRROR.tolist())
     for array in (found, *values.values()):
         assert np.isnan(array[:, :, :5]).all()
         assert np.isfinite(array[:, :, 5:]).all()
+    assert (encode_margin(found, grid=GRID).low, encode_margin(found, grid=GRID).high) == (
+        -0.5,
+        -0.5,
+    )
 
 
-def test_zones_are_one_of_the_volumes_on_the_grid_of_the_maps(case: Case) -> None:
+def test_margin_and_rarity_are_on_the_grid_of_the_maps(case: Case) -> None:
     volumes = case_volumes(case)
-    assert volumes["zone"].grid == volumes["deviation"].grid
-    assert volumes["zone"].high == BEYOND
+    assert volumes["margin"].grid == volumes["rarity"].grid == volumes["deviation"].grid
+    assert volumes["margin"].high > 0 > volumes["margin"].low
+    assert "pvalue" not in volumes
+    assert volumes["rarity"].high == pytest.approx(1 / P_VALUE)
+    assert volumes["rarity"].low == pytest.approx(-1 / P_VALUE)  # the mirror side has less
 
 
 def test_a_bound_is_never_stored_smaller_than_it_is() -> None:

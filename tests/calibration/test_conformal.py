@@ -12,6 +12,7 @@ from medsym.calibration.conformal import (
     coverage_law,
     fewest_cases,
     p_values,
+    rarity_steps,
 )
 from medsym.calibration.normative import spread_of
 from medsym.calibration.people import by_person, deviations_from_others, moments_of
@@ -84,6 +85,21 @@ def test_a_score_reaches_the_threshold_exactly_if_its_p_value_is_at_most_alpha()
             threshold = conformal_threshold(maxima, alpha)
             assert threshold is not None
             assert np.array_equal(scores >= threshold, p_values(maxima, scores) <= alpha)
+
+
+@pytest.mark.parametrize("n", [0, 1, 9, 19, 120, 257])
+def test_the_steps_of_the_dial_say_what_the_p_value_says_of_every_score(n: int) -> None:
+    maxima = np.sort(np.random.default_rng(n).integers(0, 90, n)).astype(np.float32)
+    steps = rarity_steps(maxima)
+    for step in steps:  # at most one in so many, and one SD less would be too common
+        p_at, p_below = p_values(maxima, np.array([step.sd, np.floor(step.sd)]))
+        assert p_at <= 1 / step.one_in + 1e-12 < p_below + 1e-12
+    for score in np.arange(-0.5, 91, 1.0):  # the rarest step that a score reaches is that of its p
+        reached = max((step.one_in for step in steps if step.sd <= score), default=1)
+        assert reached == int(1 / p_values(maxima, np.array([score]))[0] + 1e-9)
+    assert [step.one_in for step in steps] == sorted({step.one_in for step in steps})
+    assert max((step.one_in for step in steps), default=1) == n + 1
+    assert len(steps) <= 2 * np.sqrt(n + 1)
 
 
 def test_the_cohort_keeps_its_false_discovery_rate_with_one_shared_calibration() -> None:

@@ -62,15 +62,15 @@ def test_a_group_is_judged_by_its_own_members_only() -> None:
 
 
 @pytest.mark.parametrize(
-    ("covariates", "sentence"),
+    ("covariates", "sentence", "rarest"),
     [
-        ({"site": "B"}, "holds 18 of the 19"),
-        ({"site": "C"}, "holds 0 of the 19"),
-        ({}, "does not state what the calibration is grouped by: site"),
+        ({"site": "B"}, "holds 18 of the 19", [19]),
+        ({"site": "C"}, "holds 0 of the 19", []),
+        ({}, "does not state what the calibration is grouped by: site", []),
     ],
 )
 def test_a_group_that_is_small_unknown_or_not_stated_abstains_and_says_so(
-    covariates: dict[str, str], sentence: str
+    covariates: dict[str, str], sentence: str, rarest: list[int]
 ) -> None:
     rng = np.random.default_rng(1)
     scans = [scan_of(draw(rng), person=f"a{i}", covariates={"site": "A"}) for i in range(30)]
@@ -78,6 +78,7 @@ def test_a_group_that_is_small_unknown_or_not_stated_abstains_and_says_so(
     found = made(scans, group_by=(GroupColumn.parse("site"),)).compare(covariates, alpha=0.05)
     assert sentence in str(found.use.reason)
     assert found.reference.maxima.size == 48  # of everybody, and only to be strict
+    assert [step.one_in for step in found.use.thresholds[-1:]] == rarest  # of its own people alone
 
 
 def test_an_adjustment_follows_the_covariate_and_never_guesses_beyond_it() -> None:

@@ -165,6 +165,7 @@ def test_a_scan_is_never_judged_by_itself_even_if_it_was_packed_anew() -> None:
         comparison = found.compare({}, alpha=0.05, hashes=own)
         assert "one of those that made the calibration" in str(comparison.use.reason)
         assert np.array_equal(comparison.reference.maxima, found.largest)
+        assert comparison.use.thresholds == ()
 
 
 @pytest.mark.usefixtures("small_maps")

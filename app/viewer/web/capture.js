@@ -2,6 +2,7 @@
 
 import { LAYERS, digitsOf } from "./colours.js";
 import { conventionText } from "./geometry.js";
+import { valueText } from "./ranges.js";
 import { boundDigits, factsAt, formatMm, number } from "./readout.js";
 
 // What a picture without its page must still say, one subject a line.
@@ -20,10 +21,11 @@ export function captionLines(viewer, shownText) {
 function heatText(viewer, shownText) {
   const { settings, display } = viewer, layer = LAYERS[settings.layer];
   if (!viewer.assessable) return `NOT ASSESSABLE: ${viewer.reasons.join("; ") || "no reason was recorded"}`;
-  if (!display.overlay || !layer) return "Heatmap off";
-  if (layer.labels) return layer.title;
-  const digits = digitsOf(layer, settings.maximum);
-  return `${layer.title}: shown from ${settings.threshold.toFixed(digits)}, full colour at ${settings.maximum.toFixed(digits)} ${layer.unit}, opacity ${Math.round(settings.opacity * 100)} %. ${shownText}`;
+  const lines = viewer.volumes.anatomy && display.outlines ? "; outlines of the structures" : "";
+  if (!display.overlay || !layer) return `Heatmap off${lines}`;
+  if (layer.labels) return layer.title + lines;
+  const digits = digitsOf(layer, settings.maximum), [from, full] = [settings.threshold, settings.maximum].map((value) => valueText(layer, value, digits));
+  return `${layer.title}: threshold ${from}, full colour at ${full}, opacity ${Math.round(settings.opacity * 100)} %${lines}. ${shownText}`;
 }
 
 // How much asymmetry the model itself may add: at the crosshair, and where it is largest.
@@ -74,7 +76,7 @@ export function composePicture(viewer, shownText) {
 }
 
 function drawColourBar(context, viewer, { right, top }) {
-  const { legend } = viewer.panel;
+  const { legend } = viewer.panel.heat;
   const shown = viewer.display.overlay && LAYERS[viewer.settings.layer] && !LAYERS[viewer.settings.layer].labels;
   if (shown) context.drawImage(legend, right - legend.width, top);
 }

@@ -5,8 +5,6 @@ import { PLANES, conventionText, mirrorFrame, transform } from "./geometry.js";
 import { Pane } from "./pane.js";
 import { samplePlane } from "./raster.js";
 
-const NARROW_PX = 400;
-
 export class ComparePane extends Pane {
   constructor(plane, place) {
     super(plane);
@@ -19,11 +17,6 @@ export class ComparePane extends Pane {
     this.hasMap = scene.shown !== "difference";
     this.canvas.dataset.shown = scene.shown;
     super.draw(scene);
-  }
-
-  // Too narrow for words that would run into the letters in the middle.
-  get narrow() {
-    return this.canvas.clientWidth < NARROW_PX;
   }
 
   carry(scene) {
@@ -48,15 +41,13 @@ export class ComparePane extends Pane {
   heading(crosshair) {
     const plane = PLANES[this.plane].title.toLowerCase();
     if (this.scene.shown === "difference") return `SCAN - MIRROR ${plane}`;
-    if (!this.mirrored && this.scene.title) return `${this.scene.title} ${plane}`;
-    return this.mirrored || !this.narrow ? super.heading(crosshair) : PLANES[this.plane].title;
+    return this.mirrored || !this.scene.title ? super.heading(crosshair) : `${this.scene.title} ${plane}`;
   }
 
   note(display) {
     if (this.scene.shown === "difference") return "Orange: scan brighter";
     if (this.mirrored) return "The other side";
-    if (PLANES[this.plane].across === 0) return this.narrow ? conventionText(display).split(":")[0] : conventionText(display);
-    return display.noseLeft ? "Nose on left" : "Nose on right";
+    return PLANES[this.plane].across === 0 ? conventionText(display) : display.noseLeft ? "Nose on left" : "Nose on right";
   }
 
   // Side of the place that is shown: of a mirrored picture the other one, of another scan by its own mid-plane.

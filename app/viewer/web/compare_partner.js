@@ -24,7 +24,6 @@ export async function priorPartner(about) {
     matrix,
     link: about.link,
     changes: about.changes,
-    cautions: about.cautions,
   });
 }
 

@@ -67,6 +67,8 @@ function press(event, pane, viewer) {
     n: () => viewer.nextFinding(1),
     p: () => viewer.nextFinding(-1),
     w: () => viewer.why?.toggle(),
+    f: () => viewer.set({ showBelow: !viewer.settings.showBelow }),
+    l: () => viewer.toggle("outlines"),
     x: () => viewer.toggle("crosshair"),
     Enter: () => viewer.changeRulers((rulers) => rulers.mark(pane, viewer)),
     Delete: () => viewer.changeRulers((rulers) => rulers.removeLast(pane, viewer)),

@@ -1,6 +1,7 @@
 // One plane on one canvas: picture, heatmap, crosshair, letters; pointer and keyboard of that plane.
 
 import { AXIS_NAMES, PLANES, View, conventionText, distanceToMidplane, edgeLetters, mirrorFrame, rasterFrame, sideOf } from "./geometry.js";
+import { drawOutlines, outlinePath } from "./outlines.js";
 import { layerVolumes, paintLabels, paintMap, paintScan, samplePlane } from "./raster.js";
 import { LAYERS } from "./colours.js";
 import { number } from "./readout.js";
@@ -48,6 +49,10 @@ export class Pane {
     context.imageSmoothingEnabled = true;
     context.imageSmoothingQuality = "high";
     context.drawImage(this.raster, left, top, frame.width * scan.spacing * scale, frame.height * scan.spacing * scale);
+    if (this.samples.anatomy && display.outlines) {
+      this.samples.path ||= outlinePath(this.samples.anatomy, frame.width, frame.height);
+      drawOutlines(context, this.samples.path, { left, top, scale: scan.spacing * scale, ratio: this.ratio, opacity: scene.settings.outlineOpacity });
+    }
     this.drawCrosshair(context, scene);
     scene.rulers?.draw(context, this, scene);
     this.drawWords(context, scene);
@@ -57,13 +62,14 @@ export class Pane {
   // Values under the pixels, kept until the slice, the layer or the convention changes.
   sample(scene, frame) {
     const { display, settings, volumes } = scene;
-    const kinds = ["scan", ...(this.hasMap && display.overlay ? layerVolumes(settings.layer) : [])].filter((kind) => volumes[kind]);
+    const wanted = this.hasMap ? [...(display.overlay ? layerVolumes(settings.layer) : []), ...(display.outlines ? ["anatomy"] : [])] : [];
+    const kinds = ["scan", ...new Set(wanted)].filter((kind) => volumes[kind]);
     const carry = this.carry(scene), key = JSON.stringify([frame, kinds, carry]);
     if (key === this.samples.key) return;
     const source = carry ? mirrorFrame(frame, carry) : frame;
     this.samples = { key };
     for (const kind of kinds) {
-      const linear = !["anatomy", "zone"].includes(kind) && (kind !== "scan" || carry);
+      const linear = kind !== "anatomy" && (kind !== "scan" || carry);
       this.samples[kind] = samplePlane(volumes[kind], source, { linear });
     }
   }

@@ -1,23 +1,10 @@
-// The column beside the planes: readout, findings, heatmap and scan sliders. Text is never markup.
+// The column beside the planes: readout, findings, heat layer, scan. Text is never markup.
 
-import { LAYERS, digitsOf } from "./colours.js";
+import { Slider, element, section } from "./elements.js";
+import { HeatControls } from "./heat.js";
 import { keyRows } from "./keys.js";
-import { drawLegend } from "./legend.js";
-import { shownZone, words, zoneOfFinding, zoneText } from "./readout.js";
-
-export function element(tag, { text, ...attributes } = {}, children = []) {
-  const made = document.createElement(tag);
-  if (text !== undefined) made.textContent = text;
-  for (const [name, value] of Object.entries(attributes)) {
-    if (value !== undefined && value !== false) made.setAttribute(name, value === true ? "" : value);
-  }
-  made.append(...children);
-  return made;
-}
-
-export function section(title, children) {
-  return element("section", { "aria-label": title }, [element("h3", { text: title }), ...children]);
-}
+import { pText, words } from "./readout.js";
+import { shownZone, zoneOfFinding, zoneText } from "./zones.js";
 
 // Structure names of the table carry their side already, as a rule.
 function findingTitle({ side, structure }) {
@@ -33,9 +20,10 @@ function peakText({ peak_sd: peak, extent_sd: extent, false_alarm_rate: rate }, 
   return `A finding reaches ${peak.toFixed(1)} SD and ${down}${often}.`;
 }
 
-// How often a healthy scan deviates as far anywhere; a dash where nobody can say.
-function pText(value) {
-  return Number.isFinite(value) ? String(Number(value.toPrecision(2))) : "\u2013";
+function readoutRow({ label, meaning, heads, values }) {
+  if (heads) return [element("dt", { class: "heads" }), ...heads.map((text) => element("dd", { class: "heads", text }))];
+  const alone = values.length === 1 ? "alone" : undefined;
+  return [element("dt", { text: label, title: meaning }), ...values.map(([text, name]) => element("dd", { text, class: alone, "data-value": name }))];
 }
 
 export class Panel {
@@ -43,41 +31,14 @@ export class Panel {
     this.viewer = viewer;
     this.readout = element("dl", { class: "readout" });
     this.zone = element("div", { class: "zone", role: "status" });
-    this.legend = element("canvas", { class: "legend", role: "img" });
-    this.shown = element("p", { class: "shown", role: "status" });
-    this.sliders = {};
+    this.heat = new HeatControls(viewer);
     this.node = element("aside", { class: "panel", "aria-label": "Values and controls" }, [
       section("At the crosshair", [this.readout, this.zone]),
       this.findingsSection(),
-      this.heatmapSection(),
+      ...this.heat.sections,
       this.scanSection(),
       this.helpSection(),
     ]);
-  }
-
-  slider(name, label, { change }) {
-    const input = element("input", { type: "range", id: `medsym-${name}`, "data-slider": name });
-    const output = element("output", { for: `medsym-${name}` });
-    input.addEventListener("input", () => change(Number(input.value)));
-    this.sliders[name] = { input, output };
-    return element("div", { class: "slider" }, [element("label", { text: label, for: `medsym-${name}` }), input, output]);
-  }
-
-  setSlider(name, { min, max, step, value, text }) {
-    const { input, output } = this.sliders[name];
-    Object.assign(input, { min, max, step });
-    input.value = value;
-    output.textContent = text;
-    input.setAttribute("aria-valuetext", text);
-    const filled = max > min ? (100 * (Math.min(Math.max(value, min), max) - min)) / (max - min) : 0;
-    input.style.setProperty("--filled", `${filled}%`);
-  }
-
-  check(setting, label) {
-    const { viewer } = this, id = `medsym-${setting}`;
-    const box = element("input", { type: "checkbox", id, checked: viewer.settings[setting] });
-    box.addEventListener("change", () => viewer.set({ [setting]: box.checked }));
-    return element("div", { class: "check" }, [box, element("label", { text: label, for: id })]);
   }
 
   findingsSection() {
@@ -115,29 +76,10 @@ export class Panel {
 
   // With whom the scan was compared, and why a p-value is missing or doubtful.
   comparison() {
-    const { comparedWith, calibration } = this.viewer;
+    const { comparedWith, calibration, peak } = this.viewer;
     if (!comparedWith) return [];
-    const texts = [`p: compared with ${comparedWith}.`, calibration.reason && `No p-value: ${calibration.reason}.`, calibration.warning && `Warning: ${calibration.warning}.`];
+    const texts = [peakText(peak, comparedWith), !Number.isFinite(peak.false_alarm_rate) && `Compared with ${comparedWith}.`, calibration.reason && `No p-value: ${calibration.reason}.`, calibration.warning && `Warning: ${calibration.warning}.`];
     return texts.filter(Boolean).map((text) => element("p", { class: "quiet", "data-comparison": true, text }));
-  }
-
-  heatmapSection() {
-    const { viewer } = this, { settings } = viewer;
-    const available = Object.keys(LAYERS).filter((layer) => viewer.volumes[layer]);
-    if (!available.length) return section("Heatmap", [element("p", { class: "quiet", text: "There is no map for this case." })]);
-    const select = element("select", { id: "medsym-layer", "aria-label": "Layer" }, available.map((layer) => element("option", { value: layer, text: LAYERS[layer].title })));
-    select.addEventListener("change", () => viewer.setLayer(select.value));
-    this.select = select;
-    this.withinRow = this.check("showWithin", "Show what is within the bound (hatched)");
-    this.lessRow = this.check("showLess", "Show the mirror side too (blue)");
-    return section("Heatmap", [
-      element("div", { class: "slider" }, [element("label", { text: "Layer", for: "medsym-layer" }), select, element("span")]),
-      this.slider("threshold", "Threshold", { change: (threshold) => viewer.set({ threshold, maximum: Math.max(settings.maximum, threshold) }) }),
-      this.slider("maximum", "Full colour", { change: (maximum) => viewer.set({ maximum, threshold: Math.min(settings.threshold, maximum) }) }),
-      this.slider("opacity", "Opacity", { change: (percent) => viewer.set({ opacity: percent / 100 }) }),
-      this.withinRow, this.lessRow, this.legend, this.shown,
-      element("p", { class: "quiet", text: peakText(viewer.peak, viewer.comparedWith), hidden: !viewer.peak.peak_sd }),
-    ]);
   }
 
   scanSection() {
@@ -147,9 +89,11 @@ export class Panel {
       button.addEventListener("click", () => viewer.set({ window }));
       return button;
     });
+    this.width = new Slider("window", "Window", (width) => viewer.setWindow({ width }));
+    this.level = new Slider("level", "Level", (level) => viewer.setWindow({ level }));
     return section("Scan", [
-      this.slider("window", "Window", { change: (width) => viewer.setWindow({ width }) }),
-      this.slider("level", "Level", { change: (level) => viewer.setWindow({ level }) }),
+      this.width.node,
+      this.level.node,
       element("div", { class: "presets", role: "group", "aria-label": "Window presets" }, presets),
     ]);
   }
@@ -161,7 +105,7 @@ export class Panel {
 
   showFacts(facts) {
     const { viewer } = this, zone = viewer.assessable ? shownZone(facts.zone, facts.deviation, viewer.notable()) : null;
-    this.readout.replaceChildren(...words(facts, viewer.volumes).flatMap(([label, text, name]) => [element("dt", { text: label }), element("dd", { text, "data-value": name })]));
+    this.readout.replaceChildren(...words(facts, viewer.volumes).flatMap(readoutRow));
     const text = viewer.assessable ? zoneText(zone) : "Not assessable: no map";
     if (this.zone.textContent !== text) this.zone.textContent = text; // announced only when it changes
     this.zone.dataset.zone = zone || "none";
@@ -171,22 +115,9 @@ export class Panel {
     const { settings, volumes } = this.viewer, scan = volumes.scan, span = scan.high - scan.low || 1;
     const width = settings.window[1] - settings.window[0], level = (settings.window[0] + settings.window[1]) / 2;
     const digits = span >= 200 ? 0 : span >= 20 ? 1 : 2;
-    this.setSlider("window", { min: span / 500, max: span, step: span / 500, value: width, text: width.toFixed(digits) });
-    this.setSlider("level", { min: scan.low, max: scan.high, step: span / 500, value: level, text: level.toFixed(digits) });
-    if (!this.sliders.threshold) return;
-    const layer = LAYERS[settings.layer], labels = Boolean(layer.labels);
-    for (const name of ["threshold", "maximum"]) this.sliders[name].input.parentElement.hidden = labels;
-    this.withinRow.hidden = !(layer.bound && volumes.bound);
-    this.lessRow.hidden = !layer.signed;
-    this.legend.hidden = labels;
-    this.setSlider("opacity", { min: 0, max: 100, step: 1, value: settings.opacity * 100, text: `${Math.round(settings.opacity * 100)} %` });
-    if (labels) return;
-    const top = this.viewer.scaleTop(), decimals = digitsOf(layer, top);
-    for (const name of ["threshold", "maximum"]) {
-      const value = settings[name];
-      this.setSlider(name, { min: 0, max: top, step: 10 ** -decimals, value, text: `${value.toFixed(decimals)} ${layer.unit}` });
-    }
-    drawLegend(this.legend, settings, { zones: Boolean(layer.bound && volumes.bound) });
+    this.width.set({ min: span / 500, max: span, step: span / 500, value: width, text: width.toFixed(digits) });
+    this.level.set({ min: scan.low, max: scan.high, step: span / 500, value: level, text: level.toFixed(digits) });
+    this.heat.show();
   }
 
   showFinding(place) {

@@ -2,7 +2,7 @@
 
 import { PLANES } from "./geometry.js";
 import { Pane } from "./pane.js";
-import { element } from "./panel.js";
+import { element } from "./elements.js";
 
 const WINDOW_MM = 90; // edge of the piece
 const RING_MM = 6; // the ring around the peak is never smaller

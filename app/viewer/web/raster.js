@@ -1,12 +1,12 @@
 // From volumes to pixels: sample a plane once, colour it as often as a slider moves.
 
 import { LAYERS, RAMPS, structureColours } from "./colours.js";
-import { NO_DATA, linearAt, nearestAt } from "./volume.js";
+import { linearAt, nearestAt } from "./volume.js";
+import { AT_BOUND, FAINT_ENTRY, fade, faint } from "./zones.js";
 
-const HATCH_MM = 6; // from stripe to stripe in the zone within the bound
-const WITHIN_FILL = 0.12; // share of the opacity between the stripes
-const WITHIN_STRIPE = 0.75; // share of the opacity on a stripe
-const STRIPES = [[28, 32, 38], [205, 210, 217]]; // dark beside light, to be seen on any grey
+const HATCH_MM = 6; // from stripe to stripe in the zone under the bound
+const STRIPE = [0.35, 0.75]; // share of the opacity on a stripe: far under the bound, at the bound
+const STRIPES = [28, 32, 38, 205, 210, 217]; // dark beside light, to be seen on any grey
 
 // Values of a volume over a raster frame.
 export function samplePlane(volume, frame, { linear }) {
@@ -30,7 +30,7 @@ export function samplePlane(volume, frame, { linear }) {
 // Volumes that a layer needs to be coloured.
 export function layerVolumes(layer) {
   if (!LAYERS[layer]) return [];
-  return LAYERS[layer].bound ? [layer, "zone"] : [layer];
+  return LAYERS[layer].bound ? [layer, "margin"] : [layer];
 }
 
 export function paintScan(pixels, scan, [low, high]) {
@@ -42,40 +42,32 @@ export function paintScan(pixels, scan, [low, high]) {
   }
 }
 
-// Value of the zone volume where the scan itself differs from its mirror: the model cannot have made
-// this asymmetry. Decided on the server, from the maps as they were written.
-const BEYOND = 2;
-
 export function largerBound(bound, mirrorBound) {
   return mirrorBound > bound ? mirrorBound : bound; // a missing mirror bound (NaN) is not larger
 }
 
-// Whether a value of a layer is drawn at all: its size, and for signed layers its sign.
-export function isShown(value, settings) {
-  const { signed } = LAYERS[settings.layer];
-  if (value < 0 && !(signed && settings.showLess)) return false;
-  const size = Math.abs(value);
-  return size >= settings.threshold && size > 0;
-}
-
+// Colour by size, strength by the margin to the bound; see zones.js.
 export function paintMap(pixels, samples, { width, across }, settings) {
   const layer = LAYERS[settings.layer], values = samples[settings.layer];
   if (!values) return;
+  const { threshold, opacity, showWithin, showBelow } = settings, margins = layer.bound ? samples.margin : null;
   const period = Math.max(4, Math.round(HATCH_MM / Math.hypot(...across)));
-  const span = Math.max(settings.maximum - settings.threshold, 1e-9);
+  const steps = 255 / Math.max(settings.maximum - threshold, 1e-9), both = layer.signed && settings.showLess;
   const positive = RAMPS[layer.positive], negative = RAMPS[layer.negative || layer.positive];
   for (let n = 0; n < values.length; n += 1) {
-    const value = values[n], size = Math.abs(value);
-    if (!isShown(value, settings)) continue;
-    const table = value < 0 ? negative : positive;
-    const entry = 3 * Math.min(255, Math.round((255 * (size - settings.threshold)) / span));
-    const beyond = !layer.bound || !samples.zone || samples.zone[n] === BEYOND;
-    if (beyond) {
-      blend(pixels, 4 * n, table[entry], table[entry + 1], table[entry + 2], settings.opacity);
-    } else if (settings.showWithin) {
-      const stripe = STRIPES[((n % width) + Math.floor(n / width)) % period];
-      if (stripe) blend(pixels, 4 * n, ...stripe, WITHIN_STRIPE * settings.opacity);
-      else blend(pixels, 4 * n, table[entry], table[entry + 1], table[entry + 2], WITHIN_FILL * settings.opacity);
+    const value = values[n], size = value < 0 ? -value : value;
+    if (!(value > 0 || (both && value < 0)) || (size < threshold && !showBelow)) continue;
+    const margin = margins ? margins[n] : Infinity, table = value < 0 ? negative : positive;
+    if (size < threshold) {
+      if (margin > 0) blend(pixels, 4 * n, table, FAINT_ENTRY, opacity * faint(size, threshold, margin));
+      continue;
+    }
+    const entry = Math.min(255, Math.round(steps * (size - threshold))), strength = fade(margin);
+    if (margin > 0) blend(pixels, 4 * n, table, entry, opacity * strength);
+    else if (showWithin && margin <= 0) {
+      const stripe = ((n % width) + Math.floor(n / width)) % period, near = strength / AT_BOUND;
+      if (stripe < 2) blend(pixels, 4 * n, STRIPES, stripe, opacity * (STRIPE[0] + (STRIPE[1] - STRIPE[0]) * near));
+      else blend(pixels, 4 * n, table, entry, opacity * strength);
     }
   }
 }
@@ -87,34 +79,11 @@ export function paintLabels(pixels, labels, width, { names, opacity }) {
     if (!(label > 0)) continue;
     if (!colours.has(label)) colours.set(label, colourOf(label));
     const edge = labels[n - 1] !== label || labels[n + 1] !== label || labels[n - width] !== label || labels[n + width] !== label;
-    blend(pixels, 4 * n, ...colours.get(label), edge ? opacity : 0.35 * opacity);
+    blend(pixels, 4 * n, colours.get(label), 0, edge ? opacity : 0.35 * opacity);
   }
 }
 
-function blend(pixels, at, red, green, blue, alpha) {
-  pixels[at] += (red - pixels[at]) * alpha;
-  pixels[at + 1] += (green - pixels[at + 1]) * alpha;
-  pixels[at + 2] += (blue - pixels[at + 2]) * alpha;
-}
-
-// Millilitres shown beyond and within the bound, over the whole map.
-export function shownVolumes(volumes, settings) {
-  const layer = LAYERS[settings.layer], map = volumes[settings.layer];
-  if (!map || layer.labels) return null;
-  const zones = layer.bound && volumes.zone ? volumes.zone.stored : null; // on the grid of the maps
-  const ml = map.spacing ** 3 / 1000;
-  let beyond = 0, within = 0;
-  for (let n = 0; n < map.stored.length; n += 1) {
-    if (map.stored[n] === 0 || map.stored[n] === NO_DATA || !isShown(map.value(map.stored[n]), settings)) continue;
-    if (!zones || zones[n] === BEYOND) beyond += 1;
-    else within += 1;
-  }
-  return { beyond: beyond * ml, within: within * ml };
-}
-
-// Zone of a world point; null where nothing was compared.
-export function zoneAt(mm, { zone }) {
-  const value = zone ? zone.nearest(mm) : NaN;
-  if (!Number.isFinite(value)) return null;
-  return value === BEYOND ? "beyond" : "within";
+// Mix an entry of a table of colours into a pixel.
+function blend(pixels, at, table, entry, alpha) {
+  for (let channel = 0; channel < 3; channel += 1) pixels[at + channel] += (table[3 * entry + channel] - pixels[at + channel]) * alpha;
 }

@@ -2,7 +2,22 @@
 
 import { LAYERS } from "./colours.js";
 import { distanceToMidplane, sideOf, transform } from "./geometry.js";
-import { largerBound, zoneAt } from "./raster.js";
+import { largerBound } from "./raster.js";
+import { zoneAt, zoneOfFinding } from "./zones.js";
+
+// What the numbers mean, shown when the pointer rests on their name.
+const MEANING = {
+  mm: "Place in the scanner's coordinates: to the patient's right, to the front, upwards",
+  voxel: "Column, row and slice in the scan file, counted from 0",
+  scan: "Brightness in the scan file: of the place, and of its mirror place",
+  deviation: "How much more evidence of pathology there is here than at the mirror place, in standard deviations (SD) of healthy scans, averaged over some millimetres",
+  asymmetry: "Evidence of pathology here minus evidence at the mirror place, not averaged. 0.7 nats double the odds",
+  pathology: "Probability of pathology that the model gives this place, 0 to 1",
+  p: "Share of healthy scans that deviate anywhere as far as this place does",
+  bound: "The largest asymmetry that the model can have made itself here, whatever the scan: proved. Beyond it, the scan itself differs",
+  defect: "The largest difference between left and right that the model was measured to make itself, anywhere in this scan. It never exceeds the bound",
+  mirror: "The same place on the other side of the mid-plane",
+};
 
 export function formatMm(mm) {
   return mm.map((value) => number(value, 1)).join("   ");
@@ -26,55 +41,55 @@ export function boundDigits(bound) {
 
 // Facts at a world point, as numbers; `words` turns them into text.
 // At the peak of a finding they are the finding's own: the maps here are interpolated.
-export function factsAt(mm, { volumes, mirrorWorld, structures, finding }) {
+export function factsAt(mm, { volumes, mirrorWorld, structures, measuredDefect, finding }) {
   const mirror = mirrorWorld ? transform(mirrorWorld, mm) : null;
   const at = (kind, point = mm) => (volumes[kind] && point ? volumes[kind].linear(point) : NaN);
-  const label = volumes.anatomy ? volumes.anatomy.nearest(mm) : 0;
-  const distance = mirrorWorld ? distanceToMidplane(mm, mirrorWorld) : NaN;
-  return {
-    mm,
-    mirror,
-    distance,
-    scan: at("scan"),
-    mirrorScan: at("scan", mirror),
-    deviation: finding ? finding.deviation : at("deviation"),
-    asymmetry: finding ? finding.asymmetry : at("asymmetry"),
-    bound: finding ? finding.bound : largerBound(at("bound"), at("bound", mirror)),
-    zone: finding ? zoneOfFinding(finding) : zoneAt(mm, volumes),
-    pathology: at("pathology"),
-    structure: label > 0 ? (structures[label] || `structure ${label}`).replaceAll("-", " ").toLowerCase() : null,
-  };
-}
-
-export function words(facts, volumes) {
-  const digits = scanDigits(volumes.scan);
-  const rows = [
-    ["World x y z (mm)", formatMm(facts.mm), "mm"],
-    ["Structure", facts.structure || (volumes.anatomy ? "none" : "\u2013"), "structure"],
-    ["Side of mid-plane", sideOf(facts.distance) || "\u2013", "side"],
-    ["Scan", Number.isFinite(facts.scan) ? number(facts.scan, digits) : "outside the scan", "scan"],
-    ["Scan, mirror point", facts.mirror && Number.isFinite(facts.mirrorScan) ? number(facts.mirrorScan, digits) : "outside the scan", "mirrorScan"],
-  ];
-  for (const kind of ["deviation", "asymmetry", "bound", "pathology"]) {
-    if (volumes[kind]) rows.push([LAYERS[kind].title, number(facts[kind], kind === "bound" ? boundDigits(facts.bound) : 2, LAYERS[kind].unit), kind]);
+  const label = volumes.anatomy ? volumes.anatomy.nearest(mm) : 0, { world_to_voxel: toVoxel } = volumes.scan;
+  const facts = { mm, mirror, voxel: toVoxel ? transform(toVoxel, mm) : null, defect: measuredDefect };
+  facts.distance = mirrorWorld ? distanceToMidplane(mm, mirrorWorld) : NaN;
+  facts.structure = label > 0 ? (structures[label] || `structure ${label}`).replaceAll("-", " ").toLowerCase() : null;
+  facts.zone = finding ? zoneOfFinding(finding) : zoneAt(mm, volumes);
+  facts.bound = finding ? finding.bound : largerBound(at("bound"), at("bound", mirror));
+  facts.p = finding ? finding.p_value ?? NaN : 1 / Math.abs(at("rarity"));
+  for (const kind of ["scan", "deviation", "asymmetry", "pathology"]) {
+    facts[kind] = finding?.[kind] ?? at(kind);
+    facts[mirrorName(kind)] = at(kind, mirror);
   }
-  if (facts.mirror) rows.push(["Mirror point (mm)", formatMm(facts.mirror), "mirror"]);
+  return facts;
+}
+
+export function mirrorName(kind) {
+  return `mirror${kind[0].toUpperCase()}${kind.slice(1)}`;
+}
+
+// How often a healthy scan deviates as far anywhere; a dash where nobody can say.
+export function pText(value) {
+  return Number.isFinite(value) ? String(Number(value.toPrecision(2))) : "\u2013";
+}
+
+function rarityWords(p) {
+  return Number.isFinite(p) ? `1 in ${Math.floor(1 / p + 1e-6)} healthy (p ${pText(p)})` : "\u2013";
+}
+
+function defectWords(defect) {
+  return Number.isFinite(defect) ? `${number(defect, boundDigits(defect), "nats")}, whole scan` : "not measured";
+}
+
+// Rows of the readout: {label, meaning, values: [[text, name], ...]}, one value or here and at the mirror place.
+export function words(facts, volumes) {
+  const digits = scanDigits(volumes.scan), hasMaps = Boolean(volumes.deviation);
+  const row = (name, label, text) => ({ label, meaning: MEANING[name], values: [[text, name]] });
+  const pair = (kind, label, places, unit) => ({ label, meaning: MEANING[kind], values: [kind, mirrorName(kind)].map((name) => [Number.isFinite(facts[name]) ? number(facts[name], places, unit) : kind === "scan" ? "outside" : "\u2013", name]) });
+  const rows = [row("mm", "Place (mm)", formatMm(facts.mm))];
+  if (facts.voxel) rows.push(row("voxel", "Voxel of file", facts.voxel.map((index) => number(index, 1)).join("   ")));
+  rows.push(row("structure", "Structure", facts.structure || (volumes.anatomy ? "none" : "\u2013")), row("side", "Side", sideOf(facts.distance) || "\u2013"));
+  rows.push({ heads: ["Here", "Mirror place"] }, pair("scan", "Scan value", digits));
+  if (volumes.deviation) rows.push(pair("deviation", "Deviation (SD)", 2));
+  if (volumes.asymmetry) rows.push(pair("asymmetry", "Asym. (nats)", 2));
+  if (volumes.pathology) rows.push(pair("pathology", "Pathology", 2));
+  if (volumes.rarity || Number.isFinite(facts.p)) rows.push(row("p", "Rarity", rarityWords(facts.p)));
+  if (volumes.bound) rows.push(row("bound", "Bound here", number(facts.bound, boundDigits(facts.bound), LAYERS.bound.unit)));
+  if (hasMaps) rows.push(row("defect", "Measured defect", defectWords(facts.defect)));
+  if (facts.mirror) rows.push(row("mirror", "Mirror at (mm)", formatMm(facts.mirror)));
   return rows;
-}
-
-export function zoneOfFinding({ asymmetry, bound }) {
-  return Math.abs(asymmetry) > bound ? "beyond" : "within";
-}
-
-// Almost every place of a healthy brain differs a little from its mirror place, by more than the model
-// could add: only from `notable` SD on is that worth a reader's attention.
-export function shownZone(zone, deviation, notable) {
-  return zone === "beyond" && !(Math.abs(deviation) >= notable) ? "small" : zone;
-}
-
-export function zoneText(zone) {
-  if (zone === "beyond") return "Beyond the bound: the scan differs here";
-  if (zone === "small") return "A small difference of the scan, as healthy scans have";
-  if (zone === "within") return "Within the bound: the model may have made it";
-  return "Nothing was compared at this point";
 }

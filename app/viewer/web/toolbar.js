@@ -1,7 +1,7 @@
 // Buttons above the planes.
 
 import { conventionText } from "./geometry.js";
-import { element } from "./panel.js";
+import { element } from "./elements.js";
 import { lengthText } from "./ruler.js";
 
 const ZOOM_STEP = 1.4;

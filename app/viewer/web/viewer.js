@@ -1,22 +1,25 @@
 // The review viewer: state, commands and drawing order. Mounted by the glue in app/viewer/__init__.py.
 
 import { savePicture } from "./capture.js";
-import { LAYERS, digitsOf } from "./colours.js";
+import { LAYERS } from "./colours.js";
+import { element } from "./elements.js";
 import { PLANES, transform } from "./geometry.js";
 import { listen } from "./input.js";
+import { fitHeight } from "./layout.js";
 import { legendText } from "./legend.js";
-import { lastPlaces, mount } from "./mount.js";
+import { mount } from "./mount.js";
 import { zoomAbout } from "./motion.js";
 import { Pane } from "./pane.js";
-import { Panel, element } from "./panel.js";
-import { shownVolumes } from "./raster.js";
+import { Panel } from "./panel.js";
+import { layerRange, notableDeviation } from "./ranges.js";
 import { factsAt } from "./readout.js";
 import { Rulers } from "./ruler.js";
 import { Toolbar } from "./toolbar.js";
 import { autoWindow, loadVolume } from "./volume.js";
 import { Why } from "./why.js";
+import { zoneVolumes } from "./zones.js";
 
-const DISPLAY = { radiological: true, noseLeft: true, crosshair: true, overlay: true, mirror: true };
+const DISPLAY = { radiological: true, noseLeft: true, crosshair: true, overlay: true, mirror: true, outlines: false };
 const OPACITY = 0.75;
 const CT_PRESETS = [["Brain", [0, 80]], ["Stroke", [20, 60]], ["Subdural", [-25, 175]], ["Bone", [200, 1000]]];
 
@@ -26,9 +29,9 @@ export function render(component) {
 
 export class Viewer {
   constructor(root, data) {
-    Object.assign(this, { root, caseName: data.case, assessable: data.assessable, findings: data.findings, structures: data.structures, mirrorWorld: data.mirror_world, model: data.model, software: data.software, comparedWith: data.compared_with, calibration: data.calibration || {}, researchUseOnly: data.research_use_only, peak: data.threshold || {}, largest: data.largest_mm, largestBound: data.largest_bound, reasons: data.reasons || [], whyUrl: data.why });
+    Object.assign(this, { root, caseName: data.case, assessable: data.assessable, findings: data.findings, structures: data.structures, mirrorWorld: data.mirror_world, model: data.model, software: data.software, comparedWith: data.compared_with, calibration: data.calibration || {}, measuredDefect: data.measured_defect_max, researchUseOnly: data.research_use_only, peak: data.threshold || {}, largest: data.largest_mm, largestBound: data.largest_bound, reasons: data.reasons || [], whyUrl: data.why });
     this.display = { ...DISPLAY, mirror: Boolean(data.mirror_world) };
-    this.settings = { layer: null, threshold: 0, maximum: 1, opacity: OPACITY, showWithin: true, showLess: false, window: [0, 1] };
+    this.settings = { layer: null, threshold: 0, maximum: 1, opacity: OPACITY, outlineOpacity: OPACITY, showWithin: true, showBelow: false, showLess: false, window: [0, 1] };
     Object.assign(this, { zoom: 1, tool: "point", panning: false, rulers: new Rulers() });
     this.followed = JSON.stringify(data.crosshair_mm);
     Object.assign(root.dataset, { status: "loading", case: data.case });
@@ -76,11 +79,15 @@ export class Viewer {
     this.root.replaceChildren(element("div", { class: "main" }, [this.toolbar.node, this.stage]), this.panel.node);
     this.observer = new ResizeObserver(() => this.draw());
     this.observer.observe(this.stage);
+    this.fit = () => fitHeight(this.root);
+    window.addEventListener("resize", this.fit);
+    this.fit();
   }
 
   destroy() {
     this.ended = true;
     this.observer?.disconnect();
+    window.removeEventListener("resize", this.fit);
     cancelAnimationFrame(this.frame);
     clearTimeout(this.counting);
     delete this.root.medsymViewer;
@@ -128,9 +135,11 @@ export class Viewer {
   measure() {
     clearTimeout(this.counting);
     this.counting = setTimeout(() => {
-      if (!this.settings.layer) return;
-      this.shownText = legendText(this.settings, shownVolumes(this.volumes, this.settings));
-      this.panel.shown.textContent = this.shownText;
+      const { layer, threshold, showLess } = this.settings, about = LAYERS[layer], map = this.volumes[layer];
+      if (!about) return;
+      const shown = about.labels ? null : zoneVolumes({ map, margin: about.bound && this.volumes.margin, signed: about.signed, both: showLess, threshold });
+      this.shownText = legendText(this.settings, shown);
+      this.panel.heat.showVolumes(shown, this.shownText);
     }, 80);
   }
 
@@ -147,7 +156,6 @@ export class Viewer {
 
   moveTo(mm, { recentre = false } = {}) {
     this.crosshair = this.volumes.scan.clamp(mm);
-    lastPlaces.set(this.caseName, this.crosshair);
     const lost = this.panes.some((pane) => !pane.holds(this.crosshair));
     if (lost || (recentre && this.zoom > 1)) this.centre = this.crosshair;
     this.markFinding();
@@ -198,12 +206,11 @@ export class Viewer {
     this.zoom = 1;
     this.centre = this.volumes.scan.centre();
     this.useLayerRange();
-    this.set({ window: autoWindow(this.volumes.scan), opacity: OPACITY });
+    this.set({ window: autoWindow(this.volumes.scan), opacity: OPACITY, outlineOpacity: OPACITY });
   }
 
-  // Deviation from which a place belongs to a finding, if it holds a peak; SD.
   notable() {
-    return this.peak.extent_sd || this.peak.peak_sd || LAYERS.deviation.threshold;
+    return notableDeviation(this.peak);
   }
 
   setLayer(layer) {
@@ -212,20 +219,8 @@ export class Viewer {
     this.set({});
   }
 
-  // Top of the sliders: the largest value of the map, with room.
-  scaleTop() {
-    const layer = LAYERS[this.settings.layer], map = this.volumes[this.settings.layer];
-    const start = this.settings.layer === "deviation" ? 2 * (this.peak.peak_sd || 0) : 0;
-    const top = Math.max(Math.abs(map.low), Math.abs(map.high), layer.least, start), grain = 10 ** -digitsOf(layer, top);
-    return Math.ceil(top / grain) * grain;
-  }
-
   useLayerRange() {
-    const layer = LAYERS[this.settings.layer];
-    if (!layer || layer.labels) return;
-    const threshold = this.settings.layer === "deviation" ? this.notable() : layer.threshold;
-    const maximum = Math.max(2 * threshold, Math.min(this.scaleTop(), 3 * Math.max(threshold, layer.least)));
-    Object.assign(this.settings, { threshold, maximum: layer.signed ? maximum : this.scaleTop() });
+    Object.assign(this.settings, layerRange(this.settings.layer, this));
   }
 
   presets() {

@@ -1,7 +1,7 @@
 // Why a finding was flagged: the place beside its mirror place, the healthy range, the bound by layer.
 // The words come with the case (app/why.py); this file draws.
 
-import { element } from "./panel.js";
+import { element } from "./elements.js";
 import { Patch } from "./patch.js";
 
 const SVG = "http://www.w3.org/2000/svg";

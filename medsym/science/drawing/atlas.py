@@ -9,9 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
 from numpy.typing import NDArray
-from scipy.ndimage import zoom
 
 from medsym.science.atlas import ASYMMETRY, TOLERANCE, TORQUE, Atlas
 from medsym.science.drawing.sheet import (
@@ -19,37 +17,33 @@ from medsym.science.drawing.sheet import (
     LEFT_COLOUR,
     QUIET,
     RIGHT_COLOUR,
-    add_letters,
     new_figure,
 )
+from medsym.science.drawing.tolerance import COLOURS, FINER, PERCENTILE, draw_slice, finer
 from medsym.science.intervals import Numbers
 from medsym.volumes.slices import PLANES, slice_picture
 
-#: Pixels per voxel of the reference grid along each axis; maps are interpolated linearly.
-_FINER = 4
 _ROWS = (
-    (TOLERANCE, "learned tolerance", "log-odds", "viridis"),
+    (TOLERANCE, "learned tolerance", "log-odds", COLOURS),
     (TORQUE, "natural torque drawn", "mm", "magma"),
     (ASYMMETRY, "natural asymmetry drawn", "share of range", "magma"),
 )
-_PERCENTILE = 99.5
-"""Of a map inside the brain: the end of its colours."""
 
 
 def draw_atlas(atlas: Atlas, *, title: str) -> Figure:
     """Three maps in three planes, with outlines of white matter and ventricles."""
     figure = new_figure(width=9.5, height=9.6, title=title, sides=True)
     grid = figure.subplots(len(_ROWS), len(PLANES), squeeze=False)
-    x, y, z = (_FINER * i + _FINER // 2 for i in atlas.place)
+    x, y, z = (FINER * i + FINER // 2 for i in atlas.place)
     index = {"axial": z, "coronal": y, "sagittal": x}
-    brain = _finer(atlas.brain.astype(np.float64)) > 0.5
-    tissues = [_finer(share) for share in (atlas.white, atlas.ventricles)]
+    brain = finer(atlas.brain.astype(np.float64)) > 0.5
+    tissues = [finer(share) for share in (atlas.white, atlas.ventricles)]
     for line, (name, words, unit, colours) in zip(grid, _ROWS, strict=True):
-        values = _finer(atlas.means[name])
+        values = finer(atlas.means[name])
         inside = values[brain]
-        largest = float(np.percentile(inside, _PERCENTILE)) if inside.size else 0.0
+        largest = float(np.percentile(inside, PERCENTILE)) if inside.size else 0.0
         for axes, plane in zip(line, PLANES, strict=True):
-            shown = _draw_slice(
+            shown = draw_slice(
                 axes,
                 np.where(brain, values, np.nan),
                 plane=plane,
@@ -63,28 +57,6 @@ def draw_atlas(atlas: Atlas, *, title: str) -> Figure:
         bar = figure.colorbar(shown, ax=list(line), shrink=0.85, pad=0.01)
         bar.set_label(unit)
     return figure
-
-
-def _finer(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    found: NDArray[np.float64] = zoom(values, _FINER, order=1, mode="nearest", grid_mode=True)
-    return found
-
-
-def _draw_slice(
-    axes: Axes,
-    values: NDArray[np.float64],
-    *,
-    plane: str,
-    index: int,
-    largest: float,
-    colours: str,
-) -> AxesImage:
-    axes.set_axis_off()
-    cut = slice_picture(values, plane=plane, index=index)
-    axes.imshow(np.zeros((*cut.shape, 3)))  # black where there is no brain
-    shown = axes.imshow(cut, cmap=colours, vmin=0.0, vmax=largest)
-    add_letters(axes, plane)
-    return shown
 
 
 def _draw_tissues(

@@ -1,0 +1,32 @@
+// "1 in N healthy scans would show this anywhere": the dial, from the thresholds that the record holds.
+// Steps are {one_in, sd}, both ascending: at most one in so many healthy scans reaches sd anywhere.
+
+// Number of steps that a deviation reaches, 0 to steps.length; the last one is the rarest.
+export function stepsReached(steps, deviation) {
+  let reached = 0;
+  while (reached < steps.length && steps[reached].sd <= deviation) reached += 1;
+  return reached;
+}
+
+export function oneIn(steps, reached) {
+  return reached > 0 ? `1 in ${steps[reached - 1].one_in}` : "common";
+}
+
+export function rarityText(steps, reached, { n }) {
+  if (reached === 0) return `More than 1 in ${steps[0].one_in} healthy scans may show this somewhere.`;
+  const rarest = reached === steps.length ? `, the rarest that ${n} can tell` : "";
+  return `At most ${oneIn(steps, reached)} healthy scans would show this anywhere${rarest}.`;
+}
+
+function whoText({ kind, n, name, group }) {
+  const among = group ? ` (${group})` : "";
+  return kind === "synthetic" ? `${n} drawn heads of the ${name}, not people` : `${n} healthy people of ${name}${among}`;
+}
+
+// Whose scans the rarity is counted in, and how far it goes; or why there is no dial.
+export function dialText(calibration) {
+  const { thresholds, reason } = calibration;
+  if (thresholds?.length) return `Healthy: ${whoText(calibration)}. Rarer than 1 in ${thresholds.at(-1).one_in} cannot be told.`;
+  if (thresholds) return `No dial of rarity: ${reason || "there are no healthy scans to count in"}.`;
+  return "No dial of rarity: this result does not hold its thresholds. Screen the scan again, with --recompute.";
+}
