@@ -15,11 +15,11 @@ def export(arguments: argparse.Namespace) -> int:
             cause="nothing to write was named",
             fix="give --bundle DIR, --onnx FILE or both",
         )
-    from medsym.export.onnx_file import PACKAGES, require
+    from medsym.export.extras import require
     from medsym.models.store import load_model
 
     if arguments.onnx is not None:
-        require(PACKAGES)
+        require("export")
     model = load_model(arguments.model)
     say(f"model {model.manifest.get('name')} {model.manifest.get('version')}")
     if arguments.bundle is not None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from medsym.errors import ConfigError, OutputError
 from medsym.strict_json import finite
-from medsym.volumes.output_file import write_atomically
+from medsym.volumes.output_file import writable_folder, write_atomically
 
 Row = dict[str, Any]
 _ROWS, _STATED = "subjects.jsonl", "evaluation.json"
@@ -23,7 +23,7 @@ class Journal:
 
     Raises:
         ConfigError: MS-381 the folder holds another evaluation.
-        OutputError: MS-382 the folder cannot be written.
+        OutputError: MS-140 the folder cannot be written, MS-382 or its file.
     """
 
     def __init__(self, folder: Path | None, *, stated: Row) -> None:
@@ -31,8 +31,8 @@ class Journal:
         self._path = None if folder is None else folder / _ROWS
         if folder is None or self._path is None:
             return
+        writable_folder(folder)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
             self._check(folder / _STATED, json.loads(json.dumps(finite(stated))))
             self._read(self._path)
         except OSError as error:

@@ -22,6 +22,7 @@ from medsym.export.description import NOT_STATED
 from medsym.inference.case import reference_of
 from medsym.models.store import MANIFEST, WEIGHTS, LoadedModel, load_model
 from medsym.strict_json import finite
+from medsym.volumes.output_file import writable_folder
 
 CARD = "README.md"  # of a model folder, in the model card's words
 
@@ -52,7 +53,8 @@ def write_bundle(model: LoadedModel, folder: Path) -> BundleReport:
         folder: The bundle; it must not exist, or be empty. It appears whole or not at all.
 
     Raises:
-        OutputError: MS-362, the folder is not empty; MS-368, it cannot be written.
+        OutputError: MS-362, the folder is not empty; MS-140 and MS-368, it cannot be
+            written.
         ModelError: MS-305, no healthy reference; MS-310 to MS-315, the copy does not load.
     """
     facts = metadata(model)
@@ -64,7 +66,7 @@ def write_bundle(model: LoadedModel, folder: Path) -> BundleReport:
                 cause="exists and is not an empty folder",
                 fix="give a new folder",
             )
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        writable_folder(folder.parent)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".medsym-") as scratch:
             draft = Path(scratch) / "bundle"
             _fill(draft, model, facts)

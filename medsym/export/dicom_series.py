@@ -2,21 +2,19 @@
 
 import warnings
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from medsym.errors import ConfigError, ScanError
+from medsym.errors import ScanError
 from medsym.screening.dicom.series import find_series as dicom_series_in
 from medsym.volumes.volume import Volume
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-PACKAGES = ("pydicom", "highdicom")
 #: A pixel of the series may lie this far from a voxel of the scan, in voxels. A converter copies
 #: the pixels; positions that differ by more than rounding are of another series.
 SAME_GRID = 0.05
@@ -34,22 +32,6 @@ MAY_BE_EMPTY = (
 )
 #: DICOM counts x to the patient's left and y to the back, medsym to the right and to the front.
 _TO_RAS = np.diag([-1.0, -1.0, 1.0])
-
-
-def require_dicom() -> None:
-    """Refuse, with the remedy, to go on without the packages of the extra.
-
-    Raises:
-        ConfigError: MS-590.
-    """
-    missing = [name for name in PACKAGES if find_spec(name) is None]
-    if missing:
-        raise ConfigError(
-            code="MS-590",
-            subject="medsym dicom",
-            cause=f"{', '.join(missing)} is not installed",
-            fix="install the extra: pip install 'medsym[dicom]'",
-        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

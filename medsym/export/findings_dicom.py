@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from medsym.errors import OutputError
 from medsym.export.dicom_report import structured_report
 from medsym.export.dicom_segments import segmentation
-from medsym.export.dicom_series import Series, find_series, require_dicom
+from medsym.export.dicom_series import Series, find_series
+from medsym.export.extras import require
 from medsym.screening.records import SEAL, damaged_files, find_records, read_record
 from medsym.volumes.nifti import read_label_map
 from medsym.volumes.output_file import write_atomically
@@ -53,7 +54,7 @@ def write_findings(out: Path, case: str, *, series: Path, to: Path) -> WrittenDi
         OutputError: MS-153 or MS-594 the case cannot be used, MS-595 ``to`` lies in ``out``.
         ScanError: MS-591, MS-592, MS-593 the series cannot be used.
     """
-    require_dicom()
+    require("dicom")
     if to.resolve().is_relative_to(out.resolve()):
         raise OutputError(
             code="MS-595",

@@ -13,7 +13,6 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +23,11 @@ from torch import Tensor, nn
 from torch.export import Dim
 from torch.nn import functional as F
 
-from medsym.errors import ConfigError, ModelError, OutputError
+from medsym.errors import ModelError, OutputError
 from medsym.export.accurate_norm import with_accurate_norms
 from medsym.export.channels import OUTPUT_CHANNELS, NamedNetwork
 from medsym.export.description import describe
+from medsym.export.extras import require
 from medsym.models.store import LoadedModel, self_test_volume
 from medsym.volumes.frame import SymmetricGrid
 from medsym.volumes.output_file import write_atomically
@@ -40,7 +40,6 @@ INPUT = "image"
 #: differed by 4e-5 on the whole grid of a trained network; a wrong operator differs by far more.
 ABSOLUTE_TOLERANCE, RELATIVE_TOLERANCE = 5e-4, 5e-5
 _SMALL_SHAPES = ((32, 32, 32), (48, 32, 64))  # rounded up to what the network can halve
-PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,7 +76,7 @@ def write_onnx(model: LoadedModel, path: Path) -> OnnxReport:
             translate the network.
         OutputError: MS-140, before anything is done; MS-141, the file cannot be written.
     """
-    require(PACKAGES)
+    require("export")
     _require_writable(path)
     network = NamedNetwork(model.network).eval()
     with _quiet():
@@ -105,22 +104,6 @@ def _compared_shapes(model: LoadedModel) -> list[tuple[int, ...]]:
 def phantom(shape: tuple[int, ...]) -> Tensor:
     """(1, 1, x, y, z) the lopsided phantom of the self-test, stretched to a shape."""
     return F.interpolate(self_test_volume(), size=shape, mode="trilinear", align_corners=False)
-
-
-def require(packages: tuple[str, ...]) -> None:
-    """Refuse to begin without the packages of the export extra.
-
-    Raises:
-        ConfigError: MS-360.
-    """
-    missing = [name for name in packages if find_spec(name) is None]
-    if missing:
-        raise ConfigError(
-            code="MS-360",
-            subject="medsym export",
-            cause=f"the package {missing[0]} is not installed",
-            fix=f"python -m pip install {' '.join(missing)}, or medsym with its extra [export]",
-        )
 
 
 def _require_writable(path: Path) -> None:

@@ -56,5 +56,5 @@ def test_without_a_folder_rows_are_kept_in_memory() -> None:
 def test_folder_that_cannot_be_made_is_an_error_in_one_line(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("x")
-    with pytest.raises(OutputError, match="MS-382"):
+    with pytest.raises(OutputError, match="MS-140"):
         Journal(blocked / "out", stated=STATED)

@@ -13,7 +13,7 @@ from torch import nn
 import medsym
 from medsym.cli import main
 from medsym.errors import ModelError, OutputError
-from medsym.export import onnx_file
+from medsym.export import extras, onnx_file
 from medsym.export.accurate_norm import with_accurate_norms
 from medsym.export.channels import OUTPUT_CHANNELS
 from medsym.export.onnx_file import ABSOLUTE_TOLERANCE, OnnxReport, phantom, write_onnx
@@ -168,9 +168,9 @@ def test_a_place_without_room_for_the_file_is_refused_before_the_translation(
 def test_a_missing_package_is_named_before_anything_is_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(onnx_file, "find_spec", lambda name: None if "script" in name else name)
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if "script" in name else name)
     assert main(["export", "--bundle", str(tmp_path / "b"), "--onnx", str(tmp_path / "a")]) == 2
     message = capsys.readouterr().err
-    assert "MS-360 medsym export: the package onnxscript is not installed" in message
+    assert "MS-360 medsym export: not installed: onnxscript" in message
     assert "python -m pip install onnxscript" in message
     assert list(tmp_path.iterdir()) == []

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from medsym.export.channels import OUTPUT_CHANNELS
-from medsym.export.onnx_file import INPUT, onnx_session, require, write_onnx
+from medsym.export.extras import require
+from medsym.export.onnx_file import INPUT, onnx_session, write_onnx
 from medsym.models.asymmetry_net import AsymmetryNet, NetworkOutput
 from medsym.models.store import LoadedModel
 from medsym.models.support import support_box
@@ -97,7 +98,7 @@ def compressed_copies(
     Raises:
         ConfigError: MS-360, a package is not installed.
     """
-    require(("onnx", "onnxscript", "onnxruntime"))
+    require("export")
     network = model.network
     full = write_onnx(model, folder / "float32.onnx").path
     with _quiet():
