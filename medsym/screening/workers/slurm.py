@@ -2,13 +2,15 @@
 
 Tasks that are handed in together become one job array. A job that is preempted, or runs out of its
 time, is put back into the queue and goes on where it was, because finished cases are kept. What
-submitit pickles is our own text in a folder that only its owner can enter; whether jobs still
-exist is asked of ``squeue``, so that no accounting database is needed. A controller that does not
-answer costs patience and no job: what it does not take is handed in again for some minutes.
+submitit pickles is our own text in a folder that only its owner can enter. A controller that does
+not answer costs patience and no job: what it does not take is handed in again for some minutes. It
+may have taken it all the same and answered too late: every attempt has a name of its own, nothing
+is handed in again before the queue was looked at, and jobs of an attempt that failed are cancelled
+whenever they are seen.
 """
 
 import logging
-import subprocess
+import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -19,6 +21,7 @@ from typing import Any
 
 from medsym.errors import ConfigError
 from medsym.screening.workers.slurm_options import engine_of
+from medsym.screening.workers.slurm_queue import cancel_named, live_jobs
 
 log = logging.getLogger(__name__)
 
@@ -29,15 +32,9 @@ _FIRST_PAUSE_S, _LAST_PAUSE_S = 4.0, 60.0
 PATIENCE_S = 600.0
 #: Without any job taken so far, something is wrong with what we ask rather than with the moment.
 _FIRST_PATIENCE_S = 20.0
-#: squeue waits 10 s for a controller, several times if there are several.
-_SQUEUE_S = 60.0
 #: A finished job is gone from the queue before its result is seen on a slow network file system.
 GRACE_S = 60.0
 _MAX_ARRAY = 1000  # Slurm's own default is 1001
-_LIVE = {
-    *("PENDING", "CONFIGURING", "RUNNING", "SUSPENDED", "STOPPED", "COMPLETING", "REQUEUED"),
-    *("RESIZING", "SIGNALING", "STAGE_OUT", "PREEMPTED"),
-}
 
 
 class LostJobError(RuntimeError):
@@ -94,6 +91,8 @@ class SlurmExecutor(Executor):
         self._new: list[tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]] = []
         self._jobs: dict[Future[Any], Any] = {}
         self._gone: dict[str, float] = {}
+        self._stem = self._engine.parameters["job_name"]
+        self._disowned: set[str] = set()
         self._has_worked = False
         self._failing_since: float | None = None
         self._pause_s, self._next_try = _FIRST_PAUSE_S, 0.0
@@ -128,6 +127,7 @@ class SlurmExecutor(Executor):
                 time.sleep(_POLL_S / 4)
         self._ended.set()
         self._thread.join()
+        cancel_named(self._disowned)
 
     def _watch(self) -> None:
         while not self._ended.wait(_POLL_S):
@@ -143,12 +143,19 @@ class SlurmExecutor(Executor):
         new = self._new[:_MAX_ARRAY]
         if not new or time.monotonic() < self._next_try:
             return
+        if self._disowned and self._look() is None:
+            self._put_off(len(new), RuntimeError("squeue does not say what it has taken"))
+            return
+        name = f"{self._stem}-{secrets.token_hex(4)}"
         try:
+            self._disowned.add(name)
+            self._engine.update_parameters(job_name=name)
             with self._engine.batch():
                 jobs = [self._engine.submit(Resumable(fn), *args) for _, fn, args in new]
         except Exception as error:
             self._put_off(len(new), error)
             return
+        self._disowned.discard(name)
         self._new = self._new[len(new) :]
         self._has_worked, self._failing_since, self._pause_s = True, None, _FIRST_PAUSE_S
         for (future, _, _), job in zip(new, jobs, strict=True):
@@ -173,7 +180,7 @@ class SlurmExecutor(Executor):
 
     def _collect(self) -> None:
         """Hand on results, and find jobs that ended without one."""
-        alive = _live_jobs()  # asked first: who is gone now has left its result by now
+        alive = self._look()  # asked first: who is gone now has left its result by now
         for future, job in list(self._jobs.items()):
             if job.paths.result_pickle.exists():
                 del self._jobs[future]
@@ -184,6 +191,12 @@ class SlurmExecutor(Executor):
                 del self._jobs[future]
                 job.cancel(check=False)  # it may be held in the queue
                 future.set_exception(LostJobError(f"job {job.job_id} ended without a result"))
+
+    def _look(self) -> dict[str, str] | None:
+        """Jobs that wait or work; those of an attempt that seemed to fail are cancelled."""
+        alive = live_jobs()
+        cancel_named(self._disowned & set((alive or {}).values()))
+        return alive
 
     def _is_given_up(self, job: str) -> bool:
         now = time.monotonic()
@@ -205,18 +218,3 @@ def _finish(future: Future[Any], job: Any) -> None:
         future.set_result(job.result())
     except Exception as error:
         future.set_exception(error)
-
-
-def _live_jobs() -> set[str] | None:
-    """Jobs of this user that wait or work; None if the controller does not answer."""
-    command = ["squeue", "--me", "--noheader", "--array", "--states=all", "--format=%i %T"]
-    try:
-        asked = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=_SQUEUE_S
-        )
-    except (subprocess.TimeoutExpired, OSError):
-        return None
-    if asked.returncode:
-        return None
-    rows = (line.split() for line in asked.stdout.splitlines())
-    return {row[0] for row in rows if len(row) == 2 and row[1] in _LIVE}

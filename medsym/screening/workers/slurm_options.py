@@ -27,7 +27,7 @@ def engine_of(folder: Path, *, parameters: Mapping[str, str], at_once: int) -> A
     """
     given = {**_DEFAULTS, **{key.replace("_", "-"): value for key, value in parameters.items()}}
     wrong = [key for key in given if key in _OURS or not _KEY.fullmatch(key)]
-    minutes = minutes_of(given.pop("time"))
+    minutes, name = minutes_of(given.pop("time")), given.pop("job-name", "medsym")
     if wrong or minutes is None:
         raise ConfigError(
             code="MS-567",
@@ -47,7 +47,7 @@ def engine_of(folder: Path, *, parameters: Mapping[str, str], at_once: int) -> A
             fix="run it where sbatch works, after: pip install 'medsym[cluster]'",
         ) from None
     engine.update_parameters(
-        time=minutes, job_name="medsym", array_parallelism=at_once, additional_parameters=given
+        time=minutes, job_name=name, array_parallelism=at_once, additional_parameters=given
     )
     return engine
 
