@@ -1,29 +1,24 @@
 """Whoever does the work, and however often it is interrupted, the folder ends up the same."""
 
-import gzip
 import os
 import random
-import signal
 import time
-import warnings
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 
 from medsym.errors import ConfigError, OutputError
 from medsym.screening import batch
 from medsym.screening.batch import screen
 from medsym.screening.journal import read_journal
 from medsym.screening.lock import LOCK_FILE, output_lock
-from medsym.screening.records import damaged_files, find_records, read_record
 from medsym.screening.shards import Shard, shard_lock, shard_of
 from medsym.screening.workers.pool import WorkerPool
 from medsym.screening.workers.supervise import Fleet
 from medsym.volumes.output_file import TEMPORARY
 from tests.builders_case import fake_model, flat_reference
 from tests.screening.quick_run import run, store
+from tests.screening.workers.forked import assert_nothing_is_half_written, forked
 from tests.screening.workers.quick_work import quick_task, results
 
 pytestmark = pytest.mark.usefixtures("known_plane")
@@ -43,29 +38,6 @@ def scans(tmp_path: Path) -> list[Path]:
 SIDES = ((1, -40.0), (2, 40.0))
 
 
-def killed(work: Callable[[], object], *, after: float) -> None:
-    """Do something in a forked process that is killed after some seconds."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of forking while threads of other tests may exist
-        pid = os.fork()
-    if pid == 0:
-        try:
-            torch.set_num_threads(1)
-            work()
-        finally:
-            os._exit(0)
-    time.sleep(after)
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-
-
-def assert_nothing_is_half_written(out: Path) -> None:
-    for path in find_records(out):
-        assert damaged_files(read_record(path), out=out) == []
-    for path in out.rglob("sub-*.nii.gz"):
-        gzip.decompress(path.read_bytes())
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked processes")
 def test_a_run_killed_at_random_times_ends_as_an_undisturbed_one(scans, tmp_path: Path) -> None:
@@ -74,7 +46,7 @@ def test_a_run_killed_at_random_times_ends_as_an_undisturbed_one(scans, tmp_path
     run(scans, whole, model)
     length, chance = time.monotonic() - begun, random.Random(7)
     for _ in range(6):
-        killed(lambda: run(scans, out, model), after=chance.uniform(0.1, 0.8) * length)
+        forked(lambda: run(scans, out, model), kill_after=chance.uniform(0.1, 0.8) * length)
         if out.is_dir():
             assert_nothing_is_half_written(out)
     outcome = run(scans, out, model)
