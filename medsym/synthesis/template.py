@@ -8,6 +8,7 @@ structure is missing and said to be. Skull and scalp are shells of constant thic
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,8 +81,12 @@ def ventricle_mask(
     return np.asarray(fluid & (depth > VENTRICLE_DEPTH_MM) & high & central, dtype=np.bool_)
 
 
+@cache
 def template_anatomy() -> Anatomy:
-    """The template as tissue classes on the symmetric frame; exactly symmetric."""
+    """The template as tissue classes on the symmetric frame; exactly symmetric.
+
+    Made once per process, which takes seconds: training, validation and reference draw from it.
+    """
     planes = lattice_points()
     points = np.stack(np.meshgrid(*planes, indexing="ij"))
     maps = sample_template(points)

@@ -1,13 +1,15 @@
 """A whole run in seconds: real settings and loop, subjects drawn by a formula.
 
-``python -m tests.training.small_run CONFIG OUT [--resume] [--pause SECONDS]`` trains in a process
-of its own, for tests that kill it or start several with torchrun.
+``python -m tests.training.small_run CONFIG OUT [CONFIG OUT ...] [--pause SECONDS]`` trains one run
+after another in a process of its own, for tests that start several processes with torchrun.
 """
 
 import argparse
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -95,6 +97,12 @@ def formula_subjects(*, pause: float = 0.0) -> Iterator[None]:
         yield
 
 
+def run_telling(told: Connection, config: Path, out: Path, pause: float, resume: bool) -> None:
+    """Train in this process and send every line of the report."""
+    with formula_subjects(pause=pause):
+        train(config, out=out, resume=resume, report=told.send)
+
+
 def write_config(folder: Path, **changes: Any) -> Path:
     """The small configuration with some sections replaced or amended."""
     merged = {
@@ -134,19 +142,15 @@ def final_tensors(out: Path) -> dict[str, torch.Tensor]:
 def main() -> None:
     """Train in this process, as the command line does."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("config", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--resume", action="store_true")
+    parser.add_argument("runs", type=Path, nargs="+")
     parser.add_argument("--pause", type=float, default=0.0)
     given = parser.parse_args()
-    with formula_subjects(pause=given.pause), requests_to_stop() as stop:
-        train(
-            given.config,
-            out=given.out,
-            resume=given.resume,
-            report=lambda line: print(line, flush=True),
-            stop=stop,
-        )
+    for number, (config, out) in enumerate(zip(given.runs[::2], given.runs[1::2], strict=True)):
+        if number:  # processes that meet again need another place to do so
+            os.environ["TORCHELASTIC_USE_AGENT_STORE"] = "False"
+            os.environ["MASTER_PORT"] = str(int(os.environ["MASTER_PORT"]) + 1)
+        with formula_subjects(pause=given.pause), requests_to_stop() as stop:
+            train(config, out=out, report=lambda line: print(line, flush=True), stop=stop)
 
 
 if __name__ == "__main__":

@@ -23,15 +23,37 @@ ROOT = Path(__file__).parents[2]
 TOLERANCE = 2e-5  # gradients are summed in another order; weights are of size 0.1
 
 
-def torchrun(config: Path, out: Path, *extra: str) -> str:
-    """Train with two processes; what they said."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    command += ["--nproc-per-node", "2", "-m", "tests.training.small_run", str(config), str(out)]
+CHANGES: dict[str, dict[str, Any]] = {
+    "head and workers": {"workers": 1},
+    "learned softness under dual control": {
+        "model": {"softness": "both"},
+        "softness": {"dual": True, "dual_rate": 0.5, "penalty": "odd_weights"},
+        "optimiser": {"steps": 4, "batch": 4},
+    },
+    "free, with unused weights": {"model": {"softness": "free"}, "optimiser": {"steps": 4}},
+}
+HURRIED = "no time"
+
+
+def command(*runs: Path) -> list[str]:
+    """Train with two processes, one run after another; pairs of configuration and output."""
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    launcher += ["--nproc-per-node", "2", "-m", "tests.training.small_run"]
+    return [*launcher, *map(str, runs)]
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A folder with every run by two processes, which are started once, and what they said."""
+    folder, runs = tmp_path_factory.mktemp("two"), []
+    for name, changes in {**CHANGES, HURRIED: {"max_minutes": 1e-6}}.items():
+        (folder / name).mkdir()
+        runs += [write_config(folder / name, **changes), folder / name / "out"]
     done = subprocess.run(
-        [*command, *extra], cwd=ROOT, capture_output=True, text=True, check=False, timeout=600
+        command(*runs), cwd=ROOT, capture_output=True, text=True, check=False, timeout=600
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout
+    return folder, done.stdout
 
 
 def losses(out: Path) -> list[dict[str, Any]]:
@@ -73,49 +95,35 @@ def test_without_torchrun_there_is_one_process_and_nothing_to_agree_on() -> None
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"workers": 1},
-        {
-            "model": {"softness": "both"},
-            "softness": {"dual": True, "dual_rate": 0.5, "penalty": "odd_weights"},
-            "optimiser": {"steps": 4, "batch": 4},
-        },
-        {"model": {"softness": "free"}, "optimiser": {"steps": 4}},
-    ],
-    ids=["head and workers", "learned softness under dual control", "free, with unused weights"],
-)
+@pytest.mark.parametrize("name", CHANGES)
 def test_two_processes_give_the_loss_and_the_weights_of_one(
-    tmp_path: Path, changes: dict[str, Any]
+    two: tuple[Path, str], name: str
 ) -> None:
-    config = write_config(tmp_path, **changes)
-    model = run(config, tmp_path / "one")
-    assert model is not None
-    torchrun(config, tmp_path / "two")
-    for alone, together in zip(losses(tmp_path / "one"), losses(tmp_path / "two"), strict=True):
+    folder = two[0] / name
+    assert run(folder / "config.yaml", folder / "one") is not None
+    pairs = zip(losses(folder / "one"), losses(folder / "out"), strict=True)
+    for alone, together in pairs:
         assert together == pytest.approx(alone, rel=1e-4, abs=1e-6)
-    one, two = final_tensors(tmp_path / "one"), final_tensors(tmp_path / "two")
-    assert one.keys() == two.keys()
-    weights = [name for name in one if not name.startswith("optimiser")]
-    for name in weights:
-        assert float((one[name] - two[name]).abs().max()) < TOLERANCE, name
-    assert (tmp_path / "two" / "model" / "manifest.json").exists()
+    by_one, by_two = final_tensors(folder / "one"), final_tensors(folder / "out")
+    assert by_one.keys() == by_two.keys()
+    weights = [key for key in by_one if not key.startswith("optimiser")]
+    for key in weights:
+        assert float((by_one[key] - by_two[key]).abs().max()) < TOLERANCE, key
+    assert (folder / "out" / "model" / "manifest.json").exists()
 
 
 @pytest.mark.slow
-def test_processes_stop_at_the_same_step_and_one_process_can_go_on(tmp_path: Path) -> None:
-    hurried = write_config(tmp_path, max_minutes=1e-6)
-    said = torchrun(hurried, tmp_path / "two")
+def test_processes_stop_at_the_same_step_and_one_process_can_go_on(two: tuple[Path, str]) -> None:
+    folder, said = two[0] / HURRIED, two[1]
     assert said.count("stopped after 1 of 6 steps") == 1
-    assert not (tmp_path / "two" / "model").exists()
-    config = write_config(tmp_path)
-    assert run(config, tmp_path / "two", resume=True) is not None
-    assert run(config, tmp_path / "one") is not None
-    one, two = final_tensors(tmp_path / "one"), final_tensors(tmp_path / "two")
-    for name in one:
-        if name.startswith("network"):
-            assert float((one[name] - two[name]).abs().max()) < TOLERANCE, name
+    assert not (folder / "out" / "model").exists()
+    config = write_config(folder)
+    assert run(config, folder / "out", resume=True) is not None
+    assert run(config, folder / "one") is not None
+    by_one, by_two = final_tensors(folder / "one"), final_tensors(folder / "out")
+    for key in by_one:
+        if key.startswith("network"):
+            assert float((by_one[key] - by_two[key]).abs().max()) < TOLERANCE, key
 
 
 @pytest.mark.slow
@@ -124,10 +132,8 @@ def test_a_batch_system_that_ends_the_whole_job_finds_a_checkpoint_of_the_step_u
 ) -> None:
     config = write_config(tmp_path, optimiser={"steps": 400}, checkpoint_every=200, workers=1)
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    command += ["--nproc-per-node", "2", "-m", "tests.training.small_run", str(config), str(out)]
     job = subprocess.Popen(
-        [*command, "--pause", "0.05"],
+        [*command(config, out), "--pause", "0.05"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -1,11 +1,14 @@
 """A run that is killed, stopped or out of time goes on as if nothing had happened."""
 
+import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import pytest
@@ -16,9 +19,15 @@ from medsym.commands.console import EXIT_UNFINISHED
 from medsym.commands.stopping import requests_to_stop
 from medsym.errors import ModelError
 from medsym.training.checkpoint import FILE_NAME
-from tests.training.small_run import final_tensors, formula_subjects, run, write_config
+from tests.training.small_run import (
+    final_tensors,
+    formula_subjects,
+    run,
+    run_telling,
+    write_config,
+)
 
-ROOT = Path(__file__).parents[2]
+Started = tuple[ForkServerProcess, Connection]
 
 
 def assert_same_end(first: Path, second: Path) -> None:
@@ -27,25 +36,32 @@ def assert_same_end(first: Path, second: Path) -> None:
     assert [name for name in one if not torch.equal(one[name], other[name])] == []
 
 
-def start(config: Path, out: Path, *extra: str) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "tests.training.small_run", str(config), str(out), *extra]
-    return subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
+def start(config: Path, out: Path, *, pause: float = 0.0, resume: bool = False) -> Started:
+    """Train in a process that is forked from one which has imported everything."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.training.small_run"])
+    told, tell = context.Pipe(duplex=False)
+    process = context.Process(target=run_telling, args=(tell, config, out, pause, resume))
+    process.start()
+    tell.close()
+    return process, told
 
 
-def kill_at(process: "subprocess.Popen[str]", begin: str, *, later: float) -> None:
+def lines_of(told: Connection) -> Iterator[str]:
+    """What a run tells, until its end."""
+    with told, suppress(EOFError):
+        while True:
+            yield told.recv()
+
+
+def kill_at(started: Started, begin: str, *, later: float) -> None:
     """End the process without any warning, some time after a line that begins like this."""
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith(begin):
-            break
-    else:
-        raise AssertionError(f"the run ended before {begin!r}")
+    process, told = started
+    assert any(line.startswith(begin) for line in lines_of(told)), "the run ended before"
     time.sleep(later)
     process.kill()
-    process.wait()
-    process.stdout.close()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
 
 
 @pytest.mark.slow
@@ -53,11 +69,12 @@ def test_a_run_killed_twice_ends_with_the_weights_of_one_that_was_not(tmp_path: 
     config = write_config(tmp_path, optimiser={"steps": 8}, workers=1)
     assert run(config, tmp_path / "whole") is not None
     out = tmp_path / "killed"
-    kill_at(start(config, out, "--pause", "0.1"), "step 2/", later=0.3)
-    kill_at(start(config, out, "--pause", "0.1", "--resume"), "step 6/", later=0.0)
-    last = start(config, out, "--resume")
-    lines, _ = last.communicate()
-    assert last.returncode == 0
+    kill_at(start(config, out, pause=0.1), "step 2/", later=0.3)
+    kill_at(start(config, out, pause=0.1, resume=True), "step 6/", later=0.0)
+    last, told = start(config, out, resume=True)
+    lines = "\n".join(lines_of(told))
+    last.join()
+    assert last.exitcode == 0
     assert "8 steps, 6 done" in lines or "8 steps, 4 done" in lines
     assert (out / "model" / "manifest.json").exists()
     assert_same_end(tmp_path / "whole", out)
