@@ -28,7 +28,7 @@ STYLE = """
 .st-key-leave_guard { position: absolute; height: 0; }
 .medsym-saved { color: #b9c1cb; font-size: .85rem; }
 .medsym-unsaved { color: #ffd48a; font-size: .85rem; font-weight: 600; }
-.stButton button[kind="primary"]:enabled :is(p, span) { color: #1d1302; font-weight: 600; }
+.stButton button[kind="primary"]:enabled * { color: #1d1302; font-weight: 600; opacity: 1; }
 .medsym-card dt { font-size: .8rem; color: #9aa4b1; }
 .medsym-card dd { margin: 0 0 .5rem 0; overflow-wrap: anywhere; }
 .medsym-facts { display: flex; flex-wrap: wrap; gap: .2rem 1.3rem; margin: 0; }

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from medsym.screening.reviews import read_reviews
 from tests.app.browser_page import ViewerPage
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.filterwarnings("default")]
@@ -33,7 +34,7 @@ def test_search_opens_a_case_and_keys_step_through_what_is_listed(viewer: Viewer
     viewer.tab.get_by_text("2 of 4").wait_for()
     viewer.tab.get_by_role("button", name="Open sub-01_T1w").click()
     wait_for_case(viewer, "sub-01_T1w")
-    assert viewer.tab.get_by_role("button", name="Previous").is_disabled()
+    viewer.tab.locator(".st-key-previous button:disabled").wait_for()
     viewer.key("axial", "j")
     wait_for_case(viewer, "sub-03_T1w")
     viewer.key("axial", "k")
@@ -43,7 +44,7 @@ def test_search_opens_a_case_and_keys_step_through_what_is_listed(viewer: Viewer
     assert "site-a (80 healthy people)" in viewer.tab.locator("[data-comparison]").inner_text()
     viewer.tab.get_by_role("link", name="Work list").click()
     viewer.tab.get_by_text("2 of 4").wait_for()
-    assert box.input_value() == "t1W"
+    viewer.tab.locator('input[aria-label="Search"][value="t1W"]').wait_for()
 
 
 def test_a_verdict_is_kept_beside_the_results_and_shown_and_exported(
@@ -76,3 +77,31 @@ def test_a_verdict_is_kept_beside_the_results_and_shown_and_exported(
     assert rows[1]["comment"] == "'=1+1 <i>just</i>"
     viewer.tab.get_by_test_id("stButtonGroup").get_by_text("Unread").click()
     viewer.tab.get_by_text("2 of 4").wait_for()
+
+
+def test_what_was_typed_survives_the_next_case_and_the_browser_asks_before_it_leaves(
+    viewer: ViewerPage,
+) -> None:
+    viewer.open("sub-02_FLAIR")
+    name = viewer.tab.get_by_label("Reader", exact=True)
+    name.fill("Eva")
+    name.press("Enter")
+    comment = viewer.tab.get_by_label("Comment, finding 1")
+    comment.press_sequentially("half a thought")
+    viewer.tab.get_by_role("button", name="Next").click()  # the field is left by this click
+    wait_for_case(viewer, "sub-01_T1w")
+    viewer.tab.get_by_text("Also not saved: sub-02_FLAIR").wait_for()
+    with viewer.tab.expect_event("dialog") as question:
+        viewer.tab.evaluate("() => { setTimeout(() => location.reload(), 0); }")
+    assert question.value.type == "beforeunload"
+    question.value.dismiss()
+    viewer.key("axial", "k")
+    wait_for_case(viewer, "sub-02_FLAIR")
+    viewer.tab.get_by_text("Not saved yet: finding 1").wait_for()
+    assert comment.input_value() == "half a thought"
+    assert not [word for word in read_reviews(viewer.folder).verdicts if word.reader == "Eva"]
+    viewer.tab.get_by_role("button", name="Save verdicts").click()
+    viewer.tab.get_by_text("Saved: 1 new").wait_for()
+    (word,) = (word for word in read_reviews(viewer.folder).verdicts if word.reader == "Eva")
+    assert (word.case, word.finding, word.comment) == ("sub-02_FLAIR", 1, "half a thought")
+    viewer.open("sub-01_T1w")  # nothing is asked any more

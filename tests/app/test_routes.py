@@ -19,6 +19,8 @@ from app.viewer.routes import (
 )
 from app.viewer.store import VolumeStore
 
+SVG_NAME = b"http://www.w3.org/2000/svg"  # what elements of a drawing are called; never asked for
+
 
 def make_app(store: VolumeStore, *, base_path: str = "") -> Starlette:
     return Starlette(
@@ -117,4 +119,4 @@ def test_a_foreign_host_name_for_this_machine_is_refused(store: VolumeStore) -> 
 
 def test_browser_modules_name_no_other_server() -> None:
     for name, (body, _) in WEB_FILES.items():
-        assert b"://" not in body, name
+        assert b"://" not in body.replace(SVG_NAME, b""), name

@@ -1,5 +1,6 @@
 // The review viewer: state, commands and drawing order. Mounted by the glue in app/viewer/__init__.py.
 
+import { Announcer } from "./announce.js";
 import { savePicture } from "./capture.js";
 import { LAYERS } from "./colours.js";
 import { element } from "./elements.js";
@@ -74,9 +75,10 @@ export class Viewer {
     this.why = this.whyUrl && this.mirrorWorld ? new Why(this, this.whyUrl) : null;
     this.panel = new Panel(this);
     this.toolbar = new Toolbar(this);
+    this.announcer = new Announcer();
     this.stage = element("div", { class: "stage" }, [...this.panes.map((pane) => pane.canvas), ...(this.why ? [this.why.node] : [])]);
     this.panes.forEach((pane) => listen(pane, this.commandsOf(pane)));
-    this.root.replaceChildren(element("div", { class: "main" }, [this.toolbar.node, this.stage]), this.panel.node);
+    this.root.replaceChildren(element("div", { class: "main" }, [this.toolbar.node, this.stage]), this.panel.node, this.announcer.node);
     this.observer = new ResizeObserver(() => this.draw());
     this.observer.observe(this.stage);
     this.fit = () => fitHeight(this.root);
@@ -88,6 +90,7 @@ export class Viewer {
     this.ended = true;
     this.observer?.disconnect();
     window.removeEventListener("resize", this.fit);
+    this.announcer?.destroy();
     cancelAnimationFrame(this.frame);
     clearTimeout(this.counting);
     delete this.root.medsymViewer;
@@ -125,7 +128,9 @@ export class Viewer {
     const scene = { ...this, scan, pixelsPerMm: Math.min(...fits) * this.zoom };
     for (const pane of this.panes) if (pane.canvas.clientWidth > 0) pane.draw(this.sceneOf(pane, scene));
     this.why?.draw(scene);
-    this.panel.showFacts(factsAt(this.crosshair, { ...this, finding: this.findings[this.place] }));
+    const finding = this.findings[this.place], facts = factsAt(this.crosshair, { ...this, finding });
+    this.panel.showFacts(facts);
+    this.announcer.tell(facts, { finding, findings: this.findings });
     this.panel.showSettings();
     this.toolbar.show();
     Object.assign(this.root.dataset, { drawn: Number(this.root.dataset.drawn || 0) + 1, drawMs: (performance.now() - begun).toFixed(1) });
