@@ -22,6 +22,7 @@ PAGES_USE = (cohort, payload)
 
 app = st.App(
     Path(__file__).with_name("main.py"),
+    lifespan=state.while_serving,
     routes=[
         *viewer_routes(state.STORE, base_path=state.base_path()),
         *picture_routes(state.folder_of, base_path=state.base_path()),

@@ -19,16 +19,17 @@ STYLE = """
 .stMarkdown { margin-bottom: 0 !important; }
 .medsym-strip { background: #3a2a08; color: #ffd48a; border-left: 4px solid #f2a33a;
   padding: .2rem .8rem; border-radius: 3px; font-size: .85rem; font-weight: 600; }
-@media (min-width: 900px) {  /* beside the navigation, so that the planes keep the height */
+@media (min-width: 1180px) {  /* beside the navigation, so that the planes keep the height */
   .medsym-strip { position: fixed; top: 15px; right: 4rem; z-index: 999991; }
   .stMainBlockContainer > .stVerticalBlock > .stElementContainer:has(.medsym-strip) {
     height: 0; margin-bottom: -.7rem; }
 }
+.medsym-own { color: #8fd3ff; }
 .medsym-refusal { background: #4a1e1e; color: #ffc9c2; padding: .35rem .8rem; border-radius: 3px; }
 .st-key-leave_guard { position: absolute; height: 0; }
 .medsym-saved { color: #b9c1cb; font-size: .85rem; }
 .medsym-unsaved { color: #ffd48a; font-size: .85rem; font-weight: 600; }
-.stButton button[kind="primary"]:enabled * { color: #1d1302; font-weight: 600; opacity: 1; }
+button[kind^="primary"]:enabled * { color: #1d1302; font-weight: 600; opacity: 1; }
 .medsym-card dt { font-size: .8rem; color: #9aa4b1; }
 .medsym-card dd { margin: 0 0 .5rem 0; overflow-wrap: anywhere; }
 .medsym-facts { display: flex; flex-wrap: wrap; gap: .2rem 1.3rem; margin: 0; }
@@ -61,14 +62,16 @@ PAGES = [
     st.Page("app_pages/worklist.py", title="Work list", default=True),
     st.Page("app_pages/review.py", title="Review", url_path="review"),
     st.Page("app_pages/compare.py", title="Compare", url_path="compare"),
+    st.Page("app_pages/upload.py", title="Upload", url_path="upload"),
     st.Page("app_pages/model.py", title="Model", url_path="model"),
     st.Page("app_pages/help.py", title="Help", url_path="help"),
     st.Page("app_pages/about.py", title="About", url_path="about"),
 ]
 state.keep_filters()
 page = st.navigation(PAGES, position="top")
+own = ' <span class="medsym-own">Your upload.</span>' if state.shows_upload() else ""
 st.markdown(
-    STYLE + f'<div class="medsym-strip" role="note">{RESEARCH_USE_ONLY}</div>',
+    STYLE + f'<div class="medsym-strip" role="note">{RESEARCH_USE_ONLY}{own}</div>',
     unsafe_allow_html=True,
 )
 st.html(HELP_KEY, unsafe_allow_javascript=True)

@@ -5,6 +5,8 @@ The only module that reads the command line or `st.session_state`.
 
 import argparse
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +15,8 @@ from streamlit.runtime import Runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app.drafts import Drafts
+from app.uploads.service import Uploads
+from app.viewer.payload import forget_cases
 from app.viewer.store import VolumeStore
 from medsym.errors import MedsymError
 from medsym.screening.reviews import NONE, Verdict
@@ -22,6 +26,7 @@ FINDING_KEY = "finding"
 PRIOR_KEY = "prior"
 READER_KEY = "reader"
 LISTED_KEY = "listed"
+OWN_KEY = "own_upload"
 DRAFTS_KEY = "drafts"
 SAVED_KEY = "saved"  # how many drafts the last saving kept
 SAVE_ERROR_KEY = "save_error"
@@ -33,6 +38,14 @@ def _is_active(session: str) -> bool:
 
 
 STORE = VolumeStore(is_active=_is_active)
+
+
+def _forget_volumes() -> None:
+    forget_cases()
+    STORE.num_grants()  # tokens of ended sessions and their volumes go with this
+
+
+UPLOADS = Uploads(is_active=_is_active, on_removed=_forget_volumes)
 _FOLDERS = VolumeStore(is_active=_is_active)  # result folders by token, for small pictures
 
 
@@ -41,13 +54,57 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="viewer", add_help=False, exit_on_error=False)
     parser.add_argument("folder", nargs="?", type=Path)
     parser.add_argument("--i-have-auth-proxy", action="store_true")
+    parser.add_argument("--upload", action="store_true")
     return parser.parse_known_args(sys.argv[1:])[0]
 
 
-def result_folder() -> Path | None:
-    """The folder to show, or None when none was named."""
+def cohort_folder() -> Path | None:
+    """The folder that the viewer was started on, or None when none was named."""
     folder: Path | None = _arguments().folder
     return folder.resolve() if folder is not None else None
+
+
+def result_folder() -> Path | None:
+    """The folder that this session looks at: of its own uploads, or the one it was started on."""
+    return UPLOADS.results(session()) if shows_upload() else cohort_folder()
+
+
+def uploads() -> Uploads | None:
+    """Uploads of all sessions, or None where the operator did not allow them."""
+    return UPLOADS if _arguments().upload else None
+
+
+def shows_upload() -> bool:
+    """Whether this session looks at what it uploaded itself."""
+    own = uploads() and UPLOADS.results(session())
+    return own is not None and (cohort_folder() is None or OWN_KEY in st.session_state)
+
+
+def show_upload(*, own: bool) -> None:
+    """Look at the uploads of this session, or at the folder; the chosen case is of the other."""
+    for key in (OWN_KEY, CASE_KEY, LISTED_KEY):
+        st.session_state.pop(key, None)
+    for key in (CASE_KEY, FINDING_KEY):
+        st.query_params.pop(key, None)
+    if own:
+        st.session_state[OWN_KEY] = True
+
+
+def nothing_to_show() -> str:
+    """What to do where there is no result folder."""
+    if uploads() is None:
+        return "No result folder was given. Start the viewer with: medsym view FOLDER"
+    return "Nothing was analysed yet. Upload a scan on the page Upload."
+
+
+@asynccontextmanager
+async def while_serving(_app: object) -> AsyncIterator[None]:
+    """Life of the server: what a killed one left goes at the begin, all uploads at the end."""
+    UPLOADS.start()
+    try:
+        yield
+    finally:
+        UPLOADS.close()
 
 
 def folder_token(folder: Path) -> str:

@@ -86,8 +86,9 @@ def _add_screening(menu: Menu) -> None:
 
 def _add_viewing(menu: Menu) -> None:
     view = menu.add("view", viewing.view, "open a result folder in the viewer (this machine only)")
-    view.add_argument("folder", type=Path, metavar="DIR")
+    view.add_argument("folder", nargs="?", type=Path, metavar="DIR")
     view.add_argument("--port", type=int, default=8501)
+    view.add_argument("--upload", action="store_true", help="let readers upload and analyse scans")
 
 
 def _add_scoring(menu: Menu) -> None:

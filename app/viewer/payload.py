@@ -113,6 +113,11 @@ def _load(files: _Files) -> Mapping[str, EncodedVolume]:
     return volumes
 
 
+def forget_cases() -> None:
+    """Drop the volumes kept in memory; cases whose files are gone must not stay there."""
+    _load.cache_clear()
+
+
 def _read_source(files: _Files) -> Volume:
     """The scan, read as it was when it was screened, and only if it is still that scan."""
     read = functools.partial(

@@ -14,12 +14,14 @@ from pathlib import Path
 
 import medsym
 from medsym.commands.console import EXIT_OK, EXIT_USAGE, say
-from medsym.errors import OutputError
+from medsym.errors import ConfigError, OutputError
 
 #: Only this machine may connect: scans are patient data and the viewer has no login.
 ADDRESS = "127.0.0.1"
 #: The server needs about this long before it answers.
 OPEN_AFTER_SECONDS = 3.0
+#: Largest uploaded file; Streamlit keeps it in memory until it is taken.
+MAX_UPLOAD_MIB = 400
 
 
 def entry_file() -> Path:
@@ -39,8 +41,14 @@ def entry_file() -> Path:
     )
 
 
-def server_command(folder: Path, *, port: int) -> list[str]:
-    """Command that starts the viewer on a folder: a list, never a shell line."""
+def server_command(folder: Path | None, *, port: int, upload: bool = False) -> list[str]:
+    """Command that starts the viewer: a list, never a shell line.
+
+    Args:
+        folder: of results; without one, what readers upload is all there is.
+        port: to listen on.
+        upload: let readers upload scans.
+    """
     settings = {
         "server.address": ADDRESS,
         "server.port": str(port),
@@ -50,6 +58,8 @@ def server_command(folder: Path, *, port: int) -> list[str]:
         "client.toolbarMode": "minimal",
         "server.fileWatcherType": "none",
     }
+    if upload:
+        settings["server.maxUploadSize"] = str(MAX_UPLOAD_MIB)
     flags = [f"--{key}={value}" for key, value in settings.items()]
     return [
         sys.executable,
@@ -59,24 +69,33 @@ def server_command(folder: Path, *, port: int) -> list[str]:
         str(entry_file()),
         *flags,
         "--",
-        str(folder.resolve()),
+        *([] if folder is None else [str(folder.resolve())]),
+        *(["--upload"] if upload else []),
     ]
 
 
-def show(folder: Path, *, port: int) -> int:
+def show(folder: Path | None, *, port: int, upload: bool = False) -> int:
     """Serve the viewer until it is stopped; returns the exit code.
 
     Raises:
+        ConfigError: MS-696 there is nothing to show and nothing may be uploaded.
         OutputError: MS-154 if the folder holds no results, MS-155 without the viewer.
     """
-    if not (folder / "screening.tsv").is_file():
+    if folder is None and not upload:
+        raise ConfigError(
+            code="MS-696",
+            subject="view",
+            cause="neither a result folder nor --upload was given",
+            fix="name the folder of 'medsym screen', or let readers upload scans with --upload",
+        )
+    if folder is not None and not (folder / "screening.tsv").is_file():
         raise OutputError(
             code="MS-154",
             subject=str(folder),
             cause="holds no screening results",
             fix="run 'medsym screen SCAN... --out DIR' first",
         )
-    command = server_command(folder, port=port)
+    command = server_command(folder, port=port, upload=upload)
     url = f"http://{ADDRESS}:{port}"
     say(f"viewer: {url}  (stop with Ctrl+C)")
     with subprocess.Popen(command) as server, _stopping(server):
@@ -111,5 +130,5 @@ def _has_screen() -> bool:
 
 
 def view(arguments: argparse.Namespace) -> int:
-    """Open a result folder in the viewer."""
-    return show(arguments.folder, port=arguments.port)
+    """Open a result folder in the viewer, or a viewer for uploads."""
+    return show(arguments.folder, port=arguments.port, upload=arguments.upload)

@@ -37,7 +37,7 @@ class ArchiveLimits:
     """
 
     members: int = 50_000
-    total_bytes: int = 16 * 1024**3
+    total_bytes: int = 8 * 1024**3
     ratio: float = 200.0
     small_bytes: int = 256 * 1024**2
 

@@ -1,6 +1,7 @@
 """A real viewer in a real browser: server, page, and pixels read back from its canvases."""
 
 import base64
+import os
 import socket
 import subprocess
 import sys
@@ -18,13 +19,16 @@ ROOT = Path(__file__).parents[2]
 MARGIN = 50  # canvas pixels at the edges that hold letters and words
 
 
-def start_server(folder: Path, *, log: Path) -> tuple[subprocess.Popen[bytes], str]:
+def start_server(
+    *arguments: Path | str, log: Path, temporary: Path | None = None
+) -> tuple[subprocess.Popen[bytes], str]:
     """Start the viewer as `medsym view` does, from another folder; returns process and address."""
     port = free_port()
+    env = {**os.environ, "TMPDIR": str(temporary)} if temporary else None
     command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app" / "asgi.py")]
-    command += ["--server.port", str(port), "--", str(folder)]
+    command += ["--server.port", str(port), "--", *map(str, arguments)]
     with log.open("wb") as stream:
-        process = subprocess.Popen(command, cwd=log.parent, stdout=stream, stderr=stream)
+        process = subprocess.Popen(command, cwd=log.parent, stdout=stream, stderr=stream, env=env)
     for _ in range(240):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:

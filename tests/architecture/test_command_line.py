@@ -38,7 +38,7 @@ FROZEN = {
         *("--address", "--slurm", "--scans-per-job"),
         *("--calibration", "--false-alarm-rate", "--participants", "--device"),
     },
-    "view": {"folder", "--port"},
+    "view": {"folder", "--port", "--upload"},
     "score fit": {
         *("results", "--labels", "--out", "--column", "--positive", "--side", "--healthy"),
         *("--nuisance", "--json"),

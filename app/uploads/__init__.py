@@ -1,0 +1,1 @@
+"""Scans that a reader uploads: private to the browser session, analysed here, gone at its end."""

@@ -1,0 +1,59 @@
+"""What an uploaded file is called here, and the results as one file to take away."""
+
+import io
+import zipfile
+from pathlib import Path, PurePosixPath
+
+from medsym.errors import ScanError
+from medsym.screening.archives import ENDING as ARCHIVE
+from medsym.screening.naming import clean_label, name_of
+
+NIFTI = (".nii.gz", ".nii")
+LONGEST_SHOWN = 80  # characters of a name
+_INTERNAL = "logs"  # of a result folder: where scans lie on this machine
+
+
+def shown_name(name: str) -> str:
+    """Last part of a name that came from outside, short enough to be shown as plain text."""
+    last = PurePosixPath(name.replace("\\", "/")).name or "file"
+    return last if len(last) <= LONGEST_SHOWN else f"{last[: LONGEST_SHOWN - 3]}..."
+
+
+def stored_name(name: str) -> str:
+    r"""Name under which an uploaded file is kept: letters, digits, "-" and "_", and its ending.
+
+    Args:
+        name: as the browser states it; never trusted.
+
+    Raises:
+        ScanError: MS-690 it is no kind of file that can be analysed.
+
+    Example:
+        >>> stored_name("../sub-01_T1w.NII.gz"), stored_name("C:\\visit 1.zip")[:6]
+        ('sub-01_T1w.nii.gz', 'visit1')
+    """
+    last = PurePosixPath(name.replace("\\", "/")).name
+    for ending in NIFTI:
+        if last.lower().endswith(ending):
+            stem = last[: -len(ending)]
+            case = name_of(Path(stem)).case
+            return (stem if case == stem else clean_label(stem)) + ending
+    if last.lower().endswith(ARCHIVE):
+        return clean_label(last[: -len(ARCHIVE)]) + ARCHIVE
+    raise ScanError(
+        code="MS-690",
+        subject=shown_name(name),
+        cause="this is neither a NIfTI scan nor a ZIP file",
+        fix="upload a .nii or .nii.gz file, or the folder of a DICOM series packed as .zip",
+    )
+
+
+def packed_results(folder: Path) -> bytes:
+    """A ZIP file with everything of a result folder but what is about this machine."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as packed:  # maps are packed already
+        for path in sorted(folder.rglob("*")):
+            place = path.relative_to(folder)
+            if path.is_file() and not path.is_symlink() and place.parts[0] != _INTERNAL:
+                packed.write(path, Path("medsym_results") / place)
+    return buffer.getvalue()

@@ -1,0 +1,210 @@
+"""Uploads wait here and are analysed one after another, each in a process of its own."""
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from app.uploads.work import UploadedScan, read_answer, screen_upload
+from medsym.errors import MedsymError, OutputError
+from medsym.screening.workers.pool import WorkerDiedError, WorkerPool
+
+#: Uploads that wait or are analysed, of all sessions; each takes about half a minute.
+MAX_WAITING = 8
+WAITING, RUNNING, DONE, FAILED, CANCELLED = "waiting", "running", "done", "failed", "cancelled"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobStatus:
+    """Where an upload is.
+
+    Attributes:
+        number: of the upload, counted by this server.
+        name: of the file, as it may be shown.
+        state: "waiting", "running", "done", "failed" or "cancelled".
+        before: uploads that come before it.
+        scan: 1-based number of the scan that is analysed, of ``scans``; 0 before the first.
+        stage: what is done with it.
+        seconds: since the analysis began.
+        ended: how its scans ended.
+        error: why none was analysed.
+    """
+
+    number: int
+    name: str
+    state: str
+    before: int
+    scan: int
+    scans: int
+    stage: str
+    seconds: float
+    ended: tuple[UploadedScan, ...]
+    error: MedsymError | None
+
+
+@dataclass(kw_only=True, slots=True)
+class _Job:
+    number: int
+    session: str
+    name: str
+    text: str
+    state: str = WAITING
+    news: dict[str, Any] = field(default_factory=dict)
+    begun: float = 0.0
+    seconds: float = 0.0
+    ended: tuple[UploadedScan, ...] = ()
+    error: MedsymError | None = None
+    pool: WorkerPool | None = None
+
+
+class UploadQueue:
+    """Analyses uploads in their order.
+
+    Args:
+        work: what is done with one, see ``screen_upload``.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        *,
+        work: Callable[[str], str] = screen_upload,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._work, self._clock = work, clock
+        self._jobs: list[_Job] = []
+        self._count = 0
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._is_closed = False
+
+    def add(self, *, session: str, name: str, file: Path, out: Path) -> int:
+        """Queue a file of a session; returns the number of the upload.
+
+        Args:
+            session: whose it is.
+            name: as it may be shown.
+            file: scan or archive.
+            out: result folder of the session.
+
+        Raises:
+            OutputError: MS-692 too many wait already.
+        """
+        with self._changed:
+            waiting = sum(job.state in (WAITING, RUNNING) for job in self._jobs)
+            if waiting >= MAX_WAITING or self._is_closed:
+                raise OutputError(
+                    code="MS-692",
+                    subject=name,
+                    cause=f"{waiting} other uploads are waiting",
+                    fix="try again in some minutes",
+                )
+            self._count += 1
+            text = json.dumps({"file": str(file), "out": str(out)})
+            self._jobs.append(_Job(number=self._count, session=session, name=name, text=text))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._serve, name="uploads", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+            return self._count
+
+    def of(self, session: str) -> list[JobStatus]:
+        """Uploads of a session, the newest first."""
+        with self._changed:
+            return [self._status(job) for job in reversed(self._jobs) if job.session == session]
+
+    def cancel(self, session: str, number: int | None = None) -> None:
+        """End an upload of a session, or all; returns once nothing writes for it any more."""
+        with self._changed:
+            mine = [job for job in self._jobs if job.session == session]
+            chosen = [job for job in mine if number in (None, job.number)]
+            for job in chosen:
+                self._end(job)
+        for job in chosen:
+            if job.pool is not None:
+                job.pool.shutdown(cancel_futures=True)
+
+    def forget(self, session: str) -> None:
+        """End the uploads of a session and know nothing of them any more."""
+        self.cancel(session)
+        with self._changed:
+            self._jobs = [job for job in self._jobs if job.session != session]
+
+    def close(self) -> None:
+        """End all uploads; none can be added after this."""
+        with self._changed:
+            self._is_closed = True
+            sessions = {job.session for job in self._jobs}
+            self._changed.notify_all()
+        for session in sessions:
+            self.cancel(session)
+
+    def _end(self, job: _Job) -> None:
+        if job.state in (WAITING, RUNNING):
+            job.state = CANCELLED
+
+    def _status(self, job: _Job) -> JobStatus:
+        active = (WAITING, RUNNING)
+        before = [other for other in self._jobs if other.number < job.number]
+        running = job.state == RUNNING
+        return JobStatus(
+            number=job.number,
+            name=job.name,
+            state=job.state,
+            before=sum(other.state in active for other in before) if job.state in active else 0,
+            scan=int(job.news.get("number", 0)),
+            scans=int(job.news.get("total", 0)),
+            stage=str(job.news.get("stage", "")),
+            seconds=self._clock() - job.begun if running else job.seconds,
+            ended=job.ended,
+            error=job.error,
+        )
+
+    def _serve(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._is_closed or self._next() is not None)
+                job = self._next()
+                if self._is_closed or job is None:
+                    return
+                job.state, job.begun = RUNNING, self._clock()
+                job.pool = WorkerPool(1, listener=partial(self._hear, job))
+            self._run(job, job.pool)
+
+    def _next(self) -> _Job | None:
+        return next((job for job in self._jobs if job.state == WAITING), None)
+
+    def _hear(self, job: _Job, news: dict[str, Any]) -> None:
+        job.news = news
+
+    def _run(self, job: _Job, pool: WorkerPool) -> None:
+        error: MedsymError | None = None
+        ended: tuple[UploadedScan, ...] = ()
+        try:
+            ended = read_answer(pool.submit(self._work, job.text).result())
+        except MedsymError as refusal:
+            error = refusal
+        except WorkerDiedError as death:
+            error = _unexpected(job.name, str(death))
+        except Exception as unforeseen:  # a cancelled future among them
+            error = _unexpected(job.name, f"unexpected {type(unforeseen).__name__}")
+        finally:
+            pool.shutdown(cancel_futures=True)
+        with self._changed:
+            job.seconds = self._clock() - job.begun
+            if job.state == RUNNING:
+                job.state = FAILED if error else DONE
+                job.error, job.ended = error, ended
+
+
+def _unexpected(name: str, cause: str) -> OutputError:
+    return OutputError(
+        code="MS-693",
+        subject=name,
+        cause=f"the analysis stopped: {cause}",
+        fix="try once more; if it stops again, screen the scan at a terminal: medsym screen",
+    )

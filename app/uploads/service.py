@@ -1,0 +1,133 @@
+"""Uploads of all sessions of this server: taken in, analysed, shown, removed."""
+
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from app.uploads.files import shown_name, stored_name
+from app.uploads.queue import JobStatus, UploadQueue
+from app.uploads.room import GRACE_S, UploadRoom
+from medsym.commands.viewing import MAX_UPLOAD_MIB
+from medsym.errors import OutputError, ScanError
+from medsym.screening.scratch import remove_left_behind
+
+log = logging.getLogger(__name__)
+
+#: All files of a session.
+MAX_SESSION_MIB = 2048
+SWEEP_S = 2.0
+#: A folder is gone this long after its session, at the latest.
+GONE_AFTER_S = GRACE_S + SWEEP_S
+_FILES, _RESULTS = "files", "results"
+
+
+class Uploads:
+    """What the pages need to know about uploads.
+
+    Args:
+        is_active: tells whether a session still lives.
+        on_removed: called after sessions have ended, to forget what is kept in memory.
+        room: private folders.
+        queue: analyses.
+    """
+
+    def __init__(
+        self,
+        *,
+        is_active: Callable[[str], bool],
+        on_removed: Callable[[], None] = lambda: None,
+        room: UploadRoom | None = None,
+        queue: UploadQueue | None = None,
+    ) -> None:
+        self._room = room or UploadRoom(is_active=is_active)
+        self._queue = queue or UploadQueue()
+        self._on_removed = on_removed
+        self._stopped = threading.Event()
+
+    def start(self) -> None:
+        """Remove what a killed server left, and watch for sessions that end."""
+        remove_left_behind()
+        threading.Thread(target=self._watch, name="ended sessions", daemon=True).start()
+
+    def add(self, session: str, name: str, content: memoryview | bytes) -> int:
+        """Take a file in and queue its analysis; returns the number of the upload.
+
+        Args:
+            session: whose it is.
+            name: as the browser states it.
+            content: of the file.
+
+        Raises:
+            ScanError: MS-690 the kind of file, MS-694 it is empty or too large.
+            OutputError: MS-692 too many wait, MS-695 it cannot be kept.
+        """
+        kept, shown = stored_name(name), shown_name(name)
+        files = self._room.make(session) / _FILES
+        try:
+            before = sum(path.stat().st_size for path in files.rglob("*") if path.is_file())
+            _refuse_size(shown, len(content), before=before)
+            folder = files / f"{len(self._queue.of(session)) + 1:03d}"
+            folder.mkdir(parents=True)
+            with (folder / kept).open("xb") as stream:
+                stream.write(content)
+        except OSError as error:
+            raise OutputError(
+                code="MS-695",
+                subject=shown,
+                cause=f"it cannot be kept here ({error.strerror})",
+                fix="tell whoever runs this viewer that its folder for temporary files is full",
+            ) from None
+        out = self._room.make(session) / _RESULTS
+        return self._queue.add(session=session, name=shown, file=folder / kept, out=out)
+
+    def of(self, session: str) -> list[JobStatus]:
+        """Uploads of a session, the newest first."""
+        return self._queue.of(session)
+
+    def cancel(self, session: str, number: int) -> None:
+        """End an upload of a session."""
+        self._queue.cancel(session, number)
+
+    def results(self, session: str) -> Path | None:
+        """Result folder of a session's uploads; None before the first one is done."""
+        folder = self._room.find(session)
+        out = folder and folder / _RESULTS
+        return out if out and (out / "screening.tsv").is_file() else None
+
+    def discard(self, session: str) -> None:
+        """End and remove everything of a session."""
+        self._queue.forget(session)
+        self._room.remove(session)
+        self._on_removed()
+
+    def sweep(self) -> None:
+        """Discard what belongs to sessions that have ended."""
+        for session in self._room.ended():
+            self.discard(session)
+
+    def close(self) -> None:
+        """End and remove everything."""
+        self._stopped.set()
+        self._queue.close()
+        self._room.close()
+
+    def _watch(self) -> None:
+        while not self._stopped.wait(SWEEP_S):
+            try:
+                self.sweep()
+            except Exception:  # the next round must come, whatever this one met
+                log.exception("uploads of ended sessions could not be removed")
+
+
+def _refuse_size(name: str, size: int, *, before: int) -> None:
+    mib = 1024**2
+    if 0 < size <= MAX_UPLOAD_MIB * mib and before + size <= MAX_SESSION_MIB * mib:
+        return
+    limits = f"{MAX_UPLOAD_MIB} are taken, {MAX_SESSION_MIB} together"
+    raise ScanError(
+        code="MS-694",
+        subject=name,
+        cause=f"it has {size / mib:.0f} MiB; at most {limits}" if size else "the file is empty",
+        fix="upload it again, or screen it at a terminal: medsym screen",
+    )
