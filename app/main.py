@@ -7,7 +7,7 @@ import streamlit as st
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))  # `import app` from a plain checkout
 
-from app import state
+from app import draft_state, state
 from app.leaving import leave_guard
 from medsym import RESEARCH_USE_ONLY
 
@@ -75,5 +75,5 @@ st.markdown(
     unsafe_allow_html=True,
 )
 st.html(HELP_KEY, unsafe_allow_javascript=True)
-leave_guard(len(state.drafts()))
+leave_guard(len(draft_state.drafts()))
 page.run()

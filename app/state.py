@@ -1,25 +1,21 @@
 """What the pages share: the result folder, the chosen case, the store of volumes.
 
-The only module that reads the command line or `st.session_state`.
+The only module that reads the command line or `st.session_state`, with draft_state.py beside it.
 """
 
 import argparse
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import streamlit as st
 from streamlit.runtime import Runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from app.drafts import Drafts
 from app.uploads.service import Uploads
 from app.viewer.payload import forget_cases
 from app.viewer.store import VolumeStore
-from medsym.errors import MedsymError
-from medsym.screening.reviews import NONE, Verdict
 
 CASE_KEY = "case"
 FINDING_KEY = "finding"
@@ -27,9 +23,6 @@ PRIOR_KEY = "prior"
 READER_KEY = "reader"
 LISTED_KEY = "listed"
 OWN_KEY = "own_upload"
-DRAFTS_KEY = "drafts"
-SAVED_KEY = "saved"  # how many drafts the last saving kept
-SAVE_ERROR_KEY = "save_error"
 FILTER_KEYS = ("search", "filters")
 
 
@@ -192,55 +185,6 @@ def start_widget(key: str, value: object) -> None:
     """What a widget shows when it is drawn for the first time, or again after another page."""
     if key not in st.session_state:
         st.session_state[key] = value
-
-
-def drafts() -> Drafts:
-    """What this session's reader entered and did not save."""
-    found = st.session_state.setdefault(DRAFTS_KEY, Drafts())
-    if not isinstance(found, Drafts):  # another version of this module made it
-        found = st.session_state[DRAFTS_KEY] = Drafts()
-    return found
-
-
-def note_draft(blank: Verdict, kept: Verdict | None, place: str) -> None:
-    """Remember what stands in a line of the form for verdicts; called when it changes.
-
-    Args:
-        blank: what the line is about.
-        kept: the last saved word about it.
-        place: end of the keys of the line's widgets.
-    """
-    word = st.session_state.get(f"verdict_{place}") or NONE
-    comment = str(st.session_state.get(f"comment_{place}") or "")
-    drafts().note(replace(blank, verdict=word, comment=comment), kept=kept)
-
-
-def save_drafts(root: Path, *about: str) -> None:
-    """Save drafts, as the effect of a button; what came of it is in the two functions below.
-
-    Args:
-        root: result folder.
-        about: case and reader; nothing for every draft of the session.
-    """
-    wanted = drafts().of(case=about[0], reader=about[1]) if about else list(drafts())
-    st.session_state[SAVED_KEY], st.session_state[SAVE_ERROR_KEY] = 0, ""
-    for draft in wanted:
-        try:
-            drafts().save(root, draft)
-            st.session_state[SAVED_KEY] += 1
-        except MedsymError as error:
-            st.session_state[SAVE_ERROR_KEY] = str(error)
-
-
-def saved_words() -> str:
-    """What the last saving did."""
-    number = st.session_state.get(SAVED_KEY, 0)
-    return f"Saved: {number} new." if number else "Nothing new to save."
-
-
-def save_error() -> str:
-    """Why the last saving left something unsaved; "" if it did not."""
-    return str(st.session_state.get(SAVE_ERROR_KEY, ""))
 
 
 def keep_filters() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import streamlit as st
 
-from app import state
+from app import draft_state, state
 from app.drafts import said
 from app.reading import WORDS
 from app.results import Case, seal_of
@@ -102,10 +102,10 @@ def _blank(finding: Mapping[str, Any] | None, *, case: Case, reader: str) -> Ver
 
 def _row(blank: Verdict, kept: Verdict | None, *, shown: str) -> None:
     """One line of the form; what is entered becomes a draft at once."""
-    word, comment = said(state.drafts().find(blank) or kept)
+    word, comment = said(draft_state.drafts().find(blank) or kept)
     label = _subject_words(blank.finding)  # labels are read as Markdown
     place = f"{blank.case}_{blank.record_sha256}_{blank.reader}_{blank.finding or 'case'}"
-    note: dict[str, Any] = {"on_change": state.note_draft, "args": (blank, kept, place)}
+    note: dict[str, Any] = {"on_change": draft_state.note_draft, "args": (blank, kept, place)}
     state.start_widget(f"verdict_{place}", None if word == NONE else word)
     state.start_widget(f"comment_{place}", comment)
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -142,7 +142,7 @@ def _finding_words(finding: Mapping[str, Any]) -> str:
 
 def _save(case: Case, *, reader: str, has_words: bool) -> None:
     """The button that saves this case, and what is not saved here and elsewhere."""
-    drafts = state.drafts()
+    drafts = draft_state.drafts()
     here = drafts.of(case=case.name, reader=reader)
     with st.container(horizontal=True, vertical_alignment="center"):
         pressed = st.button(
@@ -150,14 +150,14 @@ def _save(case: Case, *, reader: str, has_words: bool) -> None:
             type="primary",
             key="save_verdicts",
             shortcut=SAVE_KEY,
-            on_click=state.save_drafts,
+            on_click=draft_state.save_drafts,
             args=(case.root, case.name, reader),
         )
         if here:
             words = ", ".join(_subject_words(draft.finding) for draft in here)
             _status(f"Not saved yet: {words}. Kept while this browser page is open.", unsaved=True)
         elif pressed:
-            _status(state.saved_words())
+            _status(draft_state.saved_words())
         else:
             _status("Saved." if has_words else "Nothing entered yet.")
     elsewhere = dict.fromkeys(
@@ -168,9 +168,9 @@ def _save(case: Case, *, reader: str, has_words: bool) -> None:
     if elsewhere:
         words = ", ".join(elsewhere)
         _status(f"Also not saved: {words}. The work list saves them all.", unsaved=True)
-    if here and state.save_error():
+    if here and draft_state.save_error():
         st.error("This was not kept.")
-        st.text(state.save_error())
+        st.text(draft_state.save_error())
 
 
 def _status(words: str, *, unsaved: bool = False) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app import state
+from app import draft_state, state
 from app.cohort import WorklistRow, read_worklist
 from app.reading import FILTERS, Status, select_rows, statuses
 from app.viewer.pictures import picture_url
@@ -117,15 +117,17 @@ def _filter(
 
 def _unsaved(folder: Path) -> None:
     """What was entered on the review page and not saved, with a button that saves it."""
-    cases = state.drafts().cases()
+    cases = draft_state.drafts().cases()
     if not cases:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button("Save all verdicts", key="save_all", on_click=state.save_drafts, args=(folder,))
+        st.button(
+            "Save all verdicts", key="save_all", on_click=draft_state.save_drafts, args=(folder,)
+        )
         st.text(f"Verdicts not saved yet: {', '.join(cases)}")
-    if state.save_error():
+    if draft_state.save_error():
         st.error("This was not kept.")
-        st.text(state.save_error())
+        st.text(draft_state.save_error())
 
 
 def _asked_for() -> list[str]:
@@ -148,7 +150,7 @@ def _frame(
 ) -> pd.DataFrame:
     """The table as it is shown."""
     unread = Status()
-    unsaved = set(state.drafts().cases())
+    unsaved = set(draft_state.drafts().cases())
     found = [read.get(row.case, unread) for row in rows]
     numbers = {title: [row.numbers[name] for row in rows] for name, (title, _) in COLUMNS.items()}
     return pd.DataFrame(
