@@ -31,7 +31,7 @@ def page() -> None:
     """Draw the page."""
     folder = state.result_folder()
     if folder is None:
-        st.info("No result folder was given. Start the viewer with: medsym view FOLDER")
+        st.info(state.nothing_to_show())
         return
     try:
         rows = [row for row in read_worklist(folder) if row.case]
