@@ -36,9 +36,15 @@ button[kind^="primary"]:enabled * { color: #1d1302; font-weight: 600; opacity: 1
 .medsym-facts > div { white-space: nowrap; }
 .medsym-facts dt { font-size: .72rem; color: #9aa4b1; margin: 0; }
 .medsym-facts dd { font-size: .98rem; margin: 0; font-variant-numeric: tabular-nums; }
-.medsym-keys { width: 100%; margin-bottom: .6rem; }
-.medsym-keys caption { caption-side: top; text-align: left; font-size: .8rem; color: #9aa4b1; }
-.medsym-keys th { width: 11rem; text-align: left; font-weight: 400; }
+.medsym-columns { columns: 2; column-gap: 1.2rem; }
+.medsym-keys { width: 100%; margin-bottom: .5rem; font-size: .8rem; line-height: 1.25; }
+.medsym-keys caption { caption-side: top; text-align: left; padding: 0 0 .1rem; font-size: .75rem;
+  color: #9aa4b1; break-after: avoid; }
+.medsym-keys tr { break-inside: avoid; }
+.medsym-keys :is(th, td) { padding: .12rem .4rem !important; }
+.medsym-keys th { width: 8.2rem; text-align: left; font-weight: 600; }
+.medsym-keys kbd { font-size: .75rem; padding: 0 .25rem; border: 1px solid #4a5361;
+  border-radius: 3px; background: #262c36; white-space: nowrap; }
 .stElementContainer:has(> .stHtml script) { display: none; }
 </style>
 """

@@ -4,39 +4,62 @@ import html
 
 import streamlit as st
 
+from app import state
 from app.keys import key_rows, read_keys
+from app.viewer import colour_samples
+from app.viewer.routes import web_url
 
-WORDS = """
-#### What you see
-- **Orange**: more evidence of disease than at the mirror place. **Blue**: less; it is the
-  other side of something orange, never a second finding, and drawn only on demand.
-- **Hatched**: the asymmetry is within the bound. The model may have made it; the scan need not
-  differ.
-- **Not drawn**: below the threshold of the slider, outside the brain, or not compared with a mirror
-  place.
-- **Letters** at the edges are the patient's sides. A star (L\\*, R\\*) marks a mirrored picture.
-
-#### What the numbers mean
-- **Deviation (SD)**: how far the asymmetry lies from that of healthy heads, in their standard
-  deviations.
-- **Asymmetry (nats)**: evidence here less evidence at the mirror place.
-- **Bound (nats)**: the most asymmetry the model could make by itself here, whatever the scan.
-- **Measured defect (nats)**: what it did make by itself in this scan; never more than the bound.
-- **p**: share of healthy scans that deviate as far anywhere in the brain.
-- **Pathology**: probability of a lesion at this place.
-- **Symmetric score**: disease that both sides share; a comparison of the sides cannot see it.
-- **Laterality**: (left - right) / (left + right) of a structure's volume.
-"""
+SAMPLES = (
+    ("orange", "Orange", "more evidence of disease than at the mirror place"),
+    ("blue", "Blue", "less; the other side of something orange, no second finding"),
+    ("magenta", "Magenta", "layer Pathology: probability of a lesion"),
+    ("green", "Green", "layer Tolerance: the most that the model could add"),
+    (
+        "zone above",
+        "Full strength",
+        "above threshold and bound: the scan differs here",
+    ),
+    (
+        "zone below",
+        "Faint",
+        "above the bound, below the threshold; on demand (f)",
+    ),
+    ("zone under", "Hatched", "under the bound: the model may have made it"),
+)
+NUMBERS = (
+    ("Deviation (SD)", "distance from healthy heads, in their SD"),
+    ("Asymmetry (nats)", "evidence of disease here less that at the mirror place"),
+    ("Bound (nats)", "the most the model could make by itself, for any scan"),
+    ("Measured defect", "what it did make in this scan; never above the bound"),
+    ("p, rarity", "share of healthy scans with as much; 0.05 is 1 in 20"),
+    ("Pathology", "probability of a lesion at this place"),
+    ("Symmetric score", "disease on both sides, which comparing cannot see"),
+    ("Share beyond bound", "brain whose asymmetry the model cannot have made"),
+    ("Laterality", "(left - right) / (left + right) of a volume"),
+    ("Mid-plane score", "how well the plane mirrors the head; 1 is perfect"),
+)
+LETTERS = (
+    "Letters at the edges are the patient's sides; a star (L*, R*) marks a mirrored picture. "
+    "Nothing is drawn outside the brain and where there is no mirror place to compare with."
+)
 
 
 def page() -> None:
     """Draw the page."""
-    left, right = st.columns([1, 1], gap="large")
+    left, right = st.columns([8, 6], gap="medium")
     with left:
-        st.markdown("#### Keys and mouse")
-        st.markdown(_tables(), unsafe_allow_html=True)
+        st.markdown("##### Keys and mouse")
+        st.markdown(f'<div class="medsym-columns">{_tables()}</div>', unsafe_allow_html=True)
     with right:
-        st.markdown(WORDS)
+        st.markdown("##### What you see")
+        colour_samples(SAMPLES, web=web_url(base_path=state.base_path()))
+        st.caption(LETTERS)
+        st.markdown("##### What the numbers mean")
+        rows = "".join(
+            f'<tr><th scope="row">{html.escape(name)}</th><td>{html.escape(what)}</td></tr>'
+            for name, what in NUMBERS
+        )
+        st.markdown(f'<table class="medsym-keys">{rows}</table>', unsafe_allow_html=True)
 
 
 def _tables() -> str:

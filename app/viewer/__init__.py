@@ -1,6 +1,6 @@
 """The review component: three linked planes drawn in the browser, from volumes behind tokens."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,13 @@ _COMPARISON = st.components.v2.component(
     js=_GLUE.replace("MODULE", "compare.js"),
 )
 
+_SAMPLES = st.components.v2.component(
+    "medsym.samples",
+    html='<div class="medsym help" role="region" aria-label="What the colours mean"></div>',
+    css=_STYLE + (_WEB / "help.css").read_text(encoding="utf-8"),
+    js=_GLUE.replace("MODULE", "swatches.js"),
+)
+
 
 def review_viewer(payload: Mapping[str, Any], *, key: str) -> None:
     """Mount the viewer.
@@ -58,3 +65,14 @@ def compare_viewer(payload: Mapping[str, Any], *, key: str) -> None:
         key: identity of the viewer.
     """
     _COMPARISON(data=dict(payload), key=key)
+
+
+def colour_samples(samples: Sequence[tuple[str, str, str]], *, web: str) -> None:
+    """Samples of the colours of the picture, each with its name and what it means.
+
+    Args:
+        samples: (ramp of colours.js, or "zone above", "zone below", "zone under"; name; meaning).
+        web: address of the folder of the browser modules.
+    """
+    rows = [{"sample": sample, "name": name, "what": what} for sample, name, what in samples]
+    _SAMPLES(data={"web": web, "samples": rows}, key="colour_samples")

@@ -1,21 +1,25 @@
-"""The panel Why in a real browser: two places, their sides, shares and keys. Pixels, not calls."""
+"""The panel Why and the help in a real browser: places, sides, shares, samples of colours, keys."""
 
 import numpy as np
 import pytest
 
-from tests.app.browser_page import ViewerPage, is_white
+from tests.app.browser_page import ViewerPage, is_blue, is_orange, is_white
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.filterwarnings("default")]
 RADIOLOGICAL = "Radiological: R on left"
 
 
-def patch(viewer: ViewerPage, name: str, *, edges: float = 0.25) -> np.ndarray:
-    """Pixels of a patch without its edges, where the letters are."""
-    viewer.tab.locator(f'canvas[data-patch="{name}"]').evaluate(
-        "canvas => { canvas.dataset.plane = 'read'; }"
-    )
+def pixels(viewer: ViewerPage, canvas: str) -> np.ndarray:
+    """RGB of any canvas."""
+    viewer.tab.locator(canvas).evaluate("canvas => { canvas.dataset.plane = 'read'; }")
     image = viewer.pixels("read")
     viewer.tab.locator('canvas[data-plane="read"]').evaluate("c => { delete c.dataset.plane; }")
+    return image
+
+
+def patch(viewer: ViewerPage, name: str, *, edges: float = 0.25) -> np.ndarray:
+    """Pixels of a patch without its edges, where the letters are."""
+    image = pixels(viewer, f'canvas[data-patch="{name}"]')
     edge = round(edges * image.shape[0])
     return image[edge:-edge, edge:-edge]
 
@@ -86,3 +90,20 @@ def test_shares_add_up_and_a_finding_without_a_basis_says_so(viewer: ViewerPage)
     viewer.tab.keyboard.press("Escape")
     assert not panel.is_visible()
     assert viewer.canvas("axial").evaluate("c => c === c.getRootNode().activeElement")
+
+
+def test_the_question_mark_opens_the_help_with_true_samples_and_keeps_the_case(
+    viewer: ViewerPage,
+) -> None:
+    viewer.open("sub-02_FLAIR")
+    viewer.canvas("axial").focus()
+    viewer.tab.keyboard.press("?")
+    viewer.tab.wait_for_url("**/help")
+    viewer.tab.locator('[data-sample="zone under"]').wait_for()
+    orange, blue = (pixels(viewer, f'canvas[data-sample="{name}"]') for name in ("orange", "blue"))
+    assert is_orange(orange).mean() > 0.9
+    assert not is_blue(orange).any()
+    assert is_blue(blue).mean() > 0.9
+    assert not is_orange(blue).any()
+    viewer.tab.get_by_role("link", name="Review").click()
+    viewer.tab.locator('.medsym[data-case="sub-02_FLAIR"][data-status="ready"]').wait_for()

@@ -53,7 +53,7 @@ export class Patch extends Pane {
   }
 
   caption() {
-    return this.mirrored ? `Mirror place, patient's ${this.side()}, flipped to match` : `Finding, patient's ${this.side()}`;
+    return this.mirrored ? `Mirror place, patient's ${this.side()}; flipped` : `Finding, patient's ${this.side()}`;
   }
 
   note() {

