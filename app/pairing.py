@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from app.results import Case
+from app.prior import visit_of
+from app.results import Case, compared_with
 from app.viewer.encoding import MAGIC, NO_DATA, EncodedVolume
 from medsym.volumes.midplane import MidPlane
 from medsym.volumes.pairing import PosedScan, pair_scans
 from medsym.volumes.volume import Volume
 
-GOOD_OVERLAP = 0.85  # Dice of two masks of one brain; measured pairs reached 0.93 to 0.98
+GOOD_OVERLAP = 0.85  # Dice of two masks of one brain; ten pairs of real scans reached 0.93 to 0.98
 REACH_MM = 15.0  # peaks of one finding in two scans lie no farther apart, or within its own size
 CACHED_PAIRS = 8
 
@@ -168,6 +169,24 @@ def changes(
     ]
     gone = [other for k, other in enumerate(then) if k not in pairs.values()]
     return rows + [{"now": None, "then": other} for other in gone]
+
+
+def cautions(current: Case, prior: Case) -> list[str]:
+    """What speaks against comparing the numbers of two cases, in words; none if nothing does."""
+    contrasts = visit_of(current.name).contrast, visit_of(prior.name).contrast
+    texts = []
+    if contrasts[0] != contrasts[1]:
+        texts.append(
+            f"The contrasts differ ({contrasts[0] or 'unknown'}, {contrasts[1] or 'unknown'}):"
+            " volumes and deviations of the two are not comparable."
+        )
+    models = [case.record.get("model", {}).get("sha256") for case in (current, prior)]
+    if models[0] != models[1]:
+        texts.append("The two were screened with different models.")
+    compared = [compared_with(case.record) for case in (current, prior)]
+    if compared[0] != compared[1]:
+        texts.append("Their p-values come from different calibrations.")
+    return texts
 
 
 def _findings(case: Case) -> list[Mapping[str, Any]]:

@@ -9,7 +9,7 @@ from app import state
 from app.app_pages.case_chooser import choose
 from app.app_pages.volume_addresses import volume_addresses
 from app.cohort import read_worklist
-from app.pairing import Link, changes, link_cases
+from app.pairing import Link, cautions, changes, link_cases
 from app.prior import Visit, day_of, day_words, other_visits, relation, visit_of
 from app.results import Case, read_case, unknown_case
 from app.viewer import compare_viewer
@@ -96,7 +96,11 @@ def _view(case: Case, prior: Case | None) -> None:
         web=web_url(base_path=state.base_path()),
         finding=state.linked_finding(),
     )
-    payload |= {"visit": _visit(case), "beside": beside}
+    payload |= {
+        "visit": _visit(case),
+        "beside": beside,
+        "linked_finding": state.linked_finding(),
+    }
     compare_viewer(payload, key=f"compare_{case.name}_{prior.name if prior else ''}")
 
 
@@ -113,6 +117,7 @@ def _prior_payload(case: Case, volumes: Any, prior: Case) -> dict[str, Any]:
         "mirror_world": prior.record.get("mirror_world"),
         "link": link.as_dict(),
         "changes": changes(case, prior, matrix=link.matrix),
+        "cautions": cautions(case, prior),
     }
 
 

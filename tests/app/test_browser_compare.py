@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.app.browser_page import ViewerPage, is_orange, is_white, share_across
-from tests.app.result_folder import MARKER_MM, mirrored
+from tests.app.result_folder import MARKER_MM, WITHIN_MM, mirrored
 from tests.app.visits_folder import NOW, OTHER, THEN, build_visits, marker_then
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.filterwarnings("default")]
@@ -87,6 +87,7 @@ def test_blink_and_difference_show_what_they_say(viewer: ViewerPage) -> None:
     shares = {shown: share_across(white_while(viewer, shown)) for shown in ("mirror", "scan")}
     assert shares["scan"] < 0.45
     assert shares["mirror"] > 0.55
+    assert viewer.canvas("axial-beside").get_attribute("data-shown") == "mirror", "it stays"
     viewer.key("axial", "b")
     assert viewer.canvas("axial").get_attribute("data-shown") == "scan"
     viewer.key("axial", "d")
@@ -126,6 +127,16 @@ def test_a_link_by_hand_moves_the_prior_but_never_to_the_other_side(viewer: View
     assert place_mm(viewer, right=True)[1:] == pytest.approx(there[1:], abs=MATCH_MM)
     viewer.press("Automatic link")
     assert place_mm(viewer, right=True) == pytest.approx(marker_then(), abs=MATCH_MM)
+
+
+def test_compare_goes_on_where_the_review_stood(viewer: ViewerPage) -> None:
+    viewer.open(OTHER)
+    viewer.tab.locator('button[data-finding="2"]').click()
+    viewer.settle()
+    viewer.tab.get_by_role("link", name="Compare").click()
+    viewer.tab.locator('.medsym.compare[data-status="ready"]').wait_for()
+    viewer.settle()
+    assert place_mm(viewer) == pytest.approx(WITHIN_MM, abs=0.1)
 
 
 def test_the_next_case_keeps_to_priors_and_the_address_says_so(viewer: ViewerPage) -> None:

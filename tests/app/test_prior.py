@@ -1,6 +1,7 @@
 """Which scan is the prior, when it was taken, and what changed."""
 
 import json
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.pairing import NO_LINK, changes, link_cases
+from app.pairing import NO_LINK, cautions, changes, link_cases
 from app.prior import day_of, day_words, other_visits, relation, visit_of
 from app.results import Case, read_case
 from app.viewer.payload import case_volumes
@@ -109,6 +110,20 @@ def test_findings_are_the_same_where_their_peaks_lie_together(visits: tuple[Case
     rows = changes(now, then, matrix=link.matrix)
     assert [row["now"] is None for row in rows] == [False, False, True, True]
     assert all(row["now"] is None or row["then"] is None for row in rows)
+
+
+def test_numbers_of_another_contrast_model_or_calibration_are_cautioned_against(
+    visits: tuple[Case, Case],
+) -> None:
+    now, then = visits
+    assert cautions(now, then) == []
+    other = replace(then, name="sub-01_ses-1_FLAIR", record=then.record | {"model": {}})
+    assert [text.split()[:2] for text in cautions(now, other)] == [
+        ["The", "contrasts"],
+        ["The", "two"],
+    ]
+    other = replace(then, record=then.record | {"calibration": {"name": "site-b", "n": 40}})
+    assert [text.split()[0] for text in cautions(now, other)] == ["Their"]
 
 
 def test_without_a_match_nothing_is_called_the_same(visits: tuple[Case, Case]) -> None:

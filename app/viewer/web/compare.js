@@ -6,7 +6,7 @@ import { ComparePane } from "./compare_pane.js";
 import { ChangesTable, PairTable } from "./compare_panel.js";
 import { mirrorPartner, priorPartner } from "./compare_partner.js";
 import { PLANES } from "./geometry.js";
-import { mount } from "./mount.js";
+import { lastPlaces, mount } from "./mount.js";
 import { Viewer } from "./viewer.js";
 
 export const LAYOUTS = [...Object.keys(PLANES), "all"];
@@ -21,7 +21,8 @@ class CompareViewer extends Viewer {
     const beside = data.beside ? await priorPartner(data.beside) : null;
     if (this.ended) return;
     this.partner = beside;
-    await super.start(data);
+    const known = data.linked_finding === null && lastPlaces.get(data.case);
+    await super.start(known ? { ...data, crosshair_mm: known } : data);
   }
 
   makePanes() {
@@ -36,7 +37,7 @@ class CompareViewer extends Viewer {
     super.build();
     this.toolbar.toggles.mirror?.remove();
     this.bar = new CompareBar(this);
-    this.toolbar.node.after(this.bar.node);
+    this.toolbar.node.append(this.bar.node);
     this.pair = new PairTable(this);
     this.panel.readout.before(this.pair.node);
     this.panel.readout.hidden = true;
@@ -79,7 +80,7 @@ class CompareViewer extends Viewer {
   sceneOf(pane, scene) {
     const { partner } = this, right = this.right.includes(pane);
     if (right && this.difference) return { ...scene, shown: "difference", matrix: null, partner };
-    if (right !== this.blink.flipped) return { ...scene, ...partner.scene(scene, this.volumes), crosshair: this.apart || this.crosshair, partner };
+    if (right || this.blink.flipped) return { ...scene, ...partner.scene(scene, this.volumes), crosshair: this.apart || this.crosshair, partner };
     return { ...scene, shown: "scan", matrix: null, title: partner.kind === "mirror" ? "" : "THIS CASE" };
   }
 

@@ -17,7 +17,7 @@ export class CompareBar {
     const group = (label, buttons) => element("div", { class: "tools", role: "group", "aria-label": label }, buttons);
     const own = viewer.partner.kind === "mirror" ? [this.difference] : [group("Link", [this.apart, this.here, this.automatic])];
     this.words = element("span", { class: "link", role: "status" });
-    this.node = element("div", { class: "toolbar", role: "toolbar", "aria-label": "Comparison" }, [group("Planes", this.layouts.map(([, button]) => button)), this.blink, ...own, this.words]);
+    this.node = element("div", { class: "comparison", role: "group", "aria-label": "Comparison" }, [group("Planes", this.layouts.map(([, button]) => button)), this.blink, ...own, this.words]);
   }
 
   button(text, act, title) {

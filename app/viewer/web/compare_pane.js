@@ -5,6 +5,8 @@ import { PLANES, conventionText, mirrorFrame, transform } from "./geometry.js";
 import { Pane } from "./pane.js";
 import { samplePlane } from "./raster.js";
 
+const NARROW_PX = 400;
+
 export class ComparePane extends Pane {
   constructor(plane, place) {
     super(plane);
@@ -17,6 +19,11 @@ export class ComparePane extends Pane {
     this.hasMap = scene.shown !== "difference";
     this.canvas.dataset.shown = scene.shown;
     super.draw(scene);
+  }
+
+  // Too narrow for words that would run into the letters in the middle.
+  get narrow() {
+    return this.canvas.clientWidth < NARROW_PX;
   }
 
   carry(scene) {
@@ -41,13 +48,15 @@ export class ComparePane extends Pane {
   heading(crosshair) {
     const plane = PLANES[this.plane].title.toLowerCase();
     if (this.scene.shown === "difference") return `SCAN - MIRROR ${plane}`;
-    return this.mirrored || !this.scene.title ? super.heading(crosshair) : `${this.scene.title} ${plane}`;
+    if (!this.mirrored && this.scene.title) return `${this.scene.title} ${plane}`;
+    return this.mirrored || !this.narrow ? super.heading(crosshair) : PLANES[this.plane].title;
   }
 
   note(display) {
     if (this.scene.shown === "difference") return "Orange: scan brighter";
     if (this.mirrored) return "The other side";
-    return PLANES[this.plane].across === 0 ? conventionText(display) : display.noseLeft ? "Nose on left" : "Nose on right";
+    if (PLANES[this.plane].across === 0) return this.narrow ? conventionText(display).split(":")[0] : conventionText(display);
+    return display.noseLeft ? "Nose on left" : "Nose on right";
   }
 
   // Side of the place that is shown: of a mirrored picture the other one, of another scan by its own mid-plane.

@@ -5,6 +5,8 @@ import { factsAt, formatMm, number } from "./readout.js";
 import { sideOf } from "./geometry.js";
 
 const DASH = "\u2013";
+// Measured on real scans and moved, noisier copies of them: nine of the same contrast, one of another.
+const TRIALS = "In trials with moved copies of a scan, links were off by 0.1 to 0.5 mm on average; with another contrast, by 2 mm.";
 
 export class PairTable {
   constructor(viewer) {
@@ -77,9 +79,10 @@ export class ChangesTable {
     return element("table", { class: "changes" }, [element("thead", {}, [head]), element("tbody", {}, rows)]);
   }
 
-  remarks({ link }) {
-    const texts = [link.matrix ? "Findings are taken for the same when their peaks lie together under the automatic link." : "Findings could not be matched without a link.", "Volumes depend on the scans' contrast and quality: a change of a few ml need not be one of the patient."];
-    return texts.map((text) => element("p", { class: "quiet", text }));
+  remarks({ link, cautions }) {
+    const same = link.matrix ? `Findings are taken for the same when their peaks lie together under the automatic link. ${TRIALS}` : "Findings could not be matched without a link.";
+    const texts = [same, "A change of a few ml need not be one of the patient: volumes depend on the scan, too."];
+    return [...cautions.map((text) => element("p", { class: "caution", text })), ...texts.map((text) => element("p", { class: "quiet", text }))];
   }
 
   goTo({ now, then }) {

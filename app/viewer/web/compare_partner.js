@@ -24,6 +24,7 @@ export async function priorPartner(about) {
     matrix,
     link: about.link,
     changes: about.changes,
+    cautions: about.cautions,
   });
 }
 

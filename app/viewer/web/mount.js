@@ -8,3 +8,6 @@ export function mount({ data, parentElement }, Kind) {
     root.medsymViewer = new Kind(root, data);
   } else root.medsymViewer.follow(data.crosshair_mm);
 }
+
+// Where the crosshair was last, by case: Compare goes on where the review stood. Kept until the page is reloaded.
+export const lastPlaces = new Map();

@@ -8,7 +8,7 @@ import { PLANES, transform } from "./geometry.js";
 import { listen } from "./input.js";
 import { fitHeight } from "./layout.js";
 import { legendText } from "./legend.js";
-import { mount } from "./mount.js";
+import { lastPlaces, mount } from "./mount.js";
 import { zoomAbout } from "./motion.js";
 import { Pane } from "./pane.js";
 import { Panel } from "./panel.js";
@@ -161,6 +161,7 @@ export class Viewer {
 
   moveTo(mm, { recentre = false } = {}) {
     this.crosshair = this.volumes.scan.clamp(mm);
+    lastPlaces.set(this.caseName, this.crosshair);
     const lost = this.panes.some((pane) => !pane.holds(this.crosshair));
     if (lost || (recentre && this.zoom > 1)) this.centre = this.crosshair;
     this.markFinding();
