@@ -1,10 +1,9 @@
 """The scan on review and its prior: which place is which, and what changed between them."""
 
-import functools
 import gzip
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from medsym.volumes.volume import Volume
 
 GOOD_OVERLAP = 0.85  # Dice of two masks of one brain; ten pairs of real scans reached 0.93 to 0.98
 REACH_MM = 15.0  # peaks of one finding in two scans lie no farther apart, or within its own size
-CACHED_PAIRS = 8
+KEPT_LINKS = 64
 
 Matrix = npt.NDArray[np.float64]
 
@@ -57,15 +56,7 @@ NO_LINK = Link(
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Scan:
-    """What is matched; the same if its contents are."""
-
-    digests: tuple[str, str]
-    normal: tuple[float, ...]
-    offset_mm: float
-    image: EncodedVolume = field(compare=False)
-    anatomy: EncodedVolume = field(compare=False)
+_LINKS: dict[tuple[Hashable, Hashable], Link] = {}  # of the last pairs; the volumes are not kept
 
 
 def link_cases(
@@ -82,26 +73,32 @@ def link_cases(
         prior: the case beside it.
         prior_volumes: of the prior.
     """
-    first, second = _scan(current, current_volumes), _scan(prior, prior_volumes)
-    return _link(first, second) if first and second else NO_LINK
+    pair = (_content(current, current_volumes), _content(prior, prior_volumes))
+    if None in pair:
+        return NO_LINK
+    if pair not in _LINKS:
+        while len(_LINKS) >= KEPT_LINKS:
+            _LINKS.pop(next(iter(_LINKS)), None)
+        _LINKS[pair] = _link(_posed(current, current_volumes), _posed(prior, prior_volumes))
+    return _LINKS[pair]
 
 
-def _scan(case: Case, volumes: Mapping[str, EncodedVolume]) -> _Scan | None:
+def forget_links() -> None:
+    """Forget what was found about pairs, as when an uploaded scan is removed."""
+    _LINKS.clear()
+
+
+def _content(case: Case, volumes: Mapping[str, EncodedVolume]) -> Hashable:
+    """What decides a match; None where a scan cannot be matched."""
     plane = case.record.get("midplane") or {}
     if not {"scan", "anatomy"} <= volumes.keys() or not plane.get("normal"):
         return None
-    return _Scan(
-        digests=(volumes["scan"].digest, volumes["anatomy"].digest),
-        image=volumes["scan"],
-        anatomy=volumes["anatomy"],
-        normal=tuple(float(value) for value in plane["normal"]),
-        offset_mm=float(plane["offset_mm"]),
-    )
+    digests = volumes["scan"].digest, volumes["anatomy"].digest
+    return (*digests, tuple(plane["normal"]), plane["offset_mm"])
 
 
-@functools.lru_cache(maxsize=CACHED_PAIRS)
-def _link(current: _Scan, prior: _Scan) -> Link:
-    found = pair_scans(_posed(current), _posed(prior))
+def _link(current: PosedScan, prior: PosedScan) -> Link:
+    found = pair_scans(current, prior)
     doubtful = found.overlap < GOOD_OVERLAP or found.similarity < found.start_similarity
     words = (
         "Not registered: matched by their mid-planes, then by a search for pitch and shift"
@@ -119,12 +116,15 @@ def _link(current: _Scan, prior: _Scan) -> Link:
     )
 
 
-def _posed(scan: _Scan) -> PosedScan:
-    normal = np.asarray(scan.normal, dtype=np.float64)
-    plane = MidPlane(normal=normal / np.linalg.norm(normal), offset_mm=scan.offset_mm, score=0.0)
-    brain = decoded(scan.anatomy)
+def _posed(case: Case, volumes: Mapping[str, EncodedVolume]) -> PosedScan:
+    about = case.record["midplane"]
+    normal = np.asarray(about["normal"], dtype=np.float64)
+    plane = MidPlane(
+        normal=normal / np.linalg.norm(normal), offset_mm=float(about["offset_mm"]), score=0.0
+    )
+    brain = decoded(volumes["anatomy"])
     mask = Volume(voxels=(brain.voxels > 0).astype(np.float32), affine=brain.affine)
-    return PosedScan(image=decoded(scan.image), brain=mask, plane=plane)
+    return PosedScan(image=decoded(volumes["scan"]), brain=mask, plane=plane)
 
 
 def decoded(volume: EncodedVolume) -> Volume:

@@ -13,6 +13,7 @@ import streamlit as st
 from streamlit.runtime import Runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from app.pairing import forget_links
 from app.uploads.service import Uploads
 from app.viewer.payload import forget_cases
 from app.viewer.store import VolumeStore
@@ -35,6 +36,7 @@ STORE = VolumeStore(is_active=_is_active)
 
 def _forget_volumes() -> None:
     forget_cases()
+    forget_links()
     STORE.num_grants()  # tokens of ended sessions and their volumes go with this
 
 
@@ -75,9 +77,9 @@ def shows_upload() -> bool:
 
 def show_upload(*, own: bool) -> None:
     """Look at the uploads of this session, or at the folder; the chosen case is of the other."""
-    for key in (OWN_KEY, CASE_KEY, LISTED_KEY):
+    for key in (OWN_KEY, CASE_KEY, PRIOR_KEY, LISTED_KEY):
         st.session_state.pop(key, None)
-    for key in (CASE_KEY, FINDING_KEY):
+    for key in (CASE_KEY, PRIOR_KEY, FINDING_KEY):
         st.query_params.pop(key, None)
     if own:
         st.session_state[OWN_KEY] = True

@@ -144,6 +144,7 @@ def test_the_next_case_keeps_to_priors_and_the_address_says_so(viewer: ViewerPag
     viewer.tab.keyboard.press("k")
     viewer.tab.wait_for_url("**case=" + THEN + "*")
     viewer.tab.locator(f'.medsym[data-status="ready"][data-case="{THEN}"]').wait_for()
+    viewer.settle()
     assert f"prior={NOW}" in viewer.tab.url
     assert "LATER SCAN" in viewer.canvas("axial-beside").get_attribute("aria-label")
     assert OTHER not in viewer.tab.url

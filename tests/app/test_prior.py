@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.pairing import NO_LINK, cautions, changes, link_cases
+from app import pairing
+from app.pairing import NO_LINK, cautions, changes, forget_links, link_cases
 from app.prior import day_of, day_words, other_visits, relation, visit_of
 from app.results import Case, read_case
 from app.viewer.payload import case_volumes
@@ -98,6 +99,9 @@ def test_places_of_the_case_are_found_in_the_prior(visits: tuple[Case, Case]) ->
     assert found[:3] == pytest.approx(marker_then(), abs=1.5)
     assert not link.doubtful
     assert link.words.startswith("Not registered")
+    assert link_cases(now, case_volumes(now), then, case_volumes(then)) is link, "found once"
+    forget_links()
+    assert not pairing._LINKS
 
 
 def test_findings_are_the_same_where_their_peaks_lie_together(visits: tuple[Case, Case]) -> None:
