@@ -105,3 +105,22 @@ def softness_rows(numbers: Mapping[str, Any]) -> list[dict[str, Any]]:
         }
         for part, layers in parts.items()
     ]
+
+
+def cross_validation_rows(judged: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Promised rates beside observed shares; rates that too few people could keep are left out.
+
+    Args:
+        judged: "cross_validation" of the calibration that a case names.
+    """
+    return [
+        {
+            "Promised rate": row["alpha"],
+            "Observed share": row["share"],
+            "As promised": row["alpha"],
+            "Flagged": row["flagged"],
+            "People judged": row["judged"],
+        }
+        for row in judged["rows"]
+        if row["share"] is not None
+    ]

@@ -13,6 +13,7 @@ from app.model_card import model_card
 from app.model_figures import (
     Picture,
     calibration_pictures,
+    cross_validation_rows,
     model_measured,
     softness_rows,
     tolerance_picture,
@@ -20,6 +21,10 @@ from app.model_figures import (
 from app.results import compared_with, read_case
 from medsym.errors import MedsymError
 
+NOT_JUDGED = (
+    "Nobody measured how often people left out of this calibration are flagged: "
+    "`medsym calibrate --cross-validate N` does, and the next results show it."
+)
 HEADER_PX, ROW_PX = 38, 35  # of a data frame
 UNKNOWN = (
     "Nothing was measured of these weights in this installation. `medsym science --model FOLDER` "
@@ -113,6 +118,23 @@ def _comparison(record: Mapping[str, Any]) -> None:
     if tested:
         said.append(f"Is the scan like those of the calibration: p = {tested['p_value']:.2g}.")
     st.text("\n".join(words[:1].upper() + words[1:] for words in said))
+    judged = used.get("cross_validation")
+    if judged:
+        _cross_validation(judged)
+    elif used.get("kind") == "healthy scans":
+        st.caption(NOT_JUDGED)
+
+
+def _cross_validation(judged: Mapping[str, Any]) -> None:
+    """Promised rate beside the share of held-out healthy people that was flagged."""
+    rows = pd.DataFrame(cross_validation_rows(judged))
+    st.markdown("##### Healthy people left out of the calibration: promised and observed")
+    st.line_chart(rows, x="Promised rate", y=["Observed share", "As promised"], height=220)
+    st.dataframe(rows.drop(columns="As promised"), hide_index=True)
+    st.caption(
+        f"{judged['people']} people in {judged['folds']} folds. Shares near the promised rates do "
+        "not prove that new scans are like these people's."
+    )
 
 
 def _facts(record: Mapping[str, Any]) -> None:

@@ -52,6 +52,8 @@ class Calibration:
         person_hashes: by which people are recognised.
         counts: people, scans, scans left out.
         options: of reading and analysis that the healthy scans were measured with.
+        cross_validation: share of these people that was flagged when they were left out, as
+            ``cross_validate`` gives it; None if nobody asked.
         sha256: of the manifest; "" before it is written.
         folder: where it was read from, absolute; None before it is written.
     """
@@ -77,6 +79,7 @@ class Calibration:
     person_hashes: tuple[str, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    cross_validation: Mapping[str, Any] | None = None
     sha256: str = ""
     folder: Path | None = None
 
@@ -125,6 +128,7 @@ class Calibration:
             adjusted_for=self.adjustment.columns if self.adjustment else (),
             reason=reason,
             namesake=self._namesake(covariates),
+            cross_validation=self.cross_validation,
             thresholds=() if obstacle else rarity_steps(comparable),
         )
         return Comparison(reference=reference, use=use)

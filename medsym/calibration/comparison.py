@@ -62,6 +62,8 @@ class CalibrationUse:
         namesake: True if somebody with the label of the scan's person made the calibration.
         exchangeability: None where that cannot be tested.
         features: what the test of exchangeability looks at.
+        cross_validation: promised rates beside the share of the calibration's people that was
+            flagged when they were left out of it; None if that was not measured.
         thresholds: deviation that at most one in N of them reaches anywhere; empty where nobody
             can be compared with.
     """
@@ -78,6 +80,7 @@ class CalibrationUse:
     namesake: bool = False
     exchangeability: Exchangeability | None = None
     features: Mapping[str, float] | None = None
+    cross_validation: Mapping[str, Any] | None = None
     thresholds: tuple[RarityStep, ...] = ()
 
     @property

@@ -90,6 +90,7 @@ def _manifest(calibration: Calibration) -> dict[str, Any]:
         "salt": c.salt,
         "person_sha256": list(c.person_hashes),
         "thresholds": c.thresholds(),
+        "cross_validation": c.cross_validation,
         "statistic": "largest deviation anywhere, SD; one per person and group",
         "research_use_only": RESEARCH_USE_ONLY,
     }
@@ -163,6 +164,7 @@ def _calibration(
         person_hashes=tuple(str(value) for value in content["person_sha256"]),
         counts={str(key): int(value) for key, value in content["counts"].items()},
         options=dict(content["options"]),
+        cross_validation=content.get("cross_validation"),
         sha256=sha256,
     )
 

@@ -1,5 +1,6 @@
 """A calibration and its cross-validation as plain tables for the terminal."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from medsym.calibration.calibration import Calibration
@@ -38,7 +39,7 @@ def threshold_table(calibration: Calibration) -> str:
     return "\n".join(lines)
 
 
-def cross_validation_table(found: dict[str, Any]) -> str:
+def cross_validation_table(found: Mapping[str, Any]) -> str:
     """How many held-out healthy people were flagged at each rate."""
     rows = [["promised rate", "people judged", "flagged", "share", "abstained"]]
     rows += [

@@ -1,6 +1,7 @@
 """calibrate: what healthy people look like at a site, for screen --calibration."""
 
 import argparse
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from medsym.commands.console import EXIT_OK, EXIT_REFUSED, ProgressLine, complain, say, stoppable
@@ -43,8 +44,9 @@ def calibrate(arguments: argparse.Namespace) -> int:
         left_out=len(measured.left_out),
         options=options.fingerprint(),
     )
-    written = save_calibration(arguments.out, made)
-    _report(written, measured, arguments=arguments, settings=settings)
+    judged = _cross_validated(made, measured, folds=arguments.cross_validate, settings=settings)
+    written = save_calibration(arguments.out, judged)
+    _report(written, arguments=arguments)
     say(f"calibration in {arguments.out}: medsym screen SCANS --calibration {arguments.out}")
     return EXIT_REFUSED if measured.left_out else EXIT_OK
 
@@ -61,28 +63,31 @@ def _settings(arguments: argparse.Namespace) -> "CalibrationSettings":
     )
 
 
-def _report(
-    calibration: "Calibration",
-    measured: "Measured",
-    *,
-    arguments: argparse.Namespace,
-    settings: "CalibrationSettings",
-) -> None:
-    """Tables on the terminal, the same numbers in a file if one was asked for."""
+def _cross_validated(
+    made: "Calibration", measured: "Measured", *, folds: int | None, settings: "CalibrationSettings"
+) -> "Calibration":
+    """The calibration with how often its people are flagged when they are left out, if asked."""
     from medsym.calibration.cross_validation import cross_validate
+
+    if folds is None:
+        return made
+    try:
+        found = cross_validate(measured.scans, settings, folds=folds, model=made.model)
+    except ConfigError as error:  # scans that were left out may leave too few people
+        complain(f"no cross-validation, the calibration is written all the same: {error}")
+        return made
+    return replace(made, cross_validation=found)
+
+
+def _report(calibration: "Calibration", *, arguments: argparse.Namespace) -> None:
+    """Tables on the terminal, the same numbers in a file if one was asked for."""
     from medsym.calibration.table import cross_validation_table, threshold_table
 
     numbers: dict[str, Any] = {"calibration": _summary(calibration)}
     tables = [threshold_table(calibration)]
-    if arguments.cross_validate is not None:
-        folds = arguments.cross_validate
-        try:
-            found = cross_validate(measured.scans, settings, folds=folds, model=calibration.model)
-        except ConfigError as error:  # scans that were left out may leave too few people
-            complain(f"no cross-validation, the calibration is written all the same: {error}")
-        else:
-            numbers["cross_validation"] = found
-            tables.append(cross_validation_table(found))
+    if calibration.cross_validation is not None:
+        numbers["cross_validation"] = calibration.cross_validation
+        tables.append(cross_validation_table(calibration.cross_validation))
     show("\n\n".join(tables), numbers=numbers, path=arguments.json)
 
 

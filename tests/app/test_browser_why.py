@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from tests.app.browser_page import ViewerPage, is_blue, is_orange, is_white
+from tests.app.contrast import texts_with_contrast
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.filterwarnings("default")]
+LEAST_CONTRAST = 4.5  # WCAG 2, 1.4.3
 RADIOLOGICAL = "Radiological: R on left"
 
 
@@ -87,6 +89,7 @@ def test_shares_add_up_and_a_finding_without_a_basis_says_so(viewer: ViewerPage)
     viewer.tab.locator('.why[data-rank="2"]').wait_for()
     assert "Not recorded" in panel.locator("[data-layers]").inner_text()
     assert panel.locator("svg.strip").count() == 0
+    assert [row for row in texts_with_contrast(viewer.tab) if row[1] < LEAST_CONTRAST] == []
     viewer.tab.keyboard.press("Escape")
     assert not panel.is_visible()
     assert viewer.canvas("axial").evaluate("c => c === c.getRootNode().activeElement")
@@ -100,6 +103,7 @@ def test_the_question_mark_opens_the_help_with_true_samples_and_keeps_the_case(
     viewer.tab.keyboard.press("?")
     viewer.tab.wait_for_url("**/help")
     viewer.tab.locator('[data-sample="zone under"]').wait_for()
+    assert [row for row in texts_with_contrast(viewer.tab) if row[1] < LEAST_CONTRAST] == []
     orange, blue = (pixels(viewer, f'canvas[data-sample="{name}"]') for name in ("orange", "blue"))
     assert is_orange(orange).mean() > 0.9
     assert not is_blue(orange).any()

@@ -8,7 +8,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.model_card import WEIGHTS
-from app.model_figures import calibration_pictures, softness_rows, tolerance_picture
+from app.model_figures import (
+    calibration_pictures,
+    cross_validation_rows,
+    softness_rows,
+    tolerance_picture,
+)
 from tests.app.result_folder import build_folder
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
@@ -76,3 +81,28 @@ def test_softness_is_summed_up_by_part_of_the_network() -> None:
         {"Part": "Pathology head", "Weights": 1}
         | {"Smallest softness": 0.0, "Largest softness": 0.0, "Learned": "no"},
     ]
+
+
+def test_rates_that_too_few_people_could_keep_are_not_drawn() -> None:
+    row = {"alpha": 0.05, "share": None, "flagged": 0, "judged": 0}
+    kept = {"alpha": 0.2, "share": 0.25, "flagged": 3, "judged": 12}
+    assert cross_validation_rows({"rows": [row, kept]}) == [
+        {"Promised rate": 0.2, "Observed share": 0.25, "As promised": 0.2}
+        | {"Flagged": 3, "People judged": 12}
+    ]
+
+
+def test_a_calibration_says_how_people_left_out_of_it_fared_or_that_nobody_looked(
+    tmp_path, monkeypatch
+) -> None:
+    folder = build_folder(tmp_path)
+    assert "Nobody measured" in words(model_page(folder, monkeypatch))
+    rows = [{"alpha": 0.2, "share": 0.25, "flagged": 3, "judged": 12, "abstained": 0}]
+    for path in folder.rglob("*_case.json"):
+        record = json.loads(path.read_text())
+        record["calibration"]["cross_validation"] = {"people": 12, "folds": 12, "rows": rows}
+        path.write_text(json.dumps(record))
+    pages = model_page(folder, monkeypatch)
+    assert not pages.exception
+    assert "12 people in 12 folds" in words(pages)
+    assert pages.dataframe[0].value["Flagged"].tolist() == [3]

@@ -223,3 +223,14 @@ def test_cross_validation_judges_every_person_once_and_flags_as_promised() -> No
     assert few["rows"][0]["share"] is None  # 4 people cannot keep a rate of 5 %
     with pytest.raises(ConfigError, match="MS-508"):
         cross_validate(scans[:6], CalibrationSettings(), folds=7, model=MODEL)
+
+
+@pytest.mark.usefixtures("small_maps")
+def test_what_left_out_people_showed_is_kept_and_goes_with_every_comparison(tmp_path) -> None:
+    found = {"people": 6, "folds": 2, "rows": [{"alpha": 0.5, "share": 0.5}]}
+    made = replace(calibration(), cross_validation=found)
+    save_calibration(tmp_path / "c", made)
+    use = load_calibration(tmp_path / "c").compare({}, alpha=0.5).use
+    assert use.cross_validation == found
+    assert use.as_dict()["cross_validation"] == found
+    assert calibration().compare({}, alpha=0.5).use.cross_validation is None
