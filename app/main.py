@@ -32,10 +32,10 @@ STYLE = """
 button[kind^="primary"]:enabled * { color: #1d1302; font-weight: 600; opacity: 1; }
 .medsym-card dt { font-size: .8rem; color: #9aa4b1; }
 .medsym-card dd { margin: 0 0 .5rem 0; overflow-wrap: anywhere; }
-.medsym-facts { display: flex; flex-wrap: wrap; gap: .2rem 1.3rem; margin: 0; }
+.medsym-facts { display: flex; flex-wrap: wrap; gap: .2rem .7rem; margin: 0; }
 .medsym-facts > div { white-space: nowrap; }
-.medsym-facts dt { font-size: .72rem; color: #9aa4b1; margin: 0; }
-.medsym-facts dd { font-size: .98rem; margin: 0; font-variant-numeric: tabular-nums; }
+.medsym-facts dt { font-size: .7rem; color: #9aa4b1; margin: 0; }
+.medsym-facts dd { font-size: .9rem; margin: 0; font-variant-numeric: tabular-nums; }
 .medsym-columns { columns: 2; column-gap: 1.2rem; }
 .medsym-keys { width: 100%; margin-bottom: .5rem; font-size: .8rem; line-height: 1.25; }
 .medsym-keys caption { caption-side: top; text-align: left; padding: 0 0 .1rem; font-size: .75rem;

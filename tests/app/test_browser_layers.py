@@ -138,7 +138,7 @@ def test_outlines_lie_over_any_layer_and_on_the_side_of_their_structure(viewer: 
 
 def test_readout_of_an_oblique_scan_is_that_of_its_file(viewer: ViewerPage) -> None:
     viewer.open(OBLIQUE_CASE)
-    assert viewer.value("p") == f"1 in 81 healthy (p {P_VALUE:.2g})"
+    assert viewer.value("p") == f"p {P_VALUE:.2g}: 1 in 81 healthy scans"
     assert viewer.value("defect") == "0.10 nats, whole scan"
     assert float(viewer.value("deviation")) == 8
     assert float(viewer.value("mirrorDeviation")) == pytest.approx(-8, abs=0.5)

@@ -25,11 +25,17 @@ export const RULER = "#d0b3ff";
 export const LAYERS = {
   deviation: { title: "Deviation", unit: "SD", signed: true, bound: true, threshold: 3, least: 6, digits: 1, positive: "orange", negative: "blue" },
   asymmetry: { title: "Asymmetry", unit: "nats", signed: true, bound: true, threshold: 0.5, least: 2, digits: 2, positive: "orange", negative: "blue" },
-  rarity: { title: "Rarity: 1 in N healthy scans (p)", before: "1 in", unit: "", signed: true, bound: true, threshold: 20, least: 20, digits: 0, positive: "orange", negative: "blue" },
+  rarity: { title: "Rarity (p-value)", before: "1 in", unit: "", signed: true, bound: true, threshold: 20, least: 20, digits: 0, positive: "orange", negative: "blue" },
   pathology: { title: "Pathology", unit: "", signed: false, bound: false, threshold: 0.5, least: 1, digits: 2, positive: "magenta" },
-  bound: { title: "Tolerance: what the model may add (bound)", unit: "nats", signed: false, bound: false, threshold: 0, least: 1e-9, digits: 2, positive: "green" },
+  bound: { title: "Model's tolerance (bound)", unit: "nats", signed: false, bound: false, threshold: 0, least: 1e-9, digits: 2, positive: "green" },
   anatomy: { title: "Anatomy, filled", labels: true },
 };
+
+// Colour of a share of a ramp, for a style sheet.
+export function rampColour(name, share) {
+  const at = 3 * Math.round(255 * share);
+  return `rgb(${RAMPS[name].slice(at, at + 3).join(", ")})`;
+}
 
 // Decimals of a layer's labels: more where the whole scale is small, as a bound's may be.
 export function digitsOf(layer, top) {

@@ -1,6 +1,6 @@
 // Controls of the heat layer: which one, the dial of rarity, its range, its three zones, and the outlines.
 
-import { LAYERS, digitsOf } from "./colours.js";
+import { LAYERS, digitsOf, rampColour } from "./colours.js";
 import { Slider, checkBox, element, section } from "./elements.js";
 import { drawLegend } from "./legend.js";
 import { scaleTop, valueText } from "./ranges.js";
@@ -30,6 +30,7 @@ export class HeatControls {
     this.legend = element("canvas", { class: "legend", role: "img" });
     this.shown = element("p", { class: "unseen", role: "status" });
     const both = checkBox("showLess", settings.showLess, (showLess) => viewer.set({ showLess }));
+    this.boxes = { showLess: both };
     this.bothRow = element("div", { class: "check" }, [both, element("label", { text: "Show the mirror side too (blue)", for: both.id })]);
     return section("Heat layer", [
       element("div", { class: "slider" }, [element("label", { text: "Layer", for: "medsym-layer" }), this.select]),
@@ -44,8 +45,9 @@ export class HeatControls {
     this.rarity = new Slider("rarity", "Rarity", (reached) => viewer.set(this.atStep(reached)));
     this.rarity.input.setAttribute("aria-describedby", this.dialWords.id);
     const who = element("p", { class: "quiet", "data-dial": thresholds?.length ? "on" : "off", title: viewer.calibration.caution || undefined, text: dialText(viewer.calibration) });
-    this.dialRow = element("div", {}, thresholds?.length ? [this.rarity.node, this.dialWords, who] : [who]);
-    return this.dialRow;
+    this.dialRow = element("div", {}, thresholds?.length ? [this.rarity.node, this.dialWords] : []);
+    this.whoRow = who;
+    return element("div", {}, [this.dialRow, who]);
   }
 
   atStep(reached) {
@@ -58,7 +60,6 @@ export class HeatControls {
     const { viewer } = this;
     this.amounts = {};
     this.zoneRows = {};
-    this.boxes = {};
     const rows = ZONES.map(({ zone, setting, text, shown }) => {
       const amount = element("output", { "data-ml": zone });
       const box = setting ? this.boxes[setting] = checkBox(setting, viewer.settings[setting], (on) => viewer.set({ [setting]: on })) : element("span");
@@ -96,10 +97,12 @@ export class HeatControls {
     for (const node of [this.threshold.node, this.maximum.node, this.legend, this.zoneRows.above.parentElement]) node.hidden = labels;
     for (const [setting, box] of Object.entries(this.boxes)) box.checked = settings[setting];
     this.dialRow.hidden = settings.layer !== "deviation";
+    this.whoRow.hidden = !["deviation", "rarity"].includes(settings.layer);
     this.zoneRows.under.hidden = !zoned;
     this.bothRow.hidden = !layer.signed;
     this.opacity.set({ min: 0, max: 100, step: 1, value: settings.opacity * 100, text: `${Math.round(settings.opacity * 100)} %` });
     if (labels) return;
+    for (const [name, share] of [["--deep", 0.3], ["--bright", 0.95]]) this.zoneRows.above.parentElement.style.setProperty(name, rampColour(layer.positive, share));
     this.showRange(layer);
     drawLegend(this.legend, settings);
   }
@@ -111,7 +114,7 @@ export class HeatControls {
     }
     const steps = viewer.calibration.thresholds || [];
     if (!steps.length) return;
-    const reached = stepsReached(steps, settings.threshold), words = rarityText(steps, reached, viewer.calibration);
+    const reached = stepsReached(steps, settings.threshold), words = rarityText(viewer.calibration, reached);
     this.rarity.set({ min: 0, max: steps.length, step: 1, value: reached, text: oneIn(steps, reached) });
     if (this.dialWords.textContent !== words) this.dialWords.textContent = words;
   }

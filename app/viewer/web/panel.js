@@ -105,7 +105,9 @@ export class Panel {
 
   showFacts(facts) {
     const { viewer } = this, zone = viewer.assessable ? shownZone(facts.zone, facts.deviation, viewer.notable()) : null;
-    this.readout.replaceChildren(...words(facts, viewer.volumes).flatMap(readoutRow));
+    const rows = words(facts, viewer.volumes), key = JSON.stringify(rows);
+    if (key !== this.readout.key) this.readout.replaceChildren(...rows.flatMap(readoutRow)); // a slider changes nothing here
+    this.readout.key = key;
     const text = viewer.assessable ? zoneText(zone) : "Not assessable: no map";
     if (this.zone.textContent !== text) this.zone.textContent = text; // announced only when it changes
     this.zone.dataset.zone = zone || "none";

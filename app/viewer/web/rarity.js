@@ -8,14 +8,20 @@ export function stepsReached(steps, deviation) {
   return reached;
 }
 
+// Whom a rarity is counted among: drawn heads are nobody's own.
+export function healthyWords({ kind }) {
+  return kind === "synthetic" ? "drawn heads" : "healthy scans";
+}
+
 export function oneIn(steps, reached) {
   return reached > 0 ? `1 in ${steps[reached - 1].one_in}` : "common";
 }
 
-export function rarityText(steps, reached, { n }) {
-  if (reached === 0) return `More than 1 in ${steps[0].one_in} healthy scans may show this somewhere.`;
+export function rarityText(calibration, reached) {
+  const { thresholds: steps, n } = calibration, whom = healthyWords(calibration);
+  if (reached === 0) return `More than 1 in ${steps[0].one_in} ${whom} may show this somewhere.`;
   const rarest = reached === steps.length ? `, the rarest that ${n} can tell` : "";
-  return `At most ${oneIn(steps, reached)} healthy scans would show this anywhere${rarest}.`;
+  return `At most ${oneIn(steps, reached)} ${whom} would show this anywhere${rarest}.`;
 }
 
 function whoText({ kind, n, name, group }) {

@@ -2,6 +2,7 @@
 
 import { LAYERS } from "./colours.js";
 import { distanceToMidplane, sideOf, transform } from "./geometry.js";
+import { healthyWords } from "./rarity.js";
 import { largerBound } from "./raster.js";
 import { zoneAt, zoneOfFinding } from "./zones.js";
 
@@ -41,11 +42,11 @@ export function boundDigits(bound) {
 
 // Facts at a world point, as numbers; `words` turns them into text.
 // At the peak of a finding they are the finding's own: the maps here are interpolated.
-export function factsAt(mm, { volumes, mirrorWorld, structures, measuredDefect, finding }) {
+export function factsAt(mm, { volumes, mirrorWorld, structures, measuredDefect, calibration, finding }) {
   const mirror = mirrorWorld ? transform(mirrorWorld, mm) : null;
   const at = (kind, point = mm) => (volumes[kind] && point ? volumes[kind].linear(point) : NaN);
   const label = volumes.anatomy ? volumes.anatomy.nearest(mm) : 0, { world_to_voxel: toVoxel } = volumes.scan;
-  const facts = { mm, mirror, voxel: toVoxel ? transform(toVoxel, mm) : null, defect: measuredDefect };
+  const facts = { mm, mirror, voxel: toVoxel ? transform(toVoxel, mm) : null, defect: measuredDefect, whom: healthyWords(calibration || {}) };
   facts.distance = mirrorWorld ? distanceToMidplane(mm, mirrorWorld) : NaN;
   facts.structure = label > 0 ? (structures[label] || `structure ${label}`).replaceAll("-", " ").toLowerCase() : null;
   facts.zone = finding ? zoneOfFinding(finding) : zoneAt(mm, volumes);
@@ -67,8 +68,8 @@ export function pText(value) {
   return Number.isFinite(value) ? String(Number(value.toPrecision(2))) : "\u2013";
 }
 
-function rarityWords(p) {
-  return Number.isFinite(p) ? `1 in ${Math.floor(1 / p + 1e-6)} healthy (p ${pText(p)})` : "\u2013";
+function rarityWords(p, whom) {
+  return Number.isFinite(p) ? `p ${pText(p)}: 1 in ${Math.floor(1 / p + 1e-6)} ${whom}` : "\u2013";
 }
 
 function defectWords(defect) {
@@ -87,7 +88,7 @@ export function words(facts, volumes) {
   if (volumes.deviation) rows.push(pair("deviation", "Deviation (SD)", 2));
   if (volumes.asymmetry) rows.push(pair("asymmetry", "Asym. (nats)", 2));
   if (volumes.pathology) rows.push(pair("pathology", "Pathology", 2));
-  if (volumes.rarity || Number.isFinite(facts.p)) rows.push(row("p", "Rarity", rarityWords(facts.p)));
+  if (volumes.rarity || Number.isFinite(facts.p)) rows.push(row("p", "Rarity", rarityWords(facts.p, facts.whom)));
   if (volumes.bound) rows.push(row("bound", "Bound here", number(facts.bound, boundDigits(facts.bound), LAYERS.bound.unit)));
   if (hasMaps) rows.push(row("defect", "Measured defect", defectWords(facts.defect)));
   if (facts.mirror) rows.push(row("mirror", "Mirror at (mm)", formatMm(facts.mirror)));
