@@ -18,11 +18,11 @@ import { Rulers } from "./ruler.js";
 import { Toolbar } from "./toolbar.js";
 import { autoWindow, loadVolume } from "./volume.js";
 import { Why } from "./why.js";
+import { changedWindow, draggedWindow, windowPresets } from "./window.js";
 import { zoneVolumes } from "./zones.js";
 
 const DISPLAY = { radiological: true, noseLeft: true, crosshair: true, overlay: true, mirror: true, outlines: false };
 const OPACITY = 0.75;
-const CT_PRESETS = [["Brain", [0, 80]], ["Stroke", [20, 60]], ["Subdural", [-25, 175]], ["Bone", [200, 1000]]];
 
 export function render(component) {
   mount(component, Viewer);
@@ -230,19 +230,15 @@ export class Viewer {
   }
 
   presets() {
-    const { scan } = this.volumes, isCt = scan.low < -500 && scan.high > 500;
-    return [["Auto", autoWindow(scan)], ...(isCt ? CT_PRESETS : []), ["Full range", [scan.low, scan.high]]];
+    return windowPresets(this.volumes.scan);
   }
 
-  setWindow({ width, level }) {
-    const [low, high] = this.settings.window;
-    const half = (width ?? high - low) / 2, middle = level ?? (low + high) / 2;
-    this.set({ window: [middle - half, middle + half] });
+  setWindow(change) {
+    this.set({ window: changedWindow(this.settings.window, change) });
   }
 
   dragWindow(wider, higher) {
-    const [low, high] = this.settings.window, span = this.volumes.scan.high - this.volumes.scan.low;
-    this.setWindow({ width: Math.max(span / 500, high - low + wider * span), level: (low + high) / 2 - higher * span });
+    this.set({ window: draggedWindow(this.settings.window, this.volumes.scan, { wider, higher }) });
   }
 
   save() {
