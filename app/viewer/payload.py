@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -75,19 +76,16 @@ def case_volumes(case: Case) -> Mapping[str, EncodedVolume]:
 
 @functools.lru_cache(maxsize=CACHED_CASES)
 def _load(files: _Files) -> Mapping[str, EncodedVolume]:
-    scan = _read_source(files)
-    grid = scan_grid(scan.affine, scan.voxels.shape)
-    shown = resample(scan.voxels, affine=scan.affine, grid=grid, order=1)
-    back = tuple(tuple(float(v) for v in row) for row in np.linalg.inv(scan.affine))
-    encoded = encode(shown, grid=grid, symmetric=False)
-    volumes = {"scan": replace(encoded, world_to_voxel=back)}
     paths = {kind: path for kind, path, _ in files.maps}
-    sources = over_kinds(
-        paths, lambda kind, path: read_label_map(path) if kind == "anatomy" else _read_map(path)
-    )
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        scan = beside.submit(_scan_volume, files)
+        sources = over_kinds(
+            paths, lambda kind, path: read_label_map(path) if kind == "anatomy" else _read_map(path)
+        )
+        volumes = {"scan": scan.result()}
     if not sources:
         return volumes
-    spacing = max(grid.spacing_mm, MAP_SHARE * files.grid_mm)
+    spacing = max(volumes["scan"].grid.spacing_mm, MAP_SHARE * files.grid_mm)
     common = _common_grid(sources, spacing_mm=spacing)
     values = over_kinds(
         sources,
@@ -116,6 +114,15 @@ def _load(files: _Files) -> Mapping[str, EncodedVolume]:
 def forget_cases() -> None:
     """Drop the volumes kept in memory; cases whose files are gone must not stay there."""
     _load.cache_clear()
+
+
+def _scan_volume(files: _Files) -> EncodedVolume:
+    """The scan on the display grid, with the way back to its own voxels."""
+    scan = _read_source(files)
+    grid = scan_grid(scan.affine, scan.voxels.shape)
+    shown = resample(scan.voxels, affine=scan.affine, grid=grid, order=1)
+    back = tuple(tuple(float(v) for v in row) for row in np.linalg.inv(scan.affine))
+    return replace(encode(shown, grid=grid, symmetric=False), world_to_voxel=back)
 
 
 def _read_source(files: _Files) -> Volume:

@@ -16,6 +16,9 @@ from medsym.benchmarks.viewer.browser import FLAGS, find_chromium, free_port
 __all__ = ["FLAGS", "ViewerPage", "find_chromium", "start_server"]
 
 ROOT = Path(__file__).parents[2]
+#: For a page or a case on a machine that does much else: a browser that starts cold took longer
+#: than the 30 s that Playwright waits by itself. What is wrong still fails, later.
+PATIENCE_MS = 120_000
 MARGIN = 50  # canvas pixels at the edges that hold letters and words
 
 
@@ -48,6 +51,7 @@ class ViewerPage:
         self.address = address
         self.folder = folder  # of the results
         self.frames: list[Any] = []
+        tab.set_default_timeout(PATIENCE_MS)
         tab.on("websocket", self._watch)
 
     def _watch(self, connection: Any) -> None:
@@ -60,7 +64,7 @@ class ViewerPage:
         """Open a case and wait until its planes are drawn."""
         words = "".join(f"&{key}={value}" for key, value in query.items())
         self.tab.goto(f"{self.address}/review?case={case}{words}")
-        self.tab.locator('.medsym[data-status="ready"]').wait_for(timeout=60_000)
+        self.tab.locator('.medsym[data-status="ready"]').wait_for()
         self.settle()
         return self
 

@@ -14,14 +14,14 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.filterwarnings(
 
 def show_worklist(viewer: ViewerPage) -> None:
     viewer.tab.goto(viewer.address)
-    viewer.tab.get_by_role("button", name="Open sub-02_FLAIR").wait_for(timeout=60_000)
+    viewer.tab.get_by_role("button", name="Open sub-02_FLAIR").wait_for()
 
 
 def wait_for_case(viewer: ViewerPage, case: str) -> None:
-    viewer.tab.wait_for_url(f"**/review?case={case}", timeout=60_000)
-    viewer.tab.locator(f'.medsym[data-status="ready"][data-case="{case}"]').wait_for(timeout=60_000)
+    viewer.tab.wait_for_url(f"**/review?case={case}")
+    viewer.tab.locator(f'.medsym[data-status="ready"][data-case="{case}"]').wait_for()
     # The page is whole, and what it showed before is gone.
-    viewer.tab.locator('[data-test-script-state="notRunning"]').wait_for(timeout=60_000)
+    viewer.tab.locator('[data-test-script-state="notRunning"]').wait_for()
     while viewer.tab.locator(".medsym").count() > 1:
         viewer.tab.wait_for_timeout(50)
 
