@@ -14,6 +14,7 @@ from streamlit.runtime import Runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app.pairing import forget_links
+from app.thumbnails import forget_thumbnails
 from app.uploads.service import Uploads
 from app.viewer.payload import forget_cases
 from app.viewer.store import VolumeStore
@@ -32,16 +33,18 @@ def _is_active(session: str) -> bool:
 
 
 STORE = VolumeStore(is_active=_is_active)
+_FOLDERS = VolumeStore(is_active=_is_active)  # result folders by token, for small pictures
 
 
 def _forget_volumes() -> None:
     forget_cases()
     forget_links()
-    STORE.num_grants()  # tokens of ended sessions and their volumes go with this
+    forget_thumbnails()
+    for store in (STORE, _FOLDERS):
+        store.num_grants()  # tokens of ended sessions and their volumes go with this
 
 
 UPLOADS = Uploads(is_active=_is_active, on_removed=_forget_volumes)
-_FOLDERS = VolumeStore(is_active=_is_active)  # result folders by token, for small pictures
 
 
 def _arguments() -> argparse.Namespace:

@@ -25,6 +25,11 @@ def thumbnail(root: Path, name: str) -> bytes | None:
     return None if path is None else _read(root, name, path, path.stat().st_mtime_ns)
 
 
+def forget_thumbnails() -> None:
+    """Drop the pictures kept in memory; those of cases that are gone must not stay there."""
+    _read.cache_clear()
+
+
 @functools.lru_cache(maxsize=CACHED)
 def _read(root: Path, name: str, path: Path, mtime_ns: int) -> bytes | None:  # noqa: ARG001
     try:
