@@ -23,11 +23,14 @@ PRIVATE_HEADERS = {
 
 
 def _read_web() -> dict[str, tuple[bytes, str]]:
-    """Browser modules by name, with their media type; read once, so that no path reaches a disk."""
+    """Browser modules by name, with their media type; read once, so that no path reaches a disk.
+
+    Those of others (web/vendor) stand beside our own, so that one version covers them all.
+    """
     mimetypes.add_type("text/javascript", ".js")
     return {
         path.name: (path.read_bytes(), mimetypes.guess_type(path.name)[0] or "text/plain")
-        for path in sorted(WEB.iterdir())
+        for path in sorted([*WEB.iterdir(), *(WEB / "vendor").glob("niivue-*")])
         if path.suffix in {".js", ".css", ".json"}
     }
 

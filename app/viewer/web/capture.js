@@ -48,7 +48,7 @@ function wrap(text, font, width) {
 }
 
 export function composePicture(viewer, shownText) {
-  const panes = viewer.panes.filter((pane) => pane.canvas.clientWidth > 0);
+  const panes = [...viewer.panes, viewer.views.pane()].filter((pane) => pane?.canvas.clientWidth > 0);
   const boxes = panes.map((pane) => pane.canvas.getBoundingClientRect());
   const left = Math.min(...boxes.map((box) => box.left)), top = Math.min(...boxes.map((box) => box.top));
   const ratio = panes[0].ratio, strip = 34 * ratio, line = 20 * ratio;

@@ -16,6 +16,8 @@ export function render(component) {
 }
 
 class CompareViewer extends Viewer {
+  viewNames = ["planes"];
+
   async start(data) {
     Object.assign(this, { visit: data.visit, layout: "axial", difference: false, apart: null, blink: new Blink(this) });
     const beside = data.beside ? await priorPartner(data.beside) : null;

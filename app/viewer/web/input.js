@@ -18,6 +18,11 @@ export function listen(pane, viewer) {
     rolled -= slices * NOTCH_PX; // a trackpad sends many small events, a wheel few large ones
     if (slices) step(pane, viewer, PLANES[pane.plane].through, -slices);
   }, { passive: false });
+  listenKeys(pane, viewer);
+}
+
+export function listenKeys(pane, viewer) {
+  const { canvas } = pane;
   canvas.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (press(event, pane, viewer)) {
@@ -37,13 +42,13 @@ function zoomOf({ deltaMode, deltaY }) {
   return 1.15 ** -turned;
 }
 
-function step(pane, viewer, axis, count) {
+export function step(pane, viewer, axis, count) {
   const moved = [...viewer.crosshair];
   moved[axis] += count * viewer.volumes.scan.spacing;
   viewer.moveTo(moved);
 }
 
-// Returns whether the key means something here.
+// Returns whether the key means something here. A pane of another kind has actions of its own for some keys.
 function press(event, pane, viewer) {
   const { across, up, through } = PLANES[pane.plane];
   const sign = acrossSign(pane.plane, viewer.display), far = event.shiftKey ? 5 : 1;
@@ -69,12 +74,14 @@ function press(event, pane, viewer) {
     w: () => viewer.why?.toggle(),
     f: () => viewer.set({ showBelow: !viewer.settings.showBelow }),
     l: () => viewer.toggle("outlines"),
+    t: () => viewer.views?.next(),
     x: () => viewer.toggle("crosshair"),
     Enter: () => viewer.changeRulers((rulers) => rulers.mark(pane, viewer)),
     Delete: () => viewer.changeRulers((rulers) => rulers.removeLast(pane, viewer)),
     Backspace: () => viewer.changeRulers((rulers) => rulers.removeLast(pane, viewer)),
   };
-  const act = keys[event.key === " " ? "Space" : event.key] || viewer.ownKeys?.()[event.key];
+  const name = event.key === " " ? "Space" : event.key;
+  const act = pane.actions?.(event)[name] || keys[name] || viewer.ownKeys?.()[name];
   act?.();
   return Boolean(act);
 }

@@ -16,6 +16,7 @@ import { layerRange, notableDeviation } from "./ranges.js";
 import { factsAt } from "./readout.js";
 import { Rulers } from "./ruler.js";
 import { Toolbar } from "./toolbar.js";
+import { Views } from "./views.js";
 import { autoWindow, loadVolume } from "./volume.js";
 import { Why } from "./why.js";
 import { changedWindow, draggedWindow, windowPresets } from "./window.js";
@@ -29,6 +30,7 @@ export function render(component) {
 }
 
 export class Viewer {
+  viewNames = ["planes", "mosaic", "3d"]; // what can be seen, one at a time
   constructor(root, data) {
     Object.assign(this, { root, caseName: data.case, assessable: data.assessable, findings: data.findings, structures: data.structures, mirrorWorld: data.mirror_world, model: data.model, software: data.software, comparedWith: data.compared_with, calibration: data.calibration || {}, measuredDefect: data.measured_defect_max, researchUseOnly: data.research_use_only, peak: data.threshold || {}, largest: data.largest_mm, largestBound: data.largest_bound, reasons: data.reasons || [], whyUrl: data.why });
     this.display = { ...DISPLAY, mirror: Boolean(data.mirror_world) };
@@ -78,7 +80,8 @@ export class Viewer {
     this.announcer = new Announcer();
     this.stage = element("div", { class: "stage" }, [...this.panes.map((pane) => pane.canvas), ...(this.why ? [this.why.node] : [])]);
     this.panes.forEach((pane) => listen(pane, this.commandsOf(pane)));
-    this.root.replaceChildren(element("div", { class: "main" }, [this.toolbar.node, this.stage]), this.panel.node, this.announcer.node);
+    this.views = new Views(this);
+    this.root.replaceChildren(element("div", { class: "main" }, [this.toolbar.node, this.stage, this.views.holder]), this.panel.node, this.announcer.node);
     this.observer = new ResizeObserver(() => this.draw());
     this.observer.observe(this.stage);
     this.fit = () => fitHeight(this.root);
@@ -91,6 +94,7 @@ export class Viewer {
     this.observer?.disconnect();
     window.removeEventListener("resize", this.fit);
     this.announcer?.destroy();
+    this.views?.destroy();
     cancelAnimationFrame(this.frame);
     clearTimeout(this.counting);
     delete this.root.medsymViewer;
@@ -124,10 +128,11 @@ export class Viewer {
     const { scan } = this.volumes, extent = scan.shape.map((count) => count * scan.spacing);
     for (const pane of this.panes) pane.resize(ratio);
     const fits = this.panes.filter((pane) => pane.canvas.clientWidth > 0).map(({ plane, canvas }) => Math.min(canvas.clientWidth / extent[PLANES[plane].across], canvas.clientHeight / extent[PLANES[plane].up]));
-    if (!fits.length) return;
+    if (!fits.length && !this.views.pane()) return;
     const scene = { ...this, scan, pixelsPerMm: Math.min(...fits) * this.zoom };
     for (const pane of this.panes) if (pane.canvas.clientWidth > 0) pane.draw(this.sceneOf(pane, scene));
     this.why?.draw(scene);
+    this.views.draw(scene, ratio);
     const finding = this.findings[this.place], facts = factsAt(this.crosshair, { ...this, finding });
     this.panel.showFacts(facts);
     this.announcer.tell(facts, { finding, findings: this.findings });
