@@ -129,7 +129,8 @@ def _cross_validation(judged: Mapping[str, Any]) -> None:
     """Promised rate beside the share of held-out healthy people that was flagged."""
     rows = pd.DataFrame(cross_validation_rows(judged))
     st.markdown("##### Healthy people left out of the calibration: promised and observed")
-    st.line_chart(rows, x="Promised rate", y=["Observed share", "As promised"], height=220)
+    if len(rows) > 1:
+        st.line_chart(rows, x="Promised rate", y=["Observed share", "As promised"], height=220)
     st.dataframe(rows.drop(columns="As promised"), hide_index=True)
     st.caption(
         f"{judged['people']} people in {judged['folds']} folds. Shares near the promised rates do "
