@@ -102,7 +102,7 @@ def _link(current: PosedScan, prior: PosedScan) -> Link:
     doubtful = found.overlap < GOOD_OVERLAP or found.similarity < found.start_similarity
     words = (
         "Not registered: matched by their mid-planes, then by a search for pitch and shift"
-        f" ({found.pitch_deg:.1f}\u00b0, {math.hypot(found.front_mm, found.up_mm):.1f} mm)."
+        f" ({abs(found.pitch_deg):.1f}\u00b0, {math.hypot(found.front_mm, found.up_mm):.1f} mm)."
         f" The two brains overlap by {100 * found.overlap:.0f} %."
     )
     if doubtful:
@@ -173,8 +173,14 @@ def changes(
 
 def cautions(current: Case, prior: Case) -> list[str]:
     """What speaks against comparing the numbers of two cases, in words; none if nothing does."""
-    contrasts = visit_of(current.name).contrast, visit_of(prior.name).contrast
+    visits = visit_of(current.name), visit_of(prior.name)
+    contrasts = visits[0].contrast, visits[1].contrast
     texts = []
+    if not visits[0].subject or visits[0].subject != visits[1].subject:
+        texts.append(
+            "By their names these are not scans of one person: places correspond roughly, and a"
+            " difference is no change."
+        )
     if contrasts[0] != contrasts[1]:
         texts.append(
             f"The contrasts differ ({contrasts[0] or 'unknown'}, {contrasts[1] or 'unknown'}):"

@@ -109,7 +109,10 @@ def test_the_prior_shows_the_same_place_although_the_head_lay_otherwise(viewer: 
         viewer.press(plane.capitalize())
         now, then = (centroid(is_white(viewer.inner(name))) for name in (plane, f"{plane}-beside"))
         assert now == pytest.approx(then, abs=8), "canvas pixels, about two millimetres"
-    assert "2023-11-02" in viewer.tab.locator(".medsym").inner_text()
+    words = viewer.tab.get_by_label("What changed").inner_text()
+    assert "2023-11-02" in words
+    changes = viewer.tab.locator("table.changes td:last-child").all_inner_texts()
+    assert changes == ["0.0", "0.0"], "the same findings at both visits, none new, none gone"
 
 
 def test_a_link_by_hand_moves_the_prior_but_never_to_the_other_side(viewer: ViewerPage) -> None:

@@ -126,6 +126,8 @@ def test_numbers_of_another_contrast_model_or_calibration_are_cautioned_against(
         ["The", "contrasts"],
         ["The", "two"],
     ]
+    other = replace(then, name="sub-02_T1w")
+    assert ["not scans of one person" in text for text in cautions(now, other)] == [True]
     other = replace(then, record=then.record | {"calibration": {"name": "site-b", "n": 40}})
     assert [text.split()[0] for text in cautions(now, other)] == ["Their"]
 

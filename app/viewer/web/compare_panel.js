@@ -3,8 +3,10 @@
 import { element, section } from "./elements.js";
 import { factsAt, formatMm, number } from "./readout.js";
 import { sideOf } from "./geometry.js";
+import { findingTitle } from "./panel.js";
 
 const DASH = "\u2013";
+const EARLIER_FIRST = { Prior: (now, then) => [then, now], "Later scan": (now, then) => [now, then] };
 // Measured on real scans and moved, noisier copies of them: nine of the same contrast, one of another.
 const TRIALS = "In trials with moved copies of a scan, links were off by 0.1 to 0.5 mm on average; with another contrast, by 2 mm.";
 
@@ -49,10 +51,13 @@ function rarity({ p_value: value }) {
   return Number.isFinite(value) ? String(Number(value.toPrecision(2))) : DASH;
 }
 
-function change({ now, then }) {
-  if (!then) return "new here";
-  if (!now) return "gone here";
-  const difference = now.volume_ml - then.volume_ml;
+// From the earlier scan to the later one; nothing where the order or the places are not known.
+function change({ now, then }, { role, link }) {
+  if (!link.matrix || !(role in EARLIER_FIRST)) return DASH;
+  const [before, after] = EARLIER_FIRST[role](now, then);
+  if (!before) return "new";
+  if (!after) return "gone";
+  const difference = after.volume_ml - before.volume_ml;
   return `${difference > 0 ? "+" : ""}${number(difference, 1)}`;
 }
 
@@ -60,7 +65,8 @@ export class ChangesTable {
   constructor(viewer) {
     this.viewer = viewer;
     const { partner, visit } = viewer;
-    this.node = section("What changed", [this.cases(visit, partner), this.findings(partner.changes), ...this.remarks(partner)]);
+    const title = partner.role in EARLIER_FIRST ? "What changed" : "Both cases";
+    this.node = section(title, [this.cases(visit, partner), this.findings(partner), ...this.remarks(partner)]);
   }
 
   cases(now, { role, visit: then }) {
@@ -68,21 +74,22 @@ export class ChangesTable {
     return element("table", { class: "pair" }, facts.map(([title, left, right], n) => element("tr", {}, [element("th", { text: title, scope: "row" }), ...[left, right].map((text) => element(n ? "td" : "th", { text }))])));
   }
 
-  findings(changes) {
+  findings(partner) {
+    const { changes, role } = partner, other = role.split(" ")[0];
     if (!changes.length) return element("p", { class: "quiet", text: "No findings in either scan. This does not mean normal." });
-    const head = element("tr", {}, ["Finding", "Now ml", "Then ml", "Change"].map((text) => element("th", { text, scope: "col" })));
+    const head = element("tr", {}, ["Finding", "This ml", `${other} ml`, "Change"].map((text) => element("th", { text, scope: "col" })));
     const rows = changes.map((row) => {
-      const found = row.now || row.then, button = element("button", { type: "button", class: "jump", text: `${found.side} ${String(found.structure || "outside named structures").replaceAll("-", " ").toLowerCase()}` });
+      const found = row.now || row.then, button = element("button", { type: "button", class: "jump", text: findingTitle(found) });
       button.addEventListener("click", () => this.goTo(row));
-      return element("tr", {}, [element("td", {}, [button]), ...[ml(row.now), ml(row.then), change(row)].map((text) => element("td", { class: "number", text }))]);
+      return element("tr", {}, [element("td", {}, [button]), ...[ml(row.now), ml(row.then), change(row, partner)].map((text) => element("td", { class: "number", text }))]);
     });
     return element("table", { class: "changes" }, [element("thead", {}, [head]), element("tbody", {}, rows)]);
   }
 
-  remarks({ link, cautions }) {
+  remarks({ link, cautions, role }) {
     const same = link.matrix ? `Findings are taken for the same when their peaks lie together under the automatic link. ${TRIALS}` : "Findings could not be matched without a link.";
-    const texts = [same, "A change of a few ml need not be one of the patient: volumes depend on the scan, too."];
-    return [...cautions.map((text) => element("p", { class: "caution", text })), ...texts.map((text) => element("p", { class: "quiet", text }))];
+    const texts = [same, role in EARLIER_FIRST && "A change of a few ml need not be one of the patient: volumes depend on the scan, too."];
+    return [...cautions.map((text) => element("p", { class: "caution", text })), ...texts.filter(Boolean).map((text) => element("p", { class: "quiet", text }))];
   }
 
   goTo({ now, then }) {

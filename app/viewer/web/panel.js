@@ -7,7 +7,7 @@ import { pText, words } from "./readout.js";
 import { shownZone, zoneOfFinding, zoneText } from "./zones.js";
 
 // Structure names of the table carry their side already, as a rule.
-function findingTitle({ side, structure }) {
+export function findingTitle({ side, structure }) {
   const name = String(structure || "outside named structures").replaceAll("-", " ").toLowerCase();
   return name.includes(side) ? name : `${side}, ${name}`;
 }
