@@ -75,12 +75,12 @@ def _take_in(uploads: Uploads) -> None:
 def _jobs(uploads: Uploads, *, busy: bool) -> None:
     """Every upload of this session, the newest first; drawn again while one is under way."""
     jobs = uploads.of(state.session())
-    if busy and not any(job.state in (WAITING, RUNNING) for job in jobs):
-        state.show_upload(own=True)
-        st.rerun()  # the whole page: this was the last one
     for job in jobs:
         with st.container(border=True):
             _job(job, uploads)
+    if busy and not any(job.state in (WAITING, RUNNING) for job in jobs):
+        state.show_upload(own=True)
+        st.rerun()  # the whole page, once all are done; below the buttons, or a click were lost
 
 
 def _job(job: JobStatus, uploads: Uploads) -> None:
@@ -97,7 +97,7 @@ def _job(job: JobStatus, uploads: Uploads) -> None:
         st.progress(_share(job), text="Progress of the analysis")
     if job.error is not None:
         _refusal(job.error.code, job.error.cause, job.error.fix)
-    for scan in job.ended:
+    for scan in sorted(job.ended, key=lambda ended: bool(ended.code)):
         _scan(scan, number=job.number)
 
 
@@ -108,8 +108,9 @@ def _words(job: JobStatus) -> str:
         stage = STAGES.get(job.stage, "starting")
         which = f"scan {job.scan} of {job.scans}, " if job.scans > 1 else ""
         return f"{which}{stage}, {job.seconds:.0f} s so far"
+    refused = all(scan.code for scan in job.ended)
     ends = {
-        DONE: f"analysed in {job.seconds:.0f} s",
+        DONE: "refused" if refused else f"analysed in {job.seconds:.0f} s",
         FAILED: "not analysed",
         CANCELLED: "cancelled",
     }

@@ -1,6 +1,7 @@
 """The upload page without a browser: off by default, in words, and blind to other sessions."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,10 @@ class Stub(Uploads):
 
     def results(self, session: str) -> Path | None:
         return self.out if session == self.session else None
+
+    def cancel(self, session: str, number: int) -> None:
+        assert session == self.session
+        self.jobs = [replace(job, state="cancelled") for job in self.jobs if job.number == number]
 
     def discard(self, session: str) -> None:
         assert session == self.session
@@ -98,6 +103,15 @@ def test_progress_and_refusals_are_said_in_words(monkeypatch: pytest.MonkeyPatch
         "Not assessable, no map is shown: coverage too small",
     ):
         assert part in said
+
+
+def test_a_waiting_or_running_upload_can_be_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = (job(number=2, state="waiting", before=1), job(state=RUNNING))
+    pages = open_page(monkeypatch, "upload", "--upload", uploads=Stub(*jobs, out=None))
+    assert "waiting; yours is next" in texts(pages)
+    pages.button("cancel_2").click().run()
+    assert "<b>x</b>: cancelled" in texts(pages)
+    assert not [button for button in pages.button if str(button.key).startswith("cancel")]
 
 
 def test_an_upload_is_shown_by_the_pages_of_its_own_session_only(
