@@ -42,7 +42,7 @@ def site(tmp_path: Path, scratch: Path) -> Iterator[tuple[Any, str]]:
         with playwright.sync_playwright() as driver:
             browser = driver.chromium.launch(executable_path=chromium, args=FLAGS)
             yield browser, address
-            assert list(scratch.rglob("*.nii.gz")), "the second reader is still there"
+            assert list(scratch.rglob("bad.zip")), "the second reader is still there"
             process.terminate()
             process.wait(timeout=20)
             assert not list(scratch.iterdir())
