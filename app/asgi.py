@@ -12,10 +12,24 @@ from starlette.middleware import Middleware
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))  # `import app` from a plain checkout
 
-from app import cohort, state
+from app import cohort, command_line, state
+from app.scripts import script_hashes
 from app.viewer import payload
+from app.viewer.guards import LOCAL_NAMES, AdmittedUploads, KnownCallers, PrivateHeaders
 from app.viewer.pictures import picture_routes
-from app.viewer.routes import LoopbackOnly, PrivateHeaders, viewer_routes
+from app.viewer.routes import viewer_routes
+from medsym.commands.view_access import check_access
+
+
+def _known_callers() -> Middleware:
+    """Only this machine, unless the command line says who lets people in."""
+    access, login = command_line.access(), command_line.login()
+    if login is None and not access.behind_proxy:
+        return Middleware(KnownCallers)
+    check_access(access)
+    hosts = {*access.allowed_hosts, *([login.host] if login else []), *LOCAL_NAMES}
+    return Middleware(KnownCallers, hosts=hosts, networks=access.proxy_from or None)
+
 
 #: Modules of the pages: what they import takes longer than to draw them.
 PAGES_USE = (cohort, payload)
@@ -28,7 +42,8 @@ app = st.App(
         *picture_routes(state.folder_of, base_path=state.base_path()),
     ],
     middleware=[
-        *([] if state.is_behind_proxy() else [Middleware(LoopbackOnly)]),
-        Middleware(PrivateHeaders),
+        Middleware(PrivateHeaders, scripts=script_hashes(), is_https=command_line.is_https()),
+        _known_callers(),
+        Middleware(AdmittedUploads, is_admitted=state.is_admitted),
     ],
 )

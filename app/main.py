@@ -7,8 +7,9 @@ import streamlit as st
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))  # `import app` from a plain checkout
 
-from app import draft_state, state
+from app import draft_state, identity, state
 from app.leaving import leave_guard
+from app.scripts import HELP_KEY
 from medsym import RESEARCH_USE_ONLY
 
 STYLE = """
@@ -45,21 +46,10 @@ button[kind^="primary"]:enabled * { color: #1d1302; font-weight: 600; opacity: 1
 .medsym-keys th { width: 8.2rem; text-align: left; font-weight: 600; }
 .medsym-keys kbd { font-size: .75rem; padding: 0 .25rem; border: 1px solid #4a5361;
   border-radius: 3px; background: #262c36; white-space: nowrap; }
+.stLayoutWrapper:has(> .st-key-account) { height: 0; margin-bottom: -.7rem; }
+.st-key-account { position: fixed; top: 10px; right: 60px; z-index: 999991; width: auto; }
 .stElementContainer:has(> .stHtml script) { display: none; }
 </style>
-"""
-
-# "?" opens the help, as a click on its link does, so that case and session stay; not while typing.
-HELP_KEY = """
-<script>
-window.medsymHelp ||= document.addEventListener("keydown", (event) => {
-  const typing = event.composedPath().some((node) => node.isContentEditable
-    || ["TEXTAREA", "SELECT"].includes(node.tagName)
-    || (node.tagName === "INPUT" && !["range", "checkbox", "radio"].includes(node.type)));
-  if (event.key !== "?" || typing || event.ctrlKey || event.metaKey || event.altKey) return;
-  document.querySelector('a[href$="/help"]')?.click();
-}) || true;
-</script>
 """
 
 st.set_page_config(page_title="medsym", page_icon="\N{BRAIN}", layout="wide")
@@ -73,13 +63,14 @@ PAGES = [
     st.Page("app_pages/help.py", title="Help", url_path="help"),
     st.Page("app_pages/about.py", title="About", url_path="about"),
 ]
-state.keep_filters()
-page = st.navigation(PAGES, position="top")
 own = ' <span class="medsym-own">Your upload.</span>' if state.shows_upload() else ""
 st.markdown(
     STYLE + f'<div class="medsym-strip" role="note">{RESEARCH_USE_ONLY}{own}</div>',
     unsafe_allow_html=True,
 )
+identity.admit()
+state.keep_filters()
+page = st.navigation(PAGES, position="top")
 st.html(HELP_KEY, unsafe_allow_javascript=True)
 leave_guard(len(draft_state.drafts()))
 page.run()

@@ -1,10 +1,9 @@
 """What the pages share: the result folder, the chosen case, the store of volumes.
 
-The only module that reads the command line or `st.session_state`, with draft_state.py beside it.
+The only module that reads `st.session_state`, with draft_state.py beside it; command_line.py reads
+the command line.
 """
 
-import argparse
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ import streamlit as st
 from streamlit.runtime import Runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from app.command_line import arguments
 from app.pairing import forget_links
 from app.thumbnails import forget_thumbnails
 from app.uploads.service import Uploads
@@ -23,17 +23,26 @@ CASE_KEY = "case"
 FINDING_KEY = "finding"
 PRIOR_KEY = "prior"
 READER_KEY = "reader"
+KNOWN_READER_KEY = "known_reader"
 LISTED_KEY = "listed"
 OWN_KEY = "own_upload"
+MANY_SESSIONS = 1000  # more are looked through for those that have ended
 FILTER_KEYS = ("search", "filters")
+
+_LET_IN: set[str] = set()  # browser sessions whose reader is known or need not be
 
 
 def _is_active(session: str) -> bool:
     return not Runtime.exists() or Runtime.instance().is_active_session(session)
 
 
-STORE = VolumeStore(is_active=_is_active)
-_FOLDERS = VolumeStore(is_active=_is_active)  # result folders by token, for small pictures
+def is_admitted(session: str) -> bool:
+    """Whether a session still lives and was let in."""
+    return session in _LET_IN and _is_active(session)
+
+
+STORE = VolumeStore(is_active=is_admitted)
+_FOLDERS = VolumeStore(is_active=is_admitted)  # result folders by token, for small pictures
 
 
 def _forget_volumes() -> None:
@@ -44,21 +53,12 @@ def _forget_volumes() -> None:
         store.num_grants()  # tokens of ended sessions and their volumes go with this
 
 
-UPLOADS = Uploads(is_active=_is_active, on_removed=_forget_volumes)
-
-
-def _arguments() -> argparse.Namespace:
-    """Arguments after `--` of `streamlit run app/asgi.py -- ...`; Streamlit leaves them in argv."""
-    parser = argparse.ArgumentParser(prog="viewer", add_help=False, exit_on_error=False)
-    parser.add_argument("folder", nargs="?", type=Path)
-    parser.add_argument("--i-have-auth-proxy", action="store_true")
-    parser.add_argument("--upload", action="store_true")
-    return parser.parse_known_args(sys.argv[1:])[0]
+UPLOADS = Uploads(is_active=is_admitted, on_removed=_forget_volumes)
 
 
 def cohort_folder() -> Path | None:
     """The folder that the viewer was started on, or None when none was named."""
-    folder: Path | None = _arguments().folder
+    folder: Path | None = arguments().folder
     return folder.resolve() if folder is not None else None
 
 
@@ -69,7 +69,7 @@ def result_folder() -> Path | None:
 
 def uploads() -> Uploads | None:
     """Uploads of all sessions, or None where the operator did not allow them."""
-    return UPLOADS if _arguments().upload else None
+    return UPLOADS if arguments().upload else None
 
 
 def shows_upload() -> bool:
@@ -117,9 +117,27 @@ def folder_of(token: str) -> Path | None:
     return None if name is None else Path(name.decode())
 
 
-def is_behind_proxy() -> bool:
-    """Whether the operator stated that an authenticating proxy stands before this server."""
-    return bool(_arguments().i_have_auth_proxy)
+def let_in(reader_known: str | None) -> None:
+    """Admit this session; a reader whose name is known cannot take another."""
+    if len(_LET_IN) > MANY_SESSIONS:
+        for ended in [known for known in list(_LET_IN) if not _is_active(known)]:
+            _LET_IN.discard(ended)
+    _LET_IN.add(session())
+    st.session_state[KNOWN_READER_KEY] = reader_known
+    if reader_known is not None:
+        remember_reader(reader_known)
+
+
+def dismiss() -> None:
+    """Admit this session no longer: its volumes and uploads are refused from now on."""
+    _LET_IN.discard(session())
+    st.session_state[KNOWN_READER_KEY] = None
+
+
+def known_reader() -> str | None:
+    """The reader's name as the login or the proxy says; None where it may be typed."""
+    name: str | None = st.session_state.get(KNOWN_READER_KEY)
+    return name
 
 
 def base_path() -> str:

@@ -43,6 +43,7 @@ from medsym.commands.bench_arguments import add_bench
 from medsym.commands.console import EXIT_LOCKED, EXIT_USAGE, complain
 from medsym.commands.menu import Menu
 from medsym.commands.scaling import add_scaling
+from medsym.commands.view_arguments import add_view
 from medsym.errors import MedsymError
 
 
@@ -85,10 +86,7 @@ def _add_screening(menu: Menu) -> None:
 
 
 def _add_viewing(menu: Menu) -> None:
-    view = menu.add("view", viewing.view, "open a result folder in the viewer (this machine only)")
-    view.add_argument("folder", nargs="?", type=Path, metavar="DIR")
-    view.add_argument("--port", type=int, default=8501)
-    view.add_argument("--upload", action="store_true", help="let readers upload and analyse scans")
+    add_view(menu.add("view", viewing.view, "open a result folder in the viewer"))
 
 
 def _add_scoring(menu: Menu) -> None:

@@ -47,7 +47,15 @@ def verdict_form(case: Case) -> None:
 
 
 def _reader() -> str:
-    """Name of the reader, remembered for this session only; "" before it is given."""
+    """Name of the reader, remembered for this session only; "" before it is given.
+
+    Where a login or a proxy says who it is, nobody can give another name.
+    """
+    known = state.known_reader()
+    if known is not None:
+        st.text(f"Reader: {known}")
+        st.caption(HELP)
+        return known
     with st.container(horizontal=True, vertical_alignment="bottom"):
         text = st.text_input(
             "Reader",

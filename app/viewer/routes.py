@@ -1,20 +1,17 @@
-"""HTTP side of the viewer: volumes behind tokens, the browser modules, a loopback-only guard."""
+"""HTTP side of the viewer: volumes behind tokens, the browser modules."""
 
 import hashlib
-import ipaddress
 import mimetypes
 from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.viewer.store import VolumeStore
 
 WEB = Path(__file__).parent / "web"
 PREFIX = "medsym"  # routes start with this, under the server's base path
-LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]", "::1"})
 PRIVATE_HEADERS = {
     "Cache-Control": "private, no-store",
     "Referrer-Policy": "no-referrer",
@@ -79,64 +76,7 @@ def viewer_routes(store: VolumeStore, *, base_path: str = "") -> list[Route]:
     ]
 
 
-class LoopbackOnly:
-    """Refuse every request that does not come from this machine, whatever address is bound.
-
-    The Host header is checked too, so that a web page elsewhere cannot point its own name at this
-    machine and read scans through the user's browser.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI entry."""
-        if scope["type"] not in {"http", "websocket"} or _is_local(scope):
-            await self._app(scope, receive, send)
-        elif scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008})
-        else:
-            refusal = PlainTextResponse("This viewer answers this machine only.", status_code=403)
-            await refusal(scope, receive, send)
-
-
-class PrivateHeaders:
-    """Add the headers that keep addresses and pages of patient data to this browser tab."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI entry."""
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [
-                    *message.get("headers", []),
-                    (b"referrer-policy", b"no-referrer"),
-                    (b"x-frame-options", b"SAMEORIGIN"),
-                ]
-            await send(message)
-
-        await self._app(scope, receive, send_with_headers)
-
-
 def route_base(base_path: str) -> str:
     """What every route starts with: the server's base path, or nothing."""
     stripped = base_path.strip("/")
     return f"/{stripped}" if stripped else ""
-
-
-def _is_local(scope: Scope) -> bool:
-    client = scope.get("client")
-    try:
-        from_here = client is not None and ipaddress.ip_address(client[0]).is_loopback
-    except ValueError:
-        from_here = False
-    hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
-    return from_here and all(_host_name(host) in LOCAL_NAMES for host in hosts)
-
-
-def _host_name(host: str) -> str:
-    name, separator, port = host.rpartition(":")
-    return name if separator and port.isdigit() else host

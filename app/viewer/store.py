@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 TOKEN_BYTES = 32  # 256 bits
 SECONDS_TO_LIVE = 4 * 3600.0  # a reading session; the page asks for new tokens when it reruns
+MAX_GRANTS = 20_000  # tokens at one time; the oldest go first
 MAX_BYTES = 1024**3  # bodies kept in memory; the least recently used go first
 
 
@@ -31,6 +32,7 @@ class VolumeStore:
         clock: seconds, monotonic.
         seconds_to_live: lifetime of a token.
         max_bytes: upper limit of the bodies kept.
+        max_grants: upper limit of the tokens kept.
     """
 
     def __init__(
@@ -40,11 +42,13 @@ class VolumeStore:
         clock: Callable[[], float] = time.monotonic,
         seconds_to_live: float = SECONDS_TO_LIVE,
         max_bytes: int = MAX_BYTES,
+        max_grants: int = MAX_GRANTS,
     ) -> None:
         self._is_active = is_active
         self._clock = clock
         self._seconds_to_live = seconds_to_live
         self._max_bytes = max_bytes
+        self._max_grants = max_grants
         self._bodies: OrderedDict[str, bytes] = OrderedDict()
         self._grants: dict[str, _Grant] = {}
         self._lock = threading.Lock()
@@ -59,6 +63,8 @@ class VolumeStore:
             for token, grant in self._grants.items():
                 if grant.session == session and grant.digest == digest:
                     return token
+            while len(self._grants) >= self._max_grants:
+                del self._grants[next(iter(self._grants))]
             token = secrets.token_urlsafe(TOKEN_BYTES)
             self._grants[token] = _Grant(
                 session=session, digest=digest, expires=self._clock() + self._seconds_to_live

@@ -1,7 +1,8 @@
-"""view: start the viewer's server on this machine."""
+"""view: start the viewer's server, for this machine alone unless it is told who may come in."""
 
 import argparse
 import importlib.util
+import json
 import os
 import signal
 import subprocess
@@ -14,10 +15,12 @@ from pathlib import Path
 
 import medsym
 from medsym.commands.console import EXIT_OK, EXIT_USAGE, say
+from medsym.commands.view_access import Access, check_access, read_login
+from medsym.commands.view_arguments import access_of
 from medsym.errors import ConfigError, OutputError
+from medsym.export.extras import require
 
-#: Only this machine may connect: scans are patient data and the viewer has no login.
-ADDRESS = "127.0.0.1"
+USER_KEY = "reader"  # under which the server keeps what the proxy's header says
 #: The server needs about this long before it answers.
 OPEN_AFTER_SECONDS = 3.0
 #: Largest uploaded file; Streamlit keeps it in memory until it is taken.
@@ -41,16 +44,20 @@ def entry_file() -> Path:
     )
 
 
-def server_command(folder: Path | None, *, port: int, upload: bool = False) -> list[str]:
+def server_command(
+    folder: Path | None, *, port: int, upload: bool = False, access: Access | None = None
+) -> list[str]:
     """Command that starts the viewer: a list, never a shell line.
 
     Args:
         folder: of results; without one, what readers upload is all there is.
         port: to listen on.
         upload: let readers upload scans.
+        access: who may come in; without it, this machine.
     """
+    access = access or Access()
     settings = {
-        "server.address": ADDRESS,
+        "server.address": access.address,
         "server.port": str(port),
         "server.headless": "true",
         "browser.gatherUsageStats": "false",
@@ -60,26 +67,45 @@ def server_command(folder: Path | None, *, port: int, upload: bool = False) -> l
     }
     if upload:
         settings["server.maxUploadSize"] = str(MAX_UPLOAD_MIB)
+    if access.base_path:
+        settings["server.baseUrlPath"] = access.base_path
+    if access.login is not None:
+        settings["secrets.files"] = str(access.login)
+    if access.user_header:
+        settings["server.trustedUserHeaders"] = json.dumps({access.user_header: USER_KEY})
     flags = [f"--{key}={value}" for key, value in settings.items()]
-    return [
-        sys.executable,
-        "-m",
-        "streamlit",
-        "run",
-        str(entry_file()),
-        *flags,
-        "--",
-        *([] if folder is None else [str(folder.resolve())]),
-        *(["--upload"] if upload else []),
-    ]
+    start = [sys.executable, "-m", "streamlit", "run", str(entry_file()), *flags]
+    own = [] if folder is None else [str(folder.resolve())]
+    return [*start, "--", *own, *(["--upload"] if upload else []), *_access_flags(access)]
 
 
-def show(folder: Path | None, *, port: int, upload: bool = False) -> int:
+def _access_flags(access: Access) -> list[str]:
+    """What the viewer's own code has to know of who may come in."""
+    flags: list[str] = []
+    if access.login is not None:
+        flags += ["--login", str(access.login)]
+    if access.behind_proxy:
+        flags.append("--i-have-auth-proxy")
+    if access.user_header:
+        flags += ["--user-header", access.user_header]
+    for name, values in (
+        ("--proxy-from", access.proxy_from),
+        ("--allowed-host", access.allowed_hosts),
+    ):
+        flags += [name, *values] if values else []
+    return flags
+
+
+def show(
+    folder: Path | None, *, port: int, upload: bool = False, access: Access | None = None
+) -> int:
     """Serve the viewer until it is stopped; returns the exit code.
 
     Raises:
         ConfigError: MS-696 there is nothing to show and nothing may be uploaded.
         OutputError: MS-154 if the folder holds no results, MS-155 without the viewer.
+        ConfigError: MS-720 if a login is wanted and its library is missing, or what `check_access`
+            raises.
     """
     if folder is None and not upload:
         raise ConfigError(
@@ -88,6 +114,7 @@ def show(folder: Path | None, *, port: int, upload: bool = False) -> int:
             cause="neither a result folder nor --upload was given",
             fix="name the folder of 'medsym screen', or let readers upload scans with --upload",
         )
+    access = access or Access()
     if folder is not None and not (folder / "screening.tsv").is_file():
         raise OutputError(
             code="MS-154",
@@ -95,12 +122,15 @@ def show(folder: Path | None, *, port: int, upload: bool = False) -> int:
             cause="holds no screening results",
             fix="run 'medsym screen SCAN... --out DIR' first",
         )
-    command = server_command(folder, port=port, upload=upload)
-    url = f"http://{ADDRESS}:{port}"
+    check_access(access)
+    if access.login is not None:
+        require("login")
+    command = server_command(folder, port=port, upload=upload, access=access)
+    url = _url(access, port=port)
     say(f"viewer: {url}  (stop with Ctrl+C)")
     with subprocess.Popen(command) as server, _stopping(server):
         opener = threading.Timer(OPEN_AFTER_SECONDS, webbrowser.open, [url])
-        if _has_screen():
+        if _has_screen() and access.is_loopback and not access.behind_proxy:
             opener.start()
         try:
             code = server.wait()
@@ -110,6 +140,16 @@ def show(folder: Path | None, *, port: int, upload: bool = False) -> int:
         finally:
             opener.cancel()
     return EXIT_OK if code in (0, -signal.SIGTERM) else EXIT_USAGE
+
+
+def _url(access: Access, *, port: int) -> str:
+    """Where users see the viewer, as far as it is known here."""
+    if access.login is not None:
+        return "/".join(
+            part for part in (read_login(access.login).origin, access.base_path) if part
+        )
+    host = f"[{access.address}]" if ":" in access.address else access.address
+    return f"http://{host}:{port}/{access.base_path}".rstrip("/")
 
 
 @contextmanager
@@ -131,4 +171,5 @@ def _has_screen() -> bool:
 
 def view(arguments: argparse.Namespace) -> int:
     """Open a result folder in the viewer, or a viewer for uploads."""
-    return show(arguments.folder, port=arguments.port, upload=arguments.upload)
+    access = access_of(arguments, address=arguments.address, base_path=arguments.base_path)
+    return show(arguments.folder, port=arguments.port, upload=arguments.upload, access=access)

@@ -7,6 +7,7 @@ from medsym.errors import ConfigError
 #: extra -> code, command, packages.
 _EXTRAS = {
     "export": ("MS-360", "medsym export", ("onnx", "onnxscript", "onnxruntime")),
+    "login": ("MS-720", "medsym view --login", ("authlib", "httpx")),
     "dicom": ("MS-590", "medsym dicom", ("pydicom", "highdicom")),
 }
 
@@ -15,10 +16,10 @@ def require(extra: str) -> None:
     """Refuse, with the remedy, to go on without the packages of an extra.
 
     Args:
-        extra: "export" or "dicom".
+        extra: "export", "dicom" or "login".
 
     Raises:
-        ConfigError: MS-360 for the first, MS-590 for the second.
+        ConfigError: MS-360, MS-590 or MS-720.
     """
     code, command, packages = _EXTRAS[extra]
     missing = [name for name in packages if find_spec(name) is None]

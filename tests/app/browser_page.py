@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from medsym.benchmarks.viewer.browser import FLAGS, find_chromium, free_port
+from tests.app.outside import Outside
 
-__all__ = ["FLAGS", "ViewerPage", "find_chromium", "start_server"]
+__all__ = ["FLAGS", "ViewerPage", "find_chromium", "free_port", "start_server"]
 
 ROOT = Path(__file__).parents[2]
 #: For a page or a case on a machine that does much else: a browser that starts cold took longer
@@ -23,11 +24,15 @@ MARGIN = 50  # canvas pixels at the edges that hold letters and words
 
 
 def start_server(
-    *arguments: Path | str, log: Path, temporary: Path | None = None
+    *arguments: Path | str,
+    log: Path,
+    temporary: Path | None = None,
+    outside: Outside | None = None,
 ) -> tuple[subprocess.Popen[bytes], str]:
     """Start the viewer as `medsym view` does, from another folder; returns process and address."""
     port = free_port()
-    env = {**os.environ, "TMPDIR": str(temporary)} if temporary else None
+    env = os.environ | ({"TMPDIR": str(temporary)} if temporary else {})
+    env |= outside.environment() if outside else {}
     command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app" / "asgi.py")]
     command += ["--server.port", str(port), "--", *map(str, arguments)]
     with log.open("wb") as stream:
@@ -45,8 +50,11 @@ def start_server(
 class ViewerPage:
     """The review page of one case in a browser tab."""
 
-    def __init__(self, tab: Any, address: str, *, folder: Path) -> None:
+    def __init__(
+        self, tab: Any, address: str, *, folder: Path, outside: Outside | None = None
+    ) -> None:
         self.requests: list[str] = []  # addresses that the browser asked for
+        self.outside = outside  # hears what browser and server ask of other machines
         self.tab = tab
         self.address = address
         self.folder = folder  # of the results

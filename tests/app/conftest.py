@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.app.browser_page import FLAGS, ViewerPage, find_chromium, start_server
+from tests.app.outside import Outside
 from tests.app.result_folder import build_folder
 
 
@@ -19,16 +20,17 @@ def viewer(
         pytest.skip("no Chromium on this machine")
     root = tmp_path_factory.mktemp("browser")
     folder = getattr(request.module, "build", build_folder)(root)
-    process, address = start_server(folder, log=root / "server.log")
+    outside = Outside()
+    process, address = start_server(folder, log=root / "server.log", outside=outside)
     try:
-        with playwright.sync_playwright() as driver:
+        with outside.listening(), playwright.sync_playwright() as driver:
             context = driver.chromium.launch_persistent_context(
                 str(root / "profile"),
                 executable_path=chromium,
-                args=[*FLAGS],
+                args=[*FLAGS, f"--proxy-server={outside.address}"],  # loopback goes without
                 viewport={"width": 1400, "height": 900},
             )
-            viewer = ViewerPage(context.new_page(), address, folder=folder)
+            viewer = ViewerPage(context.new_page(), address, folder=folder, outside=outside)
             context.on("request", lambda request: viewer.requests.append(request.url))
             yield viewer
             context.close()

@@ -72,7 +72,7 @@ def test_every_shortcut_of_a_page_is_listed_and_every_listed_one_is_bound() -> N
 def test_keys_are_bound_where_the_table_is_held_against_them() -> None:
     listening = [path.name for path in WEB.glob("*.js") if '"keydown"' in path.read_text()]
     assert sorted(listening) == ["input.js", "leaving.js", "why.js"]
-    assert listed("everywhere") == keys_of(APP / "main.py")
+    assert listed("everywhere") == keys_of(APP / "scripts.py")
     assert set(keys_of(WEB / "why.js")) == {"Escape", "w"} <= set(listed("planes"))
 
 

@@ -8,11 +8,10 @@ import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
+from app.viewer.guards import KnownCallers, PrivateHeaders
 from app.viewer.routes import (
     WEB_FILES,
     WEB_VERSION,
-    LoopbackOnly,
-    PrivateHeaders,
     viewer_routes,
     volume_url,
     web_url,
@@ -25,7 +24,7 @@ SVG_NAME = b"http://www.w3.org/2000/svg"  # what elements of a drawing are calle
 def make_app(store: VolumeStore, *, base_path: str = "") -> Starlette:
     return Starlette(
         routes=viewer_routes(store, base_path=base_path),
-        middleware=[Middleware(LoopbackOnly), Middleware(PrivateHeaders)],
+        middleware=[Middleware(KnownCallers), Middleware(PrivateHeaders)],
     )
 
 

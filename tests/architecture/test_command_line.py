@@ -38,7 +38,18 @@ FROZEN = {
         *("--address", "--slurm", "--scans-per-job"),
         *("--calibration", "--false-alarm-rate", "--participants", "--device"),
     },
-    "view": {"folder", "--port", "--upload"},
+    "view": {
+        *(
+            "folder",
+            "--port",
+            "--upload",
+            "--address",
+            "--base-path",
+            "--login",
+            "--i-have-auth-proxy",
+        ),
+        *("--user-header", "--proxy-from", "--allowed-host"),
+    },
     "score fit": {
         *("results", "--labels", "--out", "--column", "--positive", "--side", "--healthy"),
         *("--nuisance", "--json"),

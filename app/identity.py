@@ -1,0 +1,84 @@
+"""Who reads: nobody in particular on one's own machine, else whom the provider or the proxy names.
+
+No page is drawn, and no address of a volume given, before the reader is known.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from app import command_line, state
+from medsym.commands.view_access import Login
+from medsym.commands.viewing import USER_KEY
+from medsym.errors import MedsymError
+from medsym.screening.reviews import reader_name
+
+MAX_HOURS = 12.0  # after the login; Streamlit's own cookie would last for a month
+
+
+class _NotAdmittedError(Exception):
+    """Why a reader is not let in, in words for the page."""
+
+
+def admit() -> None:
+    """Let the session in or draw the page that says why not, and stop there."""
+    login = command_line.login()
+    try:
+        name = _known_reader(login)
+    except _NotAdmittedError as reason:
+        state.dismiss()
+        _refusal_page(str(reason), login)
+        st.stop()
+    state.let_in(name)
+    if login is not None:
+        _log_out_button(name)
+
+
+def _known_reader(login: Login | None) -> str | None:
+    """Name of the reader, or None where anybody may give a name of their own."""
+    said: Mapping[str, Any] = st.user.to_dict()
+    if login is not None:
+        return _reader_of_login(said, login, now=time.time())
+    if command_line.access().user_header:
+        return _as_reader(said.get(USER_KEY), "The proxy did not say who you are.")
+    return None
+
+
+def _reader_of_login(said: Mapping[str, Any], login: Login, *, now: float) -> str:
+    if not said.get("is_logged_in"):
+        raise _NotAdmittedError("Log in to see the scans.")
+    issued = said.get("iat")
+    if not isinstance(issued, int | float) or not 0 <= now - issued + 60 <= MAX_HOURS * 3600:
+        raise _NotAdmittedError("Your login is too old. Log in again.")
+    if login.claim == "email" and said.get("email_verified") is False:
+        raise _NotAdmittedError("Your provider has not verified your e-mail address.")
+    name = _as_reader(said.get(login.claim), "Your provider did not say who you are.")
+    if not login.admits(name):
+        raise _NotAdmittedError(f"{name} is not on the list of readers of this viewer.")
+    return name
+
+
+def _as_reader(value: object, otherwise: str) -> str:
+    try:
+        return reader_name(value if isinstance(value, str) else "")
+    except MedsymError:
+        raise _NotAdmittedError(otherwise) from None
+
+
+def _refusal_page(reason: str, login: Login | None) -> None:
+    st.subheader("medsym")
+    st.text(reason)
+    if login is None:
+        return
+    with st.container(horizontal=True):
+        st.button("Log in", type="primary", on_click=st.login)
+        if st.user.to_dict().get("is_logged_in"):
+            st.button("Log out", on_click=st.logout)
+
+
+def _log_out_button(name: str | None) -> None:
+    with st.container(key="account", horizontal=True, vertical_alignment="center"):
+        st.text(name or "")
+        st.button("Log out", key="log_out", type="tertiary", on_click=st.logout)

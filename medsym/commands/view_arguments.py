@@ -1,0 +1,70 @@
+"""Arguments of view: the folder, and who may reach the viewer."""
+
+import argparse
+from pathlib import Path
+
+from medsym.commands.view_access import LOOPBACK, Access
+
+
+def add_view(view: argparse.ArgumentParser) -> None:
+    """Arguments of view."""
+    view.add_argument("folder", nargs="?", type=Path, metavar="DIR")
+    view.add_argument("--port", type=int, default=8501)
+    view.add_argument("--upload", action="store_true", help="let readers upload and analyse scans")
+    add_access(view.add_argument_group("other machines (the default is this machine only)"))
+    view.add_argument(
+        "--address",
+        default=LOOPBACK,
+        metavar="IP",
+        help="listen here; others than loopback need --login or --i-have-auth-proxy",
+    )
+    view.add_argument(
+        "--base-path", default="", metavar="PATH", help="path of the viewer behind a reverse proxy"
+    )
+
+
+def add_access(group: argparse._ActionsContainer) -> None:
+    """Arguments that the viewer's server itself knows, too."""
+    group.add_argument(
+        "--login",
+        type=Path,
+        metavar="FILE",
+        help="TOML file with an OpenID Connect provider: nobody sees anything before the login",
+    )
+    group.add_argument(
+        "--i-have-auth-proxy",
+        action="store_true",
+        help="a proxy of yours lets only known people in",
+    )
+    group.add_argument(
+        "--user-header",
+        metavar="NAME",
+        help="header in which that proxy names the reader; it must remove what users send",
+    )
+    group.add_argument(
+        "--proxy-from",
+        nargs="+",
+        default=[],
+        metavar="IP",
+        help="addresses or networks of that proxy; needed where it is on another machine",
+    )
+    group.add_argument(
+        "--allowed-host",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="names by which users call the viewer; that of --login is known",
+    )
+
+
+def access_of(arguments: argparse.Namespace, *, address: str, base_path: str) -> Access:
+    """Access as the arguments say."""
+    return Access(
+        address=address,
+        base_path=base_path.strip("/"),
+        login=arguments.login.resolve() if arguments.login else None,
+        behind_proxy=arguments.i_have_auth_proxy,
+        user_header=arguments.user_header,
+        proxy_from=tuple(arguments.proxy_from),
+        allowed_hosts=tuple(arguments.allowed_host),
+    )
