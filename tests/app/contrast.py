@@ -20,7 +20,7 @@ SCRIPT = """
   const linear = (v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
   const share = [0.2126, 0.7152, 0.0722];
   const light = (rgb) => rgb.reduce((sum, v, n) => sum + share[n] * linear(v / 255), 0);
-  const hidden = ":disabled, style, script, canvas";
+  const hidden = ':disabled, [aria-disabled="true"], style, script, canvas';
   const found = [];
   const walk = (root) => {
     for (const node of root.querySelectorAll("*")) {
