@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from app.results import Case, read_case
-from app.viewer.encoding import NO_DATA, encode, encode_margin
+from app.viewer.encoding import NO_DATA, EncodedVolume, encode, encode_margin
 from app.viewer.grid import fit_grid
 from app.viewer.payload import case_payload, case_volumes
 from app.viewer.zones import find_margin
 from medsym.volumes.volume import Volume
-from tests.app.result_folder import MARKER_MM, MIRROR, P_VALUE, WITHIN_MM, build_folder
+from tests.app.result_folder import MARKER_MM, MIRROR, P_VALUE, WITHIN_MM, build_folder, mirrored
 
 GRID = fit_grid(np.full(3, -30.0), np.full(3, 30.0), spacing_mm=2.0)
 
@@ -104,6 +104,14 @@ def test_where_nothing_was_compared_there_is_no_margin_and_no_value() -> None:
     )
 
 
+def value_at(volume: EncodedVolume, place: tuple[float, ...]) -> float:
+    """Value of the voxel nearest to a world point."""
+    stored = np.frombuffer(gzip.decompress(volume.body)[8:], dtype="<i2")
+    shape, index = volume.grid.shape, np.linalg.inv(volume.grid.affine) @ [*place, 1]
+    voxel = tuple(int(i) for i in np.rint(index[:3]))
+    return float(stored.reshape(shape, order="F")[voxel] * volume.slope + volume.intercept)
+
+
 def test_margin_and_rarity_are_on_the_grid_of_the_maps(case: Case) -> None:
     volumes = case_volumes(case)
     assert volumes["margin"].grid == volumes["rarity"].grid == volumes["deviation"].grid
@@ -111,6 +119,8 @@ def test_margin_and_rarity_are_on_the_grid_of_the_maps(case: Case) -> None:
     assert "pvalue" not in volumes
     assert volumes["rarity"].high == pytest.approx(1 / P_VALUE)
     assert volumes["rarity"].low == pytest.approx(-1 / P_VALUE)  # the mirror side has less
+    for place, expected in ((MARKER_MM, 1 / P_VALUE), (mirrored(MARKER_MM), -1 / P_VALUE)):
+        assert value_at(volumes["rarity"], place) == pytest.approx(expected, rel=1e-3)
 
 
 def test_a_bound_is_never_stored_smaller_than_it_is() -> None:
