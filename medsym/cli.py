@@ -79,9 +79,11 @@ def _add_screening(menu: Menu) -> None:
     screen.add_argument("--out", type=Path, required=True, metavar="DIR")
     add_scaling(screen)
     add_screening_options(screen)
-    add_calibration(menu.add("calibrate", calibrating.calibrate, "calibrate on healthy scans"))
+    calibrate = menu.add("calibrate", calibrating.calibrate, "calibrate on healthy scans")
+    add_calibration(calibrate)
+    add_scaling(calibrate, shards=False)
     bids.add_bids(menu.add("bids", bids.bids, "screen a BIDS data set, as a BIDS App"))
-    verify = menu.add("verify", verifying.verify, "hash a result or model folder again")
+    verify = menu.add("verify", verifying.verify, "hash a result, model or calibration folder")
     verify.add_argument("folder", type=Path, metavar="DIR")
 
 

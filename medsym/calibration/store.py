@@ -23,10 +23,12 @@ from medsym.calibration.calibration import Calibration
 from medsym.calibration.groups import GroupColumn
 from medsym.errors import ConfigError, OutputError
 from medsym.strict_json import to_json
-from medsym.volumes.output_file import writable_folder, write_atomically
+from medsym.volumes.output_file import TEMPORARY, writable_folder, write_atomically
 
 MANIFEST, TENSORS = "calibration.json", "calibration.safetensors"
-FORMAT = 2
+#: Folder in a calibration's folder for what was measured, until the calibration is written.
+PASSING = ".medsym-measured"
+FORMAT = 3
 
 
 def save_calibration(folder: Path, calibration: Calibration) -> Calibration:
@@ -48,8 +50,14 @@ def save_calibration(folder: Path, calibration: Calibration) -> Calibration:
     }
     payload = save({key: np.ascontiguousarray(value) for key, value in tensors.items()})
     sha256 = write_atomically(folder / TENSORS, payload)
-    text = to_json({**_manifest(calibration), "tensors_sha256": sha256})
+    stated = {**_manifest(calibration), "tensors_sha256": sha256}
+    text = to_json({**stated, "stated_sha256": _sha256_of(stated)})
     return replace(calibration, sha256=write_atomically(folder / MANIFEST, text.encode("ascii")))
+
+
+def is_unfinished(folder: Path) -> bool:
+    """Whether a run that was cut off left its measurements there: the same command goes on."""
+    return (folder / PASSING).is_dir()
 
 
 def check_free(folder: Path) -> None:
@@ -58,7 +66,11 @@ def check_free(folder: Path) -> None:
     Raises:
         OutputError: MS-506, MS-140.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    ours = {PASSING, MANIFEST, TENSORS, "logs"} if is_unfinished(folder) else set()
+    if folder.exists() and (
+        not folder.is_dir()
+        or any(p.name not in ours and not p.match(TEMPORARY) for p in folder.iterdir())
+    ):
         raise OutputError(
             code="MS-506",
             subject=str(folder),
@@ -66,6 +78,11 @@ def check_free(folder: Path) -> None:
             fix="name a new folder for the calibration",
         )
     writable_folder(folder)
+
+
+def _sha256_of(stated: Mapping[str, Any]) -> str:
+    as_read = json.loads(to_json(stated))  # keys that are numbers become texts
+    return hashlib.sha256(to_json(as_read).encode("ascii")).hexdigest()
 
 
 def _manifest(calibration: Calibration) -> dict[str, Any]:
@@ -119,6 +136,9 @@ def load_calibration(folder: Path) -> Calibration:
                 cause=f"was made by medsym {version}, this is {__version__}: numbers may differ",
                 fix="run 'medsym calibrate' with this version",
             )
+        stated = {key: value for key, value in content.items() if key != "stated_sha256"}
+        if content["stated_sha256"] != _sha256_of(stated):
+            raise _unusable(folder, "does not state what it stated when it was written")
         payload = (folder / TENSORS).read_bytes()
         if hashlib.sha256(payload).hexdigest() != content["tensors_sha256"]:
             raise _unusable(folder, "does not have the hash that its manifest states")

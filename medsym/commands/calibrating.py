@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from medsym.commands.console import EXIT_OK, EXIT_REFUSED, ProgressLine, complain, say, stoppable
 from medsym.commands.measuring import show
+from medsym.commands.scaling import fleet_of
 from medsym.commands.screening import say_columns, screen_options
 from medsym.errors import ConfigError
 
@@ -20,9 +21,10 @@ def calibrate(arguments: argparse.Namespace) -> int:
     """Measure healthy scans, calibrate on them, and say how well it holds."""
     from medsym.calibration.building import build_calibration
     from medsym.calibration.checks import check_people
-    from medsym.calibration.store import check_free, save_calibration
+    from medsym.calibration.store import PASSING, check_free, save_calibration
     from medsym.models.store import load_model
     from medsym.screening.calibrating import measure_healthy, people_of
+    from medsym.screening.measured_scan import remove_passing
     from medsym.screening.records import model_identity
 
     settings = _settings(arguments)
@@ -32,8 +34,14 @@ def calibrate(arguments: argparse.Namespace) -> int:
     say_columns(entries)
     options = screen_options(arguments)
     model = load_model(arguments.model, device=options.device)
-    with stoppable():
-        measured = measure_healthy(entries, model=model, options=options, progress=ProgressLine())
+    passing, progress = arguments.out / PASSING, ProgressLine()
+    with (
+        stoppable(),
+        fleet_of(arguments, passing, num_scans=len(entries), progress=progress) as fleet,
+    ):
+        measured = measure_healthy(
+            entries, passing, model=model, options=options, progress=progress, fleet=fleet
+        )
     for case, sentence in measured.left_out:
         complain(f"left out: {case}: {sentence}")
     identity = model_identity(model)
@@ -46,6 +54,7 @@ def calibrate(arguments: argparse.Namespace) -> int:
     )
     judged = _cross_validated(made, measured, folds=arguments.cross_validate, settings=settings)
     written = save_calibration(arguments.out, judged)
+    remove_passing(arguments.out)
     _report(written, arguments=arguments)
     say(f"calibration in {arguments.out}: medsym screen SCANS --calibration {arguments.out}")
     return EXIT_REFUSED if measured.left_out else EXIT_OK

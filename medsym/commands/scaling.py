@@ -25,8 +25,8 @@ _SCANS_PER_JOB = 20
 _RETRIES_AT_ONCE = 8
 
 
-def add_scaling(parser: argparse.ArgumentParser) -> None:
-    """Options of whatever screens many scans."""
+def add_scaling(parser: argparse.ArgumentParser, *, shards: bool = True) -> None:
+    """Options of whatever analyses many scans; shards share an output folder."""
     parser.add_argument(
         "--executor",
         choices=EXECUTORS,
@@ -40,11 +40,12 @@ def add_scaling(parser: argparse.ArgumentParser) -> None:
         help="processes (default: as cores and free memory allow; 0: this process), or how many "
         "jobs of a cluster at a time",
     )
-    parser.add_argument(
-        "--shard",
-        metavar="I/N",
-        help="only part I of N; runs with the other parts may share the output folder",
-    )
+    if shards:
+        parser.add_argument(
+            "--shard",
+            metavar="I/N",
+            help="only part I of N; runs with the other parts may share the output folder",
+        )
     parser.add_argument("--address", metavar="URL", help="dask: scheduler, tcp://host:8786")
     parser.add_argument(
         "--slurm",

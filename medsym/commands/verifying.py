@@ -1,4 +1,4 @@
-"""verify: is a result or model folder still what was written?"""
+"""verify: is a result, model or calibration folder still what was written?"""
 
 import argparse
 from pathlib import Path
@@ -12,6 +12,8 @@ def verify(arguments: argparse.Namespace) -> int:
 
     Tables and index of the cohort are made again from the cases and compared.
     """
+    from medsym.calibration.store import MANIFEST as CALIBRATION
+    from medsym.calibration.store import is_unfinished
     from medsym.screening.conclusion import cases_beside_tables
     from medsym.screening.records import find_records
 
@@ -24,13 +26,15 @@ def verify(arguments: argparse.Namespace) -> int:
         reference_of(model)
         say(f"model {model.manifest.get('name')}: hashes, tensors and self-test agree")
         return EXIT_OK
+    if (folder / CALIBRATION).is_file() or is_unfinished(folder):
+        return _verify_calibration(folder)
     paths = find_records(folder)
     if not paths:
         raise OutputError(
             code="MS-154",
             subject=str(folder),
-            cause="holds no case and no model",
-            fix="name an output folder of 'medsym screen' or a model folder",
+            cause="holds no case, no model and no calibration",
+            fix="name an output folder of 'medsym screen' or 'calibrate', or a model folder",
         )
     damaged = sum(_is_damaged(path, out=folder) for path in paths)
     lost, unlisted = cases_beside_tables(folder)
@@ -45,6 +49,19 @@ def verify(arguments: argparse.Namespace) -> int:
     altered = damaged or lost or unlisted or _says_altered(folder)
     say(f"{len(paths) - damaged} of {len(paths) + len(lost)} cases are intact")
     return EXIT_REFUSED if altered else EXIT_OK
+
+
+def _verify_calibration(folder: Path) -> int:
+    """Hash the tensors and the manifest of a calibration again."""
+    from medsym.calibration.store import is_unfinished, load_calibration
+
+    if is_unfinished(folder):
+        complain(f"{folder}: the calibration was cut off; the same command again goes on")
+        return EXIT_REFUSED
+    found = load_calibration(folder)
+    people = found.counts.get("people")
+    say(f"calibration {found.name} of {people} people: hashes and maps agree")
+    return EXIT_OK
 
 
 def _says_altered(folder: Path) -> bool:

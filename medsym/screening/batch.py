@@ -1,9 +1,8 @@
 """Screen many scans into one folder: one failing scan never stops the others, a rerun resumes."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from functools import partial
 from pathlib import Path
 
 from medsym.calibration.reference import DeviationReference
@@ -14,13 +13,14 @@ from medsym.screening import journal
 from medsym.screening.conclusion import ScreenOutcome, conclude
 from medsym.screening.entry import ScanEntry
 from medsym.screening.folder import open_folder
+from medsym.screening.loop import note, reports
 from medsym.screening.manifest import entries_of_any
-from medsym.screening.progress import Progress, ScanReport, refused
+from medsym.screening.progress import Progress, ScanReport
+from medsym.screening.recompute import recomputing
 from medsym.screening.refusals import refusals_of
 from medsym.screening.runner import ScanRunner, ScreenOptions
 from medsym.screening.shards import Shard, part_lock, shard_lock, whole_lock
-from medsym.screening.workers.supervise import Fleet, note_lost, reports_of
-from medsym.screening.workers.tasks import RunPlan
+from medsym.screening.workers.supervise import Fleet
 
 
 def screen(
@@ -63,32 +63,35 @@ def screen(
     mine = [entry for entry in entries if shard is None or shard.has(entry.name.case)]
     out = open_folder(out)
     tell, part = progress or (lambda _: None), {} if shard is None else {"shard": str(shard)}
-    reports: list[ScanReport] = []
+    ended: list[ScanReport] = []
     is_whole = False
-    with _held(out, shard=shard, is_part=is_part):
+    with (
+        _held(out, shard=shard, is_part=is_part),
+        recomputing(out, options or ScreenOptions(), shard=shard, is_part=is_part) as chosen,
+    ):
         run = ScanRunner(
             out=out,
             model=model,
-            options=options or ScreenOptions(),
+            options=chosen,
             reference=reference or reference_of(model),
             tell=tell,
         )
         journal.append(out, "run begins", scans=len(mine), **part)
         try:
-            for report in _reports(mine, run=run, fleet=fleet):
-                reports.append(report)
+            for report in reports(mine, run=run, fleet=fleet):
+                ended.append(report)
                 note(out, report)
                 tell(report.as_progress(len(mine)))
             is_whole = True
         finally:
             if fleet is not None and not is_whole:
                 fleet.end()  # nobody writes during what follows
-            counts = Counter(report.stage for report in reports)
+            counts = Counter(report.stage for report in ended)
             outcome = conclude(
                 out,
                 mine,
                 refusals=refusals_of(entries),
-                reports=reports,
+                reports=ended,
                 shard=shard,
                 is_whole=is_whole,
                 is_part=is_part,
@@ -113,44 +116,4 @@ def _refuse_what_cannot_travel(
             subject="fleet",
             cause="workers read models and calibrations from folders; this one is in memory only",
             fix="save it and load it again, or screen without a fleet",
-        )
-
-
-def _reports(
-    entries: Sequence[ScanEntry], *, run: ScanRunner, fleet: Fleet | None
-) -> Iterator[ScanReport]:
-    """How every scan ended; what the user's table refuses is not tried."""
-    total, willing = len(entries), []
-    for number, entry in enumerate(entries, start=1):
-        if entry.refusal is not None:
-            yield refused(entry, number=number, error=entry.refusal)
-        elif fleet is None:
-            yield run.one(entry, number=number, total=total)
-        else:
-            willing.append((number, entry))
-    if fleet is not None and willing:
-        plan = RunPlan(
-            out=run.out,
-            model=run.model.folder.absolute(),
-            sha256=str(run.model.manifest.get("sha256")),
-            options=run.options,
-            total=total,
-        )
-        yield from reports_of(
-            willing, plan=plan.as_text(), fleet=fleet, lost=partial(note_lost, run.out)
-        )
-
-
-def note(out: Path, report: ScanReport) -> None:
-    """One line of the journal for a scan; a case that was kept gets none."""
-    if report.stage != "resumed":
-        refusal = {} if report.error is None else {"code": report.error.code}
-        journal.append(
-            out,
-            report.stage,
-            case=report.case,
-            **refusal,
-            total_s=report.total_s,
-            seconds=report.seconds,
-            **report.cost,
         )

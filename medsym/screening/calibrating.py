@@ -1,20 +1,22 @@
 """Measure healthy scans for a calibration: each goes through the analysis that judges patients."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from pathlib import Path
 
 from medsym.calibration.people import PERSON, HealthyScan
-from medsym.errors import ConfigError, MedsymError
-from medsym.inference.case import CaseResult, analyse_scan, reference_of
-from medsym.inference.clock import one_thread
-from medsym.inference.maps import regional
+from medsym.errors import ConfigError
+from medsym.inference.case import reference_of
 from medsym.models.store import LoadedModel
+from medsym.screening import journal
 from medsym.screening.entry import ScanEntry
-from medsym.screening.progress import Progress
+from medsym.screening.folder import open_folder
+from medsym.screening.loop import note, reports
+from medsym.screening.measuring import HealthyRunner
+from medsym.screening.progress import Progress, ScanReport
 from medsym.screening.runner import ScreenOptions
-from medsym.screening.sources import read_source
-from medsym.volumes.volume import content_sha256
+from medsym.screening.shards import whole_lock
+from medsym.screening.workers.supervise import Fleet
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,71 +66,58 @@ def people_of(entries: Sequence[ScanEntry]) -> dict[str, dict[str, Mapping[str, 
 
 def measure_healthy(
     entries: Sequence[ScanEntry],
+    folder: Path,
     *,
     model: LoadedModel,
     options: ScreenOptions,
     progress: Callable[[Progress], None] | None = None,
+    fleet: Fleet | None = None,
 ) -> Measured:
-    """Analyse healthy scans one after another; a scan that cannot be used is left out by name.
-
-    A patient's scan that is not assessable gets no p-value, so a healthy one gives none.
+    """Analyse healthy scans; a scan that cannot be used is left out by name.
 
     Args:
         entries: scans with covariates; ``PERSON`` among them, or the subject, says whose they are.
+        folder: for passing files of what was measured; with those of an earlier run it goes on.
         model: that the calibration is for.
         options: of reading and analysis, as patients' scans will get.
         progress: told about every stage of every scan.
+        fleet: who does the work; by default this process, one scan after another.
+
+    Raises:
+        OutputError: MS-140 the folder cannot be written, MS-151 another run works in it.
     """
-    tell = progress or (lambda _: None)
-    reference = reference_of(model)
-    scans, left_out = [], []
-    for number, entry in enumerate(entries, start=1):
-        begun = time.perf_counter()
-        here = Progress(
-            number=number, total=len(entries), name=entry.name.case, stage="", seconds=0.0
-        )
-
-        def show(stage: str, *, here: Progress = here, begun: float = begun) -> None:
-            tell(replace(here, stage=stage, seconds=time.perf_counter() - begun))
-
-        try:
-            if entry.refusal is not None:
-                raise entry.refusal
-            show("read")
-            source = read_source(entry, read=options.read)
-            with one_thread():  # as in screening: other thread counts give other last digits
-                result = analyse_scan(
-                    source.scan,
-                    model,
-                    options=options.analysis,
-                    reference=reference,
-                    progress=show,
-                    brain_mask=source.brain_mask,
-                    exclusion=source.exclusion,
-                )
-        except MedsymError as error:
-            left_out.append((entry.name.case, str(error)))
-            show("refused")
-            continue
-        if result.is_assessable:
-            scans.append(kept_of(result, entry))
-        else:
-            left_out.append((entry.name.case, f"not assessable: {'; '.join(result.reasons)}"))
-        show("done" if result.is_assessable else "not assessable")
-    return Measured(scans=tuple(scans), left_out=tuple(left_out))
-
-
-def kept_of(result: CaseResult, entry: ScanEntry) -> HealthyScan:
-    """What a calibration keeps of a scan."""
-    maps = result.maps
-    spacing = result.prepared.grid.spacing_mm
-    return HealthyScan.of(
-        regional(maps.asymmetry, domain=maps.domain, spacing_mm=spacing),
-        domain=maps.domain,
-        brain=maps.brain,
-        person=entry.person,
-        sha256=result.prepared.scan.sha256 or "",
-        content_sha256=content_sha256(result.prepared.scan),
-        features=result.calibration.features,
-        covariates=entry.covariates,
+    tell, folder = progress or (lambda _: None), open_folder(folder)
+    run = HealthyRunner(
+        out=folder, model=model, options=options, reference=reference_of(model), tell=tell
     )
+    ended: dict[int, ScanReport] = {}
+    with whole_lock(folder):
+        journal.append(folder, "run begins", scans=len(entries))
+        try:
+            for report in reports(entries, run=run, fleet=fleet, purpose="measure"):
+                ended[report.number] = report
+                note(folder, report)
+                tell(report.as_progress(len(entries)))
+        except BaseException:
+            if fleet is not None:
+                fleet.end()
+            raise
+        return _collected(entries, ended, run=run)
+
+
+def _collected(
+    entries: Sequence[ScanEntry], ended: Mapping[int, ScanReport], *, run: HealthyRunner
+) -> Measured:
+    """Everything in the order of the entries, whoever measured it, and when."""
+    scans: list[HealthyScan] = []
+    left_out = []
+    for number, entry in enumerate(entries, start=1):
+        error = ended[number].error
+        found = None if error else run.measured(entry)
+        scan = None if found is None else found.of(entry)
+        if scan is not None:
+            scans.append(scan)
+            continue
+        why = f"not assessable: {'; '.join(found.reasons)}" if found else "it changed meanwhile"
+        left_out.append((entry.name.case, str(error) if error else why))
+    return Measured(scans=tuple(scans), left_out=tuple(left_out))

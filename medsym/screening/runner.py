@@ -12,7 +12,7 @@ from medsym.calibration.calibration import Calibration
 from medsym.calibration.people import PERSON
 from medsym.calibration.reference import DeviationReference
 from medsym.errors import MedsymError, OutputError
-from medsym.inference.case import Options, analyse_scan
+from medsym.inference.case import CaseResult, Options, analyse_scan
 from medsym.inference.clock import StageClock, one_thread
 from medsym.models.store import LoadedModel
 from medsym.screening.entry import ScanEntry
@@ -51,6 +51,8 @@ class ScreenOptions:
         analysis: options of the analysis itself.
         calibration: on healthy scans; None is the reference of the model.
         device: where the network runs, cpu or cuda; the last digits of results depend on it.
+        recomputing_since: when "all" began (ns, by the clock of the folder's files): results that
+            are newer are kept, because a run that was cut off goes on.
     """
 
     assume_orientation: str | None = None
@@ -61,6 +63,7 @@ class ScreenOptions:
     analysis: Options = field(default_factory=Options)
     calibration: Calibration | None = None
     device: str = "cpu"
+    recomputing_since: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse options that the calibration was not made with (MS-518)."""
@@ -132,7 +135,7 @@ class ScanRunner:
             # Numbers of other thread counts differ in their last digits: results would depend on
             # where they were made. The network takes less than a second on one thread.
             with one_thread():
-                stage = self._process(entry, clock=clock)
+                stage = self.process(entry, clock=clock)
         except MedsymError as refusal:
             error = refusal
         except Exception as unforeseen:
@@ -152,19 +155,21 @@ class ScanRunner:
             cost=cost,
         )
 
-    def _process(self, entry: ScanEntry, *, clock: StageClock) -> str:
+    def process(self, entry: ScanEntry, *, clock: StageClock) -> str:
+        """Screen a scan unless that was done; returns how it ended."""
         with case_lock(self.out, entry.name.case):
             writer = CaseWriter(out=self.out, name=entry.name, model=self.model)
             if self._is_done(entry, writer):
                 return "resumed"
-            return self._analyse(entry, writer, enter=clock.enter)
+            result = self.analyse(entry, enter=clock.enter)
+            writer.write_case(result, options=self.decides(entry), progress=clock.enter)
+        return "done" if result.is_assessable else "not assessable"
 
-    def _analyse(
-        self, entry: ScanEntry, writer: CaseWriter, *, enter: Callable[[str], None]
-    ) -> str:
+    def analyse(self, entry: ScanEntry, *, enter: Callable[[str], None]) -> CaseResult:
+        """Read and analyse a scan as the user asked for it."""
         enter("read")
         source = read_source(entry, read=self.options.read)
-        result = analyse_scan(
+        return analyse_scan(
             source.scan,
             self.model,
             options=self.options.analysis,
@@ -175,10 +180,9 @@ class ScanRunner:
             brain_mask=source.brain_mask,
             exclusion=source.exclusion,
         )
-        writer.write_case(result, options=self._decides(entry), progress=enter)
-        return "done" if result.is_assessable else "not assessable"
 
-    def _decides(self, entry: ScanEntry) -> dict[str, Any]:
+    def decides(self, entry: ScanEntry) -> dict[str, Any]:
+        """Options that decide the result of a scan."""
         return self.options.fingerprint(entry.covariates) | source_options(entry)
 
     def _is_done(self, entry: ScanEntry, writer: CaseWriter) -> bool:
@@ -187,7 +191,7 @@ class ScanRunner:
         Raises:
             OutputError: MS-152 if results of something else would be replaced.
         """
-        if self.options.replace == "all" or not writer.record_path.is_file():
+        if not writer.record_path.is_file() or self._is_to_be_recomputed(writer.record_path):
             return False
         try:
             record = read_record(writer.record_path)
@@ -200,7 +204,7 @@ class ScanRunner:
             record["scan"]["sha256"] == scan
             and {mask["kind"]: mask["sha256"] for mask in record["masks"]} == masks
             and record["model"] == model_identity(self.model)
-            and record["options"] == self._decides(entry)
+            and record["options"] == self.decides(entry)
             and record["software"]["medsym"] == software()["medsym"]
         )
         if not same and self.options.replace == "never":
@@ -211,6 +215,11 @@ class ScanRunner:
                 fix="choose another folder, or replace them with --overwrite",
             )
         return same
+
+    def _is_to_be_recomputed(self, record: Path) -> bool:
+        since = self.options.recomputing_since
+        is_newer = since is not None and record.stat().st_mtime_ns > since
+        return self.options.replace == "all" and not is_newer
 
     def _unexpected(self, error: Exception, entry: ScanEntry) -> MedsymError:
         """Wrap an error nobody foresaw; its trace goes into the log folder."""

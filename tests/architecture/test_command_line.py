@@ -29,6 +29,7 @@ FROZEN = {
         *("scans", "--out", "--name", "--group-by", "--adjust", "--minus-mean", "--model"),
         *("--cross-validate", "--participants", "--json", "--assume-orientation", "--volume"),
         *("--max-gib", "--allow-shear", "--single-pass", "--device"),
+        *("--executor", "--workers", "--address", "--slurm", "--scans-per-job"),
     },
     "bids": {
         *("bids_dir", "output_dir", "analysis_level", "--participant-label", "--session-label"),

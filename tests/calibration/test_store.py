@@ -1,5 +1,6 @@
 """Calibrations on disk: read back as they were, refused when changed or of another model."""
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from medsym.calibration.store import (
 from medsym.errors import ConfigError, OutputError
 from medsym.inference.case import Options
 from medsym.screening.runner import ScreenOptions
+from medsym.strict_json import to_json
 from tests.calibration.builders import draw, people, scan_of
 
 MODEL = {"name": "m", "version": "1", "sha256": "f" * 64}
@@ -87,8 +89,17 @@ def test_equal_calibrations_are_equal_files_and_name_nobody(tmp_path: Path) -> N
         assert b"Muster" not in content
 
 
+def restate(folder: Path, content: dict[str, object]) -> None:
+    """Change a manifest together with the hash that it states of itself."""
+    stated = {key: value for key, value in content.items() if key != "stated_sha256"}
+    digest = hashlib.sha256(to_json(stated).encode()).hexdigest()
+    (folder / MANIFEST).write_text(json.dumps({**stated, "stated_sha256": digest}))
+
+
 @pytest.mark.usefixtures("small_maps")
-@pytest.mark.parametrize("damage", ["tensors", "manifest", "missing", "lopsided", "format"])
+@pytest.mark.parametrize(
+    "damage", ["tensors", "manifest", "missing", "lopsided", "format", "edited"]
+)
 def test_a_damaged_calibration_is_refused(tmp_path: Path, damage: str) -> None:
     folder = tmp_path / "c"
     save_calibration(folder, calibration())
@@ -98,17 +109,17 @@ def test_a_damaged_calibration_is_refused(tmp_path: Path, damage: str) -> None:
     elif damage == "missing":
         (folder / MANIFEST).unlink()
     elif damage == "manifest":
-        (folder / MANIFEST).write_text(json.dumps({**text, "groups": text["groups"][:-1]}))
+        restate(folder, {**text, "groups": text["groups"][:-1]})
+    elif damage == "edited":
+        (folder / MANIFEST).write_text(json.dumps({**text, "name": "other people"}))
     elif damage == "format":
         (folder / MANIFEST).write_text(json.dumps({**text, "format": 99}))
     else:
-        import hashlib
-
         tensors = load_file(folder / TENSORS)
         tensors["mean"][0] += 1.0
         save_file(tensors, folder / TENSORS)
         known = hashlib.sha256((folder / TENSORS).read_bytes()).hexdigest()
-        (folder / MANIFEST).write_text(json.dumps({**text, "tensors_sha256": known}))
+        restate(folder, {**text, "tensors_sha256": known})
     with pytest.raises(ConfigError, match="MS-507"):
         load_calibration(folder)
 

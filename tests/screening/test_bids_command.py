@@ -29,7 +29,7 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.mkdir()
     model = fake_model(folder)
     save_reference(folder / REFERENCE_FILE, reference=flat_reference())
-    monkeypatch.setattr("medsym.models.store.load_model", lambda _=None: model)
+    monkeypatch.setattr("medsym.models.store.load_model", lambda _=None, **_more: model)
 
 
 @pytest.fixture
@@ -64,7 +64,9 @@ def test_participants_then_group(root: Path, tmp_path: Path, capsys, monkeypatch
     before = [path.read_bytes() for path in tables]
     for path in tables:
         path.unlink()
-    monkeypatch.setattr("medsym.models.store.load_model", lambda _=None: 1 / 0)  # no screening
+    monkeypatch.setattr(
+        "medsym.models.store.load_model", lambda _=None, **_more: 1 / 0
+    )  # no screening
     assert main(["bids", str(root), str(out), "group"]) == 0
     assert [path.read_bytes() for path in tables] == before
     described = json.loads((out / "dataset_description.json").read_text())

@@ -10,6 +10,7 @@ import pytest
 from medsym import __version__
 from medsym.cli import main
 from medsym.screening.conclusion import altered_tables, cases_beside_tables
+from medsym.screening.progress import Progress
 from medsym.screening.records import damaged_files, read_record
 from medsym.screening.runner import ScreenOptions
 from tests.screening.quick_run import patch_known_plane, run, store
@@ -164,3 +165,30 @@ def test_one_scan_under_two_names_is_reported(out, scan, tmp_path) -> None:
     copy = tmp_path / "copy.nii.gz"
     copy.write_bytes(scan.read_bytes())
     assert run([copy], out, tmp_path / "model").twins == (("sub-01_T1w", "sub-copy"),)
+
+
+def test_a_recomputation_that_was_cut_off_goes_on_and_a_new_one_begins_anew(
+    out, scan, tmp_path
+) -> None:
+    scans = [scan, store(tmp_path / "sub-02_T1w.nii.gz", scale=0.7)]
+    run(scans, out, tmp_path / "model")
+
+    def cut(progress: Progress) -> None:
+        if (progress.name, progress.stage) == ("sub-02_T1w", "read"):
+            raise KeyboardInterrupt
+
+    def recomputed() -> list[str]:
+        told: list[str] = []
+        run(
+            scans,
+            out,
+            tmp_path / "model",
+            options=OVERWRITE,
+            progress=lambda progress: told.append(progress.stage),
+        )
+        return [stage for stage in told if stage in {"done", "not assessable", "resumed"}]
+
+    with pytest.raises(KeyboardInterrupt):
+        run(scans, out, tmp_path / "model", options=OVERWRITE, progress=cut)
+    assert recomputed() == ["resumed", "not assessable"]
+    assert recomputed() == ["done", "not assessable"]

@@ -45,7 +45,7 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.mkdir()
     model = fake_model(folder)
     save_reference(folder / REFERENCE_FILE, reference=flat_reference())
-    monkeypatch.setattr("medsym.models.store.load_model", lambda _=None: model)
+    monkeypatch.setattr("medsym.models.store.load_model", lambda _=None, **_more: model)
 
 
 def tiny(path: Path) -> Path:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
 from medsym.calibration.store import load_calibration
 from medsym.errors import MedsymError, ModelError
@@ -21,6 +21,8 @@ from medsym.screening.progress import ScanReport
 from medsym.screening.runner import ScreenOptions
 
 Numbered = tuple[int, ScanEntry]
+#: "screen" writes cases, "measure" measures healthy scans for a calibration.
+Purpose = Literal["screen", "measure"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,6 +35,7 @@ class RunPlan:
         sha256: hash of the model's weights: a worker that finds other weights refuses.
         options: what the user chose; a calibration among them lies in a folder.
         total: number of scans.
+        purpose: what is done with a scan.
     """
 
     out: Path
@@ -40,6 +43,7 @@ class RunPlan:
     sha256: str
     options: ScreenOptions
     total: int
+    purpose: Purpose = "screen"
 
     def as_text(self) -> str:
         """As one line of JSON."""
@@ -49,6 +53,7 @@ class RunPlan:
             "sha256": self.sha256,
             "options": _plain_options(self.options),
             "total": self.total,
+            "purpose": self.purpose,
         }
         return json.dumps(value)
 
@@ -62,6 +67,7 @@ def read_plan(text: str) -> RunPlan:
         sha256=value["sha256"],
         options=_options(value["options"]),
         total=value["total"],
+        purpose=value["purpose"],
     )
 
 

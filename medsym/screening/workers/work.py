@@ -7,6 +7,7 @@ from pathlib import Path
 from medsym.errors import MedsymError
 from medsym.inference.case import reference_of
 from medsym.models.store import load_model
+from medsym.screening.measuring import HealthyRunner
 from medsym.screening.progress import Progress
 from medsym.screening.runner import ScanRunner
 from medsym.screening.workers.child import tell
@@ -25,7 +26,7 @@ _ONE_AT_A_TIME = threading.Lock()
 
 
 def screen_task(text: str) -> str:
-    """Screen the scans of a task; returns how they ended.
+    """Screen or measure the scans of a task; returns how they ended.
 
     Raises:
         ModelError: MS-310 to MS-315 as ``load_model``, MS-565 other files than the run's.
@@ -58,7 +59,8 @@ def _runner(text: str) -> tuple[ScanRunner, int]:
     model = load_model(plan.model, device=plan.options.device)
     if model.manifest.get("sha256") != plan.sha256:
         raise other_files(plan.model)
-    runner = ScanRunner(
+    kind = {"screen": ScanRunner, "measure": HealthyRunner}[plan.purpose]
+    runner = kind(
         out=Path(plan.out),
         model=model,
         options=plan.options,

@@ -13,7 +13,7 @@ def quick_task(text: str) -> str:
     """As ``screen_task``; what it replaces stays replaced in its process."""
     patch = pytest.MonkeyPatch()
     patch_known_plane(patch)
-    patch.setattr(work, "load_model", fake_model)
+    patch.setattr(work, "load_model", lambda folder, **_: fake_model(folder))
     patch.setattr(work, "reference_of", lambda _: flat_reference())
     return work.screen_task(text)
 
