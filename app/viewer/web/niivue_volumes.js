@@ -8,7 +8,7 @@ import { NO_DATA, linearAt } from "./volume.js";
 export function brainVoxels({ scan, anatomy }, box) {
   const [nx, ny, nz] = box.shape, voxels = new Int16Array(nx * ny * nz).fill(NO_DATA);
   const start = box.origin.map((value, axis) => Math.round((value - scan.origin[axis]) / scan.spacing));
-  const mask = anatomy && { shape: anatomy.shape, stored: Int16Array.from(anatomy.stored, (label) => (label > 0 ? BRAIN : 0)) };
+  const mask = anatomy && smoothMask(anatomy);
   const places = anatomy && box.shape.map((count, axis) => Float64Array.from({ length: count }, (_, n) => (box.origin[axis] + n * box.spacing - anatomy.origin[axis]) / anatomy.spacing));
   for (let k = 0, n = 0; k < nz; k += 1) {
     for (let j = 0; j < ny; j += 1) {
@@ -19,6 +19,16 @@ export function brainVoxels({ scan, anatomy }, box) {
     }
   }
   return voxels;
+}
+
+// Brain or not on the grid of the labels, smoothed along each axis: else its voxels are seen as steps.
+function smoothMask({ shape, stored }) {
+  let mask = Int16Array.from(stored, (label) => (label > 0 ? BRAIN : 0));
+  for (const stride of [1, shape[0], shape[0] * shape[1]]) {
+    const from = mask;
+    mask = Int16Array.from(from, (value, n) => ((from[n - stride] || 0) + 2 * value + (from[n + stride] || 0)) / 4);
+  }
+  return { shape, stored: mask };
 }
 
 // Values of the layer that count as signal: beyond the bound, and of the sign that is shown. Zero
@@ -34,7 +44,7 @@ export function signalVoxels(volumes, { layer, showLess }) {
 }
 
 const CLEAREST = 24; // of 255: opacity at the threshold, so that the bright core shows through its rim
-const BRAIN = 100, EDGE = 50; // stored values of the mask while it is interpolated
+const BRAIN = 1000, EDGE = 500; // stored values of the mask while it is interpolated
 
 // A ramp of colours.js as the engine reads it. The first entry is clear: below the threshold the
 // engine paints entry 0, and an opaque one would fill the whole box.
