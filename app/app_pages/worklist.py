@@ -15,7 +15,7 @@ from medsym.errors import MedsymError
 from medsym.screening.case_words import direction
 from medsym.screening.reviews import Reviews, read_reviews, review_table
 
-HEIGHT_PX, HEADER_PX, ROW_PX = 600, 38, 92  # of the table: at most, its header, a row
+HEIGHT_PX, HEADER_PX, ROW_PX = 540, 38, 92  # of the table: at most, its header, a row
 PICTURE_PX = 84  # width of the column of small pictures
 OPEN_KEY = "o"
 PICTURE = "Picture"
