@@ -25,6 +25,15 @@ STYLE = """
   .stMainBlockContainer > .stVerticalBlock > .stElementContainer:has(.medsym-strip) {
     height: 0; margin-bottom: -.7rem; }
 }
+@media (max-width: 1599px) {  /* no room beside who is logged in */
+  body:has(.st-key-account) .medsym-strip { position: static; }
+  body:has(.st-key-account) .stElementContainer.stElementContainer:has(.medsym-strip) {
+    height: auto !important; margin-bottom: 0 !important; }
+}
+body:has(.st-key-account) .medsym-strip { right: 26rem; }
+.stLayoutWrapper:has(> .st-key-account) { height: 0; margin-bottom: -.7rem; }
+.st-key-account { position: fixed; top: 9px; right: 4rem; z-index: 999991; width: auto;
+  max-width: 21rem; }
 .medsym-own { color: #8fd3ff; }
 .medsym-refusal { background: #4a1e1e; color: #ffc9c2; padding: .35rem .8rem; border-radius: 3px; }
 .st-key-leave_guard { position: absolute; height: 0; }
@@ -46,8 +55,6 @@ button[kind^="primary"]:enabled * { color: #1d1302; font-weight: 600; opacity: 1
 .medsym-keys th { width: 8.2rem; text-align: left; font-weight: 600; }
 .medsym-keys kbd { font-size: .75rem; padding: 0 .25rem; border: 1px solid #4a5361;
   border-radius: 3px; background: #262c36; white-space: nowrap; }
-.stLayoutWrapper:has(> .st-key-account) { height: 0; margin-bottom: -.7rem; }
-.st-key-account { position: fixed; top: 10px; right: 60px; z-index: 999991; width: auto; }
 .stElementContainer:has(> .stHtml script) { display: none; }
 </style>
 """
