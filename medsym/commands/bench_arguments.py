@@ -36,6 +36,13 @@ def add_bench(bench: argparse.ArgumentParser) -> None:
         help="throughput: numbers of drawing processes to try (default: 0 and the configuration's);"
         " screening: numbers of workers whose throughput is measured, such as 1 2",
     )
+    bench.add_argument(
+        "--scans-per-worker",
+        type=count,
+        default=3,
+        metavar="N",
+        help="screening: scans of a throughput for each worker, so that starting counts less",
+    )
     _add_screening(bench)
     add_json(bench)
 

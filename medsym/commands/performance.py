@@ -26,6 +26,7 @@ def screening(arguments: argparse.Namespace) -> tuple[str, object]:
             scans=scans,
             repeat=arguments.repeat,
             workers=tuple(arguments.workers or ()),
+            scans_per_worker=arguments.scans_per_worker,
             model=arguments.model,
         )
         numbers = run_screening_benchmark(plan, report=say)

@@ -63,6 +63,7 @@ FROZEN = {
         *("what", "--seeds", "--methods", "--out", "--json", "--config", "--steps", "--subjects"),
         *("--test-subjects", "--processes", "--device", "--minutes", "--workers", "--model"),
         *("--scan", "--repeat", "--number", "folder", "--case", "--cases"),
+        "--scans-per-worker",
     },
     "audit": {"model", "--scan", "--out", "--json"},
     "search": {"config", "--trials", "--out", "--json"},

@@ -106,17 +106,18 @@ def test_rounds_alternate_and_throughput_is_over_the_first(
 
     monkeypatch.setattr("medsym.benchmarks.screening.benchmark.run_screen", fake)
     numbers = run_screening_benchmark(
-        ScreeningPlan(scans=tuple(scans), repeat=2, workers=(1, 2)), report=lambda _: None
+        ScreeningPlan(scans=tuple(scans), repeat=2, workers=(1, 2), scans_per_worker=4),
+        report=lambda _: None,
     )
     assert [names for names, workers in asked if workers is None] == [
         [scan.name] for scan in scans * 2
     ]
     copies = asked[-1][0]
     assert copies == asked[-2][0]
-    assert len(set(copies)) == 6
+    assert len(set(copies)) == 8
     assert [Path(name).suffix for name in copies[:2]] == [".gz", ".nii"]
     assert [row["ratio"] for row in numbers["throughput"]] == [1.0, 2.0]
-    assert numbers["throughput"][1]["scans_per_hour"] == pytest.approx(3600 * 6 / 30)
+    assert numbers["throughput"][1]["scans_per_hour"] == pytest.approx(3600 * 8 / 30)
     text = format_screening(json.loads(json.dumps(numbers)))
     assert "sub-a.nii.gz" in text
     assert "5.00  25%" in text

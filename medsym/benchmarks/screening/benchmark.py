@@ -17,7 +17,7 @@ from medsym.benchmarks.machine import machine
 from medsym.benchmarks.screening.process import Cost, run_screen
 from medsym.volumes.stored_scan import scan_files
 
-#: Scans per worker in a measurement of throughput: the start of the program is then a small part.
+#: Scans per worker in a quick measurement of throughput; with more, starting them counts less.
 SCANS_PER_WORKER = 3
 
 
@@ -29,12 +29,14 @@ class ScreeningPlan:
         scans: NIfTI files.
         repeat: runs of each scan.
         workers: numbers of workers whose throughput is measured; empty leaves it out.
+        scans_per_worker: scans of a measurement, for each of the largest number of workers.
         model: model folder; None is the shipped model.
     """
 
     scans: tuple[Path, ...]
     repeat: int = 1
     workers: tuple[int, ...] = ()
+    scans_per_worker: int = SCANS_PER_WORKER
     model: Path | None = None
 
 
@@ -89,7 +91,7 @@ def _throughput(
     """Scans per hour by number of workers, on the same scans."""
     if not plan.workers:
         return []
-    number = SCANS_PER_WORKER * max(plan.workers)
+    number = plan.scans_per_worker * max(plan.workers)
     copies = _copies(plan.scans, folder / "scans", number=number)
     rows: list[dict[str, Any]] = []
     for workers in plan.workers:
