@@ -65,10 +65,8 @@ def screen(
     tell, part = progress or (lambda _: None), {} if shard is None else {"shard": str(shard)}
     ended: list[ScanReport] = []
     is_whole = False
-    with (
-        _held(out, shard=shard, is_part=is_part),
-        recomputing(out, options or ScreenOptions(), shard=shard, is_part=is_part) as chosen,
-    ):
+    marked = recomputing(out, options or ScreenOptions(), shard=shard, is_part=is_part)
+    with _held(out, shard=shard, is_part=is_part), marked as chosen:
         run = ScanRunner(
             out=out,
             model=model,
