@@ -16,7 +16,7 @@ SAMPLES = (
     ("green", "Green", "layer Tolerance: the most that the model could add"),
     (
         "zone above",
-        "Full strength",
+        "Full",
         "above threshold and bound: the scan differs here",
     ),
     (

@@ -75,6 +75,10 @@ def test_patches_follow_the_convention_and_the_window(viewer: ViewerPage) -> Non
 
 def test_shares_add_up_and_a_finding_without_a_basis_says_so(viewer: ViewerPage) -> None:
     viewer.open("sub-01_T1w")
+    viewer.press("Mosaic")
+    viewer.tab.locator('[data-why="1"]').click()
+    viewer.tab.locator('.why[data-rank="1"]').wait_for()
+    viewer.tab.keyboard.press("w")
     viewer.key("axial", "w")
     panel = viewer.tab.locator(".why")
     viewer.tab.locator('.why[data-rank="1"]').wait_for()
