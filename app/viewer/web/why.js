@@ -47,6 +47,7 @@ export class Why {
 
   open(place) {
     this.opener = this.node.getRootNode().activeElement;
+    if (this.viewer.views && this.viewer.views.name !== "planes") this.viewer.views.show("planes"); // the panel lies over them
     this.node.hidden = false;
     if (place !== this.viewer.place) this.viewer.goToFinding(place);
     this.show(place);
