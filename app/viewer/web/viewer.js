@@ -31,6 +31,7 @@ export function render(component) {
 
 export class Viewer {
   viewNames = ["planes", "mosaic", "3d"]; // what can be seen, one at a time
+
   constructor(root, data) {
     Object.assign(this, { root, caseName: data.case, assessable: data.assessable, findings: data.findings, structures: data.structures, mirrorWorld: data.mirror_world, model: data.model, software: data.software, comparedWith: data.compared_with, calibration: data.calibration || {}, measuredDefect: data.measured_defect_max, researchUseOnly: data.research_use_only, peak: data.threshold || {}, largest: data.largest_mm, largestBound: data.largest_bound, reasons: data.reasons || [], whyUrl: data.why });
     this.display = { ...DISPLAY, mirror: Boolean(data.mirror_world) };
@@ -56,8 +57,7 @@ export class Viewer {
     this.settings.layer = Object.keys(LAYERS).find((layer) => this.volumes[layer]) || null;
     this.useLayerRange();
     this.build();
-    this.draw();
-    this.measure();
+    this.set({});
     if (data.crosshair_mm) this.markFinding();
     Object.assign(this.root.dataset, { status: "ready", ms: Math.round(performance.now() - begun) });
   }
