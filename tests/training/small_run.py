@@ -98,7 +98,8 @@ def formula_subjects(*, pause: float = 0.0) -> Iterator[None]:
 
 
 def run_telling(told: Connection, config: Path, out: Path, pause: float, resume: bool) -> None:
-    """Train in this process and send every line of the report."""
+    """Train in this process, as head of a group of its own, and send every line of the report."""
+    os.setsid()
     with formula_subjects(pause=pause):
         train(config, out=out, resume=resume, report=told.send)
 

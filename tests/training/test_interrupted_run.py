@@ -59,7 +59,7 @@ def kill_at(started: Started, begin: str, *, later: float) -> None:
     process, told = started
     assert any(line.startswith(begin) for line in lines_of(told)), "the run ended before"
     time.sleep(later)
-    process.kill()
+    os.killpg(process.pid, signal.SIGKILL)  # with its drawing processes, which would stay
     process.join()
     assert process.exitcode == -signal.SIGKILL
 
