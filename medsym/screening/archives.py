@@ -4,9 +4,11 @@ What can be told from the archive's own table is refused before a byte is writte
 counted again while they are written.
 """
 
+import errno
 import shutil
 import stat
 import struct
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Collection, Sequence
@@ -22,6 +24,16 @@ _UNPACK = "unpack it yourself and screen the scan or the folder"
 #: End record of an archive (PKWARE APPNOTE 4.3.16), its 64-bit form and where that is.
 _END, _END64, _WHERE64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
 _END_BYTES, _LONGEST_NOTE = 22, 65535
+#: What scans are packed with; damage in other methods is told in too many ways.
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+#: Names that every file system can keep and that can be removed again, in UTF-8.
+_MAX_DEPTH, _MAX_PART_BYTES, _MAX_PATH_BYTES = 32, 255, 1000
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
+#: How zipfile and what it calls say that bytes are not what they should be.
+_BAD_BYTES = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError),
+    *(ValueError, OverflowError, RuntimeError),  # bad UTF-8, sizes, nesting, unknown versions
+)
 _ROW_BYTES = 1024  # of the table, per file: 46 and what the name and extra fields take
 
 
@@ -30,16 +42,18 @@ class ArchiveLimits:
     """The largest archive that is unpacked.
 
     Attributes:
-        members: files in it; an examination of the head has some thousand images.
+        members: files and folders in it; an examination of the head has some thousand images.
         total_bytes: of all files, unpacked.
         ratio: unpacked to packed; scans reach 2 to 20, and masks 100.
         small_bytes: up to here the ratio is nobody's concern.
+        reserve_bytes: that stay free for everybody else where it is unpacked.
     """
 
     members: int = 50_000
     total_bytes: int = 8 * 1024**3
     ratio: float = 200.0
     small_bytes: int = 256 * 1024**2
+    reserve_bytes: int = 256 * 1024**2
 
 
 LIMITS = ArchiveLimits()
@@ -66,8 +80,9 @@ def unpack(
         limits: what is refused.
 
     Raises:
-        ScanError: MS-680 it is damaged or no ZIP file, MS-681 encrypted, MS-682 it holds what would
-            lead out of the folder, MS-683 it is too large, MS-684 it cannot be written.
+        ScanError: MS-680 it is damaged or no ZIP file, MS-681 encrypted, MS-682 it holds names that
+            would lead out of the folder or cannot be kept, MS-683 it is too large, MS-684 there is
+            no room for it.
     """
     _refuse_long_table(archive, limits)
     try:
@@ -75,13 +90,17 @@ def unpack(
             chosen = _checked(archive, packed.infolist(), limits)
             if only is not None:
                 chosen = {path: chosen[path] for path in only if path in chosen}
-            _refuse_without_room(archive, into, sum(info.file_size for info in chosen.values()))
+            needed = sum(info.file_size for info in chosen.values())
+            _refuse_without_room(archive, into, needed, limits)
             for path, info in chosen.items():
                 _write(packed, info, into / path)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+    except _BAD_BYTES as error:
         raise _damaged(archive, str(error) or type(error).__name__) from None
     except OSError as error:
-        cause = f"it cannot be unpacked ({error.strerror or type(error).__name__})"
+        why = error.strerror or type(error).__name__
+        if error.errno not in _NO_ROOM:
+            raise _damaged(archive, why) from None
+        cause = f"it cannot be unpacked ({why})"
         fix = "make room in the folder for temporary files, or name another one in TMPDIR"
         raise ScanError(code="MS-684", subject=archive.name, cause=cause, fix=fix) from None
 
@@ -123,6 +142,7 @@ def _checked(
     if len(members) > limits.members:
         raise _too_large(archive, f"{len(members)} files")
     found: dict[PurePosixPath, zipfile.ZipInfo] = {}
+    folders: set[PurePosixPath] = set()
     for info in members:
         path = _safe_path(archive, info)
         if info.flag_bits & _ENCRYPTED:
@@ -133,15 +153,36 @@ def _checked(
                 fix="unpack it with the password and screen the scan, or pack it without one",
             )
         if not info.is_dir():
-            if path in found:
-                raise _unsafe(archive, info, "stands in it twice")
+            if info.compress_type not in _METHODS:
+                raise NotImplementedError(f"packing method {info.compress_type} is not supported")
             found[path] = info
+            folders.update(path.parents)
+    if len(members) + len(folders) - 1 > limits.members:
+        raise _too_large(archive, f"{len(members)} files in {len(folders) - 1} folders")
+    _refuse_one_place_twice(archive, members, folders)
     total, size = sum(info.file_size for info in found.values()), archive.stat().st_size
     if total > limits.total_bytes:
         raise _too_large(archive, f"{total / 1024**3:.1f} GiB of files")
     if total > limits.small_bytes and total > limits.ratio * size:
         raise _too_large(archive, f"files {total / size:.0f} times as large as it is")
     return found
+
+
+def _refuse_one_place_twice(
+    archive: Path, members: Sequence[zipfile.ZipInfo], folders: Collection[PurePosixPath]
+) -> None:
+    """Also what is one name on systems that know no upper and lower case."""
+    taken = {_spelled(folder) for folder in folders}
+    for info in members:
+        if not info.is_dir():
+            place = _spelled(_safe_path(archive, info))
+            if place in taken:
+                raise _unsafe(archive, info, "stands in it twice")
+            taken.add(place)
+
+
+def _spelled(path: PurePosixPath) -> str:
+    return unicodedata.normalize("NFC", str(path)).casefold()
 
 
 def _safe_path(archive: Path, info: zipfile.ZipInfo) -> PurePosixPath:
@@ -153,6 +194,10 @@ def _safe_path(archive: Path, info: zipfile.ZipInfo) -> PurePosixPath:
     drive = bool(path.parts) and ":" in path.parts[0]
     if "\0" in name or path.is_absolute() or ".." in path.parts or drive or not path.parts:
         raise _unsafe(archive, info, "would lead out of the archive's folder")
+    longest = max(len(part.encode()) for part in path.parts)
+    deep = len(path.parts) > _MAX_DEPTH or len(name.encode()) > _MAX_PATH_BYTES
+    if deep or longest > _MAX_PART_BYTES:
+        raise _unsafe(archive, info, "has a longer name than can be kept everywhere")
     return path
 
 
@@ -174,13 +219,13 @@ def _too_large(archive: Path, what: str) -> ScanError:
     )
 
 
-def _refuse_without_room(archive: Path, into: Path, needed: int) -> None:
-    free = shutil.disk_usage(into).free
+def _refuse_without_room(archive: Path, into: Path, needed: int, limits: ArchiveLimits) -> None:
+    free = max(0, shutil.disk_usage(into).free - limits.reserve_bytes)
     if needed > free:
         raise ScanError(
             code="MS-684",
             subject=archive.name,
-            cause=f"it needs {needed / 1024**3:.2f} GiB and {free / 1024**3:.2f} GiB are free",
+            cause=f"it needs {needed / 1024**3:.2f} GiB, {free / 1024**3:.2f} GiB may be used",
             fix="make room in the folder for temporary files, or name another one in TMPDIR",
         )
 

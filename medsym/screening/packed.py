@@ -62,7 +62,8 @@ def look_into(archive: Path, *, with_study: bool = False) -> Contents:
         ConfigError: MS-545 it holds DICOM files and there are no packages to read them.
     """
     with scratch_folder() as scratch:
-        folder = scratch / "in" / archive.stem
+        called = archive.stem if archive.stem not in (".", "..") else "archive"
+        folder = scratch / "in" / called
         folder.mkdir(parents=True)
         unpack(archive, folder)
         files = {}

@@ -4,10 +4,12 @@ Each belongs to one user (mode 0700), is locked while its process lives and remo
 a killed process left is removed by the next one that needs such a folder.
 """
 
+import os
 import shutil
+import stat
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PREFIX, _HELD = "medsym-scratch-", "held"
@@ -19,23 +21,47 @@ def scratch_folder() -> Iterator[Path]:
     import fcntl
 
     remove_left_behind()
-    with (
-        tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as name,
-        Path(name, "new").open("wb") as stream,
-    ):
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        Path(name, "new").rename(Path(name, _HELD))
-        yield Path(name)
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+    try:
+        with (folder / "new").open("wb") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+            (folder / "new").rename(folder / _HELD)
+            yield folder
+    finally:
+        with suppress(OSError):
+            _remove(folder)
 
 
 def remove_left_behind() -> None:
-    """Remove the folders of processes that were killed."""
+    """Remove the folders of this user's processes that were killed; others' are not looked into."""
     import fcntl
 
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        try:
-            with (folder / _HELD).open("rb") as stream:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder, ignore_errors=True)
-        except OSError:
-            continue  # of a live process, or of another user
+        with suppress(OSError):  # of a live process, or gone
+            if not _is_mine(folder.lstat(), stat.S_ISDIR):
+                continue
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+            held = os.open(folder / _HELD, flags)
+            try:
+                if _is_mine(os.fstat(held), stat.S_ISREG):
+                    fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    _remove(folder)
+            finally:
+                os.close(held)
+
+
+def _is_mine(found: os.stat_result, is_kind: Callable[[int], bool]) -> bool:
+    return is_kind(found.st_mode) and found.st_uid == os.geteuid()
+
+
+def _remove(folder: Path) -> None:
+    """The lock goes last: what is cut short, or meets what cannot be removed, is done again."""
+    for path in [path for path in folder.iterdir() if path.name != _HELD]:
+        with suppress(OSError, RecursionError):  # nested deeper than Python can remove
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink()
+    if all(path.name == _HELD for path in folder.iterdir()):
+        (folder / _HELD).unlink(missing_ok=True)
+        folder.rmdir()

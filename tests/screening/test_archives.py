@@ -123,6 +123,27 @@ def test_a_table_that_would_fill_the_memory_is_not_read(tmp_path: Path, monkeypa
     assert refusal(archive).code == "MS-683"
 
 
+@pytest.mark.parametrize(
+    "name", ["d/" * 32 + "f", "a" * 256, "\u00e9" * 128, "/".join(["a" * 250] * 4)]
+)
+def test_names_that_cannot_be_kept_or_removed_everywhere_are_refused(
+    tmp_path: Path, name: str
+) -> None:
+    error = refusal(pack(tmp_path / "a.zip", {name: b"x"}))
+    assert (error.code, "longer name" in error.cause) == ("MS-682", True)
+
+
+@pytest.mark.parametrize("other", ["A/SCAN.nii", "a", "a/scan.nii/b", "A/scan.nii/b"])
+def test_two_files_for_one_place_are_refused(tmp_path: Path, other: str) -> None:
+    error = refusal(pack(tmp_path / "a.zip", {"a/scan.nii": b"1", other: b"2"}))
+    assert (error.code, "twice" in error.cause) == ("MS-682", True)
+
+
+def test_folders_count_as_files_do(tmp_path: Path) -> None:
+    archive = pack(tmp_path / "a.zip", {"1/2/3/a.dcm": b"x", "4/a.dcm": b"x"})
+    assert refusal(archive, limits=SMALL).code == "MS-683"
+
+
 def _encrypted(content: bytearray) -> None:
     for mark, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         content[content.index(mark) + flags] |= 1
@@ -135,6 +156,23 @@ def _flipped(content: bytearray) -> None:
 def _unknown_method(content: bytearray) -> None:
     for mark, method in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
         content[content.index(mark) + method] = 9
+
+
+def _other_method(content: bytearray) -> None:
+    for mark, method in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        content[content.index(mark) + method] = zipfile.ZIP_LZMA
+
+
+def _bad_utf8(content: bytearray) -> None:
+    for mark, flags, name in ((b"PK\x03\x04", 6, 30), (b"PK\x01\x02", 8, 46)):
+        place = content.index(mark)
+        content[place + flags + 1] |= 0x8
+        content[place + name] = 0xFF
+
+
+def _bad_offset(content: bytearray) -> None:
+    place = content.index(b"PK\x01\x02") + 42
+    content[place : place + 4] = struct.pack("<I", 0x7FFFFFFF)
 
 
 def _shorter_than_declared(content: bytearray) -> None:
@@ -152,6 +190,9 @@ def _cut(content: bytearray) -> None:
         (_encrypted, "MS-681", "password"),
         (_flipped, "MS-680", "no complete ZIP"),
         (_unknown_method, "MS-680", "not supported"),
+        (_other_method, "MS-680", "not supported"),
+        (_bad_utf8, "MS-680", "no complete ZIP"),
+        (_bad_offset, "MS-680", "no complete ZIP"),
         (_shorter_than_declared, "MS-680", "no complete ZIP"),
         (_cut, "MS-680", "no end"),
         (bytearray.clear, "MS-680", "no end"),
@@ -174,6 +215,6 @@ def test_what_cannot_be_unpacked_is_refused_in_words(
 
 def test_a_full_disk_is_said_before_anything_is_written(tmp_path: Path, monkeypatch) -> None:
     archive = pack(tmp_path / "a.zip", {"a.nii": bytes(range(256)) * 8})
-    full = type("Usage", (), {"free": 100})
+    full = type("Usage", (), {"free": archives.LIMITS.reserve_bytes + 100})
     monkeypatch.setattr(archives.shutil, "disk_usage", lambda _: full)
     assert refusal(archive).code == "MS-684"

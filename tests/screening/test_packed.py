@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -90,8 +91,12 @@ def test_series_that_are_no_scan_and_archives_without_any_are_refused_beside_goo
     (tmp_path / "none").mkdir()
     (tmp_path / "none" / "notes.txt").write_text("x")
     inputs = [pack(good, "visit"), pack(tmp_path / "none", "none"), tmp_path / "gone.zip"]
+    inputs += [tmp_path / "...zip", tmp_path / "deep.zip"]
+    inputs[0].with_name("...zip").write_bytes(inputs[1].read_bytes())
+    with zipfile.ZipFile(tmp_path / "deep.zip", "w") as deep:
+        deep.writestr("d/" * 1200 + "f.nii", b"x")
     found = [entry.refusal.code if entry.refusal else "" for entry in entries_of(inputs)]
-    assert sorted(found) == ["", "MS-544", "MS-680", "MS-685"]
+    assert sorted(found) == ["", "MS-544", "MS-680", "MS-682", "MS-685", "MS-685"]
 
 
 def test_a_row_of_a_table_may_name_an_archive_of_one_scan(tmp_path: Path) -> None:
