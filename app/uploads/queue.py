@@ -1,6 +1,7 @@
 """Uploads wait here and are analysed one after another, each in a process of its own."""
 
 import json
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -52,6 +53,7 @@ class _Job:
     session: str
     name: str
     text: str
+    passing: Path
     state: str = WAITING
     news: dict[str, Any] = field(default_factory=dict)
     begun: float = 0.0
@@ -82,7 +84,7 @@ class UploadQueue:
         self._thread: threading.Thread | None = None
         self._is_closed = False
 
-    def add(self, *, session: str, name: str, file: Path, out: Path) -> int:
+    def add(self, *, session: str, name: str, file: Path, out: Path, passing: Path) -> int:
         """Queue a file of a session; returns the number of the upload.
 
         Args:
@@ -90,6 +92,7 @@ class UploadQueue:
             name: as it may be shown.
             file: scan or archive.
             out: result folder of the session.
+            passing: folder for what is unpacked and converted; removed with the analysis.
 
         Raises:
             OutputError: MS-692 too many wait already.
@@ -105,7 +108,8 @@ class UploadQueue:
                 )
             self._count += 1
             text = json.dumps({"file": str(file), "out": str(out)})
-            self._jobs.append(_Job(number=self._count, session=session, name=name, text=text))
+            job = _Job(number=self._count, session=session, name=name, text=text, passing=passing)
+            self._jobs.append(job)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._serve, name="uploads", daemon=True)
                 self._thread.start()
@@ -127,6 +131,7 @@ class UploadQueue:
         for job in chosen:
             if job.pool is not None:
                 job.pool.shutdown(cancel_futures=True)
+            shutil.rmtree(job.passing, ignore_errors=True)
 
     def forget(self, session: str) -> None:
         """End the uploads of a session and know nothing of them any more."""
@@ -172,7 +177,8 @@ class UploadQueue:
                 if self._is_closed or job is None:
                     return
                 job.state, job.begun = RUNNING, self._clock()
-                job.pool = WorkerPool(1, listener=partial(self._hear, job))
+                place = {"TMPDIR": str(job.passing)}
+                job.pool = WorkerPool(1, listener=partial(self._hear, job), variables=place)
             self._run(job, job.pool)
 
     def _next(self) -> _Job | None:
@@ -194,6 +200,7 @@ class UploadQueue:
             error = _unexpected(job.name, f"unexpected {type(unforeseen).__name__}")
         finally:
             pool.shutdown(cancel_futures=True)
+            shutil.rmtree(job.passing, ignore_errors=True)
         with self._changed:
             job.seconds = self._clock() - job.begun
             if job.state == RUNNING:

@@ -19,7 +19,7 @@ MAX_SESSION_MIB = 2048
 SWEEP_S = 2.0
 #: A folder is gone this long after its session, at the latest.
 GONE_AFTER_S = GRACE_S + SWEEP_S
-_FILES, _RESULTS = "files", "results"
+_FILES, _RESULTS, _PASSING = "files", "results", "passing"
 
 
 class Uploads:
@@ -69,6 +69,8 @@ class Uploads:
             _refuse_size(shown, len(content), before=before)
             folder = files / f"{len(self._queue.of(session)) + 1:03d}"
             folder.mkdir(parents=True)
+            passing = self._room.make(session) / _PASSING / folder.name
+            passing.mkdir(parents=True)
             with (folder / kept).open("xb") as stream:
                 stream.write(content)
         except OSError as error:
@@ -79,7 +81,9 @@ class Uploads:
                 fix="tell whoever runs this viewer that its folder for temporary files is full",
             ) from None
         out = self._room.make(session) / _RESULTS
-        return self._queue.add(session=session, name=shown, file=folder / kept, out=out)
+        return self._queue.add(
+            session=session, name=shown, file=folder / kept, out=out, passing=passing
+        )
 
     def of(self, session: str) -> list[JobStatus]:
         """Uploads of a session, the newest first."""

@@ -130,12 +130,16 @@ def test_uploads_are_analysed_in_their_order_and_know_their_place(
 def test_cancelling_ends_the_process_and_lets_the_next_begin(
     uploads: Uploads, scratch: Path
 ) -> None:
-    process = int(start_slow(uploads, "a", scratch).read_text())
+    busy = start_slow(uploads, "a", scratch)
+    process, program = int(busy.read_text()), int(busy.with_name("program").read_text())
+    assert len(list(scratch.rglob("PATIENT.dcm"))) == 1
     (running,) = uploads.of("a")
     uploads.cancel("b", running.number)
     assert states(uploads, "a") == [RUNNING], "nobody cancels another session's upload"
     uploads.cancel("a", running.number)
     assert not is_running(process)
+    wait_for(lambda: not is_running(program))
+    assert not list(scratch.rglob("PATIENT.dcm")), "what it had unpacked is gone"
     assert states(uploads, "a") == [CANCELLED]
     uploads.add("b", "scan.nii", b"x")
     wait_for(lambda: states(uploads, "b") == [RUNNING])

@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -23,7 +25,16 @@ def stub(text: str) -> str:
         os.kill(os.getpid(), signal.SIGKILL)
     out.mkdir(parents=True, exist_ok=True)
     (out / "screening.tsv").write_text("case\n")
-    while file.name == "slow" and not (out / "go").exists():
+    if file.name == "slow":
+        (Path(tempfile.mkdtemp()) / "PATIENT.dcm").write_bytes(b"unpacked")
+        with subprocess.Popen(["sleep", "60"]) as program:
+            (out / "program").write_text(str(program.pid))
+            _wait_for(out)
+            program.kill()
+    return json.dumps([SCAN])
+
+
+def _wait_for(out: Path) -> None:
+    while not (out / "go").exists():
         (out / "busy").write_text(str(os.getpid()))
         time.sleep(0.01)
-    return json.dumps([SCAN])

@@ -1,8 +1,8 @@
 """A worker process: takes one task after another from its standard input, answers in lines of JSON.
 
 Nothing is pickled in either direction: a task names a function of an installed module and carries
-one text, an answer is a text. The process ends at once when its input ends, so that no worker
-outlives the run that started it, however that run ended.
+one text, an answer is a text. The process ends at once when its input ends, with the programs it
+started, so that none outlives the run that started it, however that run ended.
 """
 
 import json
@@ -54,7 +54,7 @@ def main() -> None:
 def _read(tasks: "queue.SimpleQueue[bytes]") -> None:
     for line in sys.stdin.buffer:
         tasks.put(line)
-    os._exit(0)  # whatever runs now: files are written whole or not at all
+    _end()  # whatever runs now: files are written whole or not at all
 
 
 def _answer(task: dict[str, str]) -> dict[str, Any]:
@@ -72,4 +72,10 @@ def _send(channel: BinaryIO, message: dict[str, Any]) -> None:
         channel.write(json.dumps(message).encode("ascii") + b"\n")
         channel.flush()
     except OSError:
-        os._exit(0)  # the run is gone
+        _end()  # the run is gone
+
+
+def _end() -> None:
+    if os.name == "posix" and os.getpgrp() == os.getpid():  # else it is the group of the run
+        os.killpg(0, signal.SIGKILL)
+    os._exit(0)

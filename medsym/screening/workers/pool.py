@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
 from contextlib import suppress
 from typing import Any
@@ -35,11 +35,17 @@ class WorkerPool(Executor):
     Args:
         workers: number of processes; each starts with its first task.
         listener: given every piece of news of a running task, from several threads.
+        variables: of the environment, that the workers have in another way than this process.
     """
 
     def __init__(
-        self, workers: int, *, listener: Callable[[dict[str, Any]], None] | None = None
+        self,
+        workers: int,
+        *,
+        listener: Callable[[dict[str, Any]], None] | None = None,
+        variables: Mapping[str, str] | None = None,
     ) -> None:
+        self._variables = dict(variables or {})
         self._listener = listener or (lambda _: None)
         self._waiting: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
         self._children: set[subprocess.Popen[bytes]] = set()
@@ -86,7 +92,8 @@ class WorkerPool(Executor):
             with self._guard:
                 self._is_stopped = True
                 for child in self._children:
-                    child.kill()
+                    if child.poll() is None:
+                        _kill(child)
         for _ in self._threads:
             self._waiting.put(None)
         if wait:
@@ -118,7 +125,7 @@ class WorkerPool(Executor):
                 [sys.executable, "-P", "-c", START],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                env=_environment(),
+                env=_environment() | self._variables,
                 process_group=0 if os.name == "posix" else None,
             )
             self._children.add(child)
@@ -141,7 +148,9 @@ class WorkerPool(Executor):
                 raise RuntimeError(message["error"])
             else:
                 return str(message["result"])
-        raise WorkerDiedError(_how_it_ended(child.wait()))
+        code = child.wait()
+        _kill(child)
+        raise WorkerDiedError(_how_it_ended(code))
 
     def _end(self, child: "subprocess.Popen[bytes] | None") -> None:
         if child is None:
@@ -150,13 +159,21 @@ class WorkerPool(Executor):
             with suppress(OSError):
                 if stream is not None:
                     stream.close()
-        try:
+        with suppress(subprocess.TimeoutExpired):
             child.wait(_SECONDS_TO_END)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
+        _kill(child)
+        child.wait()
         with self._guard:
             self._children.discard(child)
+
+
+def _kill(child: "subprocess.Popen[bytes]") -> None:
+    """End a worker and the programs it started; they are its process group."""
+    if os.name == "posix":
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)
+    else:
+        child.kill()
 
 
 def _environment() -> dict[str, str]:

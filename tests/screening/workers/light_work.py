@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -28,6 +29,8 @@ def _behave(path: Path) -> None:
     if path.name.startswith("killonce") and not mark.exists():
         mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)
+    if path.name.startswith("kill-with"):
+        path.with_suffix(".program").write_text(str(subprocess.Popen(["sleep", "60"]).pid))
     if path.name.startswith("kill-"):
         os.kill(os.getpid(), signal.SIGKILL)
     if path.name.startswith("raise"):
@@ -36,6 +39,9 @@ def _behave(path: Path) -> None:
         raise ModelError(code="MS-312", subject="weights", cause="cut", fix="copy")
     if path.name.startswith("slowonce") and mark.exists():
         return
+    if path.name.startswith("slow-with"):
+        program = subprocess.Popen(["sleep", "60"])
+        path.with_suffix(".program").write_text(str(program.pid))
     if path.name.startswith("slow"):
         mark.touch()
         time.sleep(60)
@@ -45,3 +51,8 @@ def chatter(text: str) -> str:
     """A library that prints."""
     os.write(1, b"noise\n")
     return text.upper()
+
+
+def variable(text: str) -> str:
+    """What the environment says."""
+    return os.environ[text]

@@ -17,7 +17,7 @@ from medsym.screening.progress import ScanReport
 from medsym.screening.workers.pool import WorkerDiedError, WorkerPool
 from medsym.screening.workers.supervise import Fleet, reports_of
 from medsym.screening.workers.tasks import task_text
-from tests.screening.workers.light_work import chatter, light_task
+from tests.screening.workers.light_work import chatter, light_task, variable
 
 
 def numbered(folder: Path, *names: str) -> list[tuple[int, ScanEntry]]:
@@ -144,14 +144,37 @@ def test_workers_end_with_a_run_that_was_killed(tmp_path: Path) -> None:
         "import sys; from pathlib import Path\n"
         "from tests.screening.workers.test_pool import *\n"
         "pool = WorkerPool(1)\n"
-        "pool.submit(light_task, task_text('', numbered(Path(sys.argv[1]), 'slow')))\n"
-        "wait_until(lambda: (Path(sys.argv[1]) / 'slow.mark').exists())\n"
+        "pool.submit(light_task, task_text('', numbered(Path(sys.argv[1]), 'slow-with')))\n"
+        "wait_until(lambda: (Path(sys.argv[1]) / 'slow-with.mark').exists())\n"
         "print(*pool.process_ids, flush=True); time.sleep(60)"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as run:
         pid = int(run.stdout.readline())
+        program = int((tmp_path / "slow-with.program").read_text())
         assert is_running(pid)
+        assert is_running(program)
         run.send_signal(signal.SIGKILL)
         run.wait(10)
-        wait_until(lambda: not is_running(pid))
+        wait_until(lambda: not is_running(pid) and not is_running(program))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="asks for processes as POSIX does")
+@pytest.mark.parametrize("name", ["kill-with", "slow-with"])
+def test_programs_end_with_the_worker_that_started_them(tmp_path: Path, name: str) -> None:
+    pool = WorkerPool(1)
+    future = pool.submit(light_task, task_text("", numbered(tmp_path, name)))
+    begun = (tmp_path / name).with_suffix(".program")
+    wait_until(lambda: begun.exists() and begun.read_text())
+    if name.startswith("slow"):
+        wait_until((tmp_path / f"{name}.mark").exists)
+        pool.shutdown(cancel_futures=True)
+    with pytest.raises(WorkerDiedError):
+        future.result(20)
+    wait_until(lambda: not is_running(int(begun.read_text())), 5)
+    pool.shutdown()
+
+
+def test_workers_have_the_variables_that_are_named() -> None:
+    with WorkerPool(1, variables={"TMPDIR": "/nowhere"}) as pool:
+        assert pool.submit(variable, "TMPDIR").result(20) == "/nowhere"
