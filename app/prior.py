@@ -85,7 +85,8 @@ def relation(current: Visit, other: Visit, *, days: tuple[date | None, date | No
     Args:
         current: the case on review.
         other: the case beside it.
-        days: on which the two were taken, where known; else the labels of the sessions decide.
+        days: on which the two were taken, where known; else the labels of the sessions decide, as
+            where only one of the two was moved for privacy: the days then say no order.
 
     Returns:
         "Prior", "Later scan", "Other scan" of the same session, or "Other case".
@@ -93,7 +94,7 @@ def relation(current: Visit, other: Visit, *, days: tuple[date | None, date | No
     if not current.subject or current.subject != other.subject:
         return "Other case"
     now, then = days
-    if now is not None and then is not None and now != then:
+    if now is not None and then is not None and now != then and _moved(now) == _moved(then):
         return "Prior" if then < now else "Later scan"
     if current.session == other.session:
         return "Other scan"
@@ -121,9 +122,13 @@ def day_words(day: date | None) -> str:
     """The day for people; says so when the data set moved its days."""
     if day is None:
         return "day not known"
-    if day.year < SHIFTED_BEFORE:
+    if _moved(day):
         return f"{day.isoformat()} (moved by the data set for privacy)"
     return day.isoformat()
+
+
+def _moved(day: date) -> bool:
+    return day.year < SHIFTED_BEFORE
 
 
 def _stated_times(scan: Path) -> list[str]:

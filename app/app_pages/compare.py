@@ -11,7 +11,7 @@ from app.app_pages.volume_addresses import volume_addresses
 from app.cohort import read_worklist
 from app.pairing import Link, cautions, changes, link_cases
 from app.prior import Visit, day_of, day_words, other_visits, relation, visit_of
-from app.results import Case, read_case, unknown_case
+from app.results import Case, read_case, seal_of, unknown_case
 from app.viewer import compare_viewer
 from app.viewer.payload import case_payload, case_volumes
 from app.viewer.routes import web_url
@@ -101,7 +101,8 @@ def _view(case: Case, prior: Case | None) -> None:
         "beside": beside,
         "linked_finding": state.linked_finding(),
     }
-    compare_viewer(payload, key=f"compare_{case.name}_{prior.name if prior else ''}")
+    shown = [f"{one.name}_{seal_of(one.record)}" for one in (case, prior) if one is not None]
+    compare_viewer(payload, key="_".join(["compare", *shown]))
 
 
 def _prior_payload(case: Case, volumes: Any, prior: Case) -> dict[str, Any]:
@@ -110,13 +111,14 @@ def _prior_payload(case: Case, volumes: Any, prior: Case) -> dict[str, Any]:
     visits = visit_of(case.name), visit_of(prior.name)
     return {
         "case": prior.name,
+        "seal": seal_of(prior.record),
         "role": relation(*visits, days=(day_of(case), day_of(prior))),
         "visit": _visit(prior),
         "volumes": volume_addresses(prior_volumes),
         "structures": {str(index): name for index, name in prior.structures.items()},
         "mirror_world": prior.record.get("mirror_world"),
         "link": link.as_dict(),
-        "changes": changes(case, prior, matrix=link.matrix),
+        "changes": changes(case, prior, matrix=None if link.doubtful else link.matrix),
         "cautions": cautions(case, prior),
     }
 
@@ -127,6 +129,7 @@ def _visit(case: Case) -> dict[str, Any]:
     return {
         "title": visit_of(case.name).title,
         "day": day_words(day_of(case)),
+        "assessable": case.assessable,
         "p_value": summary.get("p_value") if case.assessable else None,
         "deviation_max": summary.get("deviation_max") if case.assessable else None,
         "pathology_ml": summary.get("pathology_ml") if case.assessable else None,

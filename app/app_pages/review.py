@@ -14,7 +14,7 @@ from app.app_pages.case_chooser import choose
 from app.app_pages.verdict_form import verdict_form
 from app.app_pages.volume_addresses import volume_addresses
 from app.cohort import read_worklist
-from app.results import Case, read_case
+from app.results import Case, read_case, seal_of
 from app.viewer import review_viewer
 from app.viewer.payload import case_payload, case_volumes
 from app.viewer.routes import volume_url, web_url
@@ -106,7 +106,8 @@ def _view(case: Case) -> None:
         web=web_url(base_path=state.base_path()),
         finding=state.linked_finding(),
     )
-    review_viewer(payload | {"why": _why_url(case)}, key=f"viewer_{case.name}")
+    key = f"viewer_{case.name}_{seal_of(case.record)}"  # screened again, it is shown anew
+    review_viewer(payload | {"why": _why_url(case)}, key=key)
 
 
 def _why_url(case: Case) -> str:

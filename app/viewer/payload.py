@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from app.results import Case, compared_with, map_path
+from app.results import Case, compared_with, map_path, seal_of
 from app.viewer.encoding import EncodedVolume, encode, encode_labels, encode_margin
 from app.viewer.grid import DisplayGrid, content_grid, resample, scan_grid
 from app.viewer.threads import over_kinds
@@ -190,6 +190,7 @@ def case_payload(
     return {
         "web": web,
         "case": case.name,
+        "seal": seal_of(record),
         "assessable": case.assessable,
         "volumes": dict(volumes),
         "mirror_world": record.get("mirror_world"),

@@ -42,8 +42,9 @@ export class PairTable {
   }
 }
 
-// Volume of a finding, or that there is none.
-function ml(finding) {
+// Volume of a finding, or that there is none, or that nobody could say.
+function ml(finding, { assessable }) {
+  if (!assessable) return "not assessable";
   return finding ? Number(finding.volume_ml).toFixed(1) : DASH;
 }
 
@@ -51,14 +52,21 @@ function rarity({ p_value: value }) {
   return Number.isFinite(value) ? String(Number(value.toPrecision(2))) : DASH;
 }
 
-// From the earlier scan to the later one; nothing where the order or the places are not known.
-function change({ now, then }, { role, link }) {
-  if (!link.matrix || !(role in EARLIER_FIRST)) return DASH;
+// From the earlier scan to the later one; nothing where the order or the places are not known. What one
+// record does not list may lie just below its threshold: it is not called new or gone.
+export function change({ now, then }, { role, link }, assessable) {
+  if (!link.matrix || link.doubtful || !assessable || !(role in EARLIER_FIRST)) return DASH;
+  if (!now) return "not listed now";
+  if (!then) return "not listed then";
   const [before, after] = EARLIER_FIRST[role](now, then);
-  if (!before) return "new";
-  if (!after) return "gone";
   const difference = after.volume_ml - before.volume_ml;
   return `${difference > 0 ? "+" : ""}${number(difference, 1)}`;
+}
+
+export function noFindings(now, then, role) {
+  const missing = [!now.assessable && "this case", !then.assessable && `the ${role.toLowerCase()}`].filter(Boolean);
+  if (missing.length) return `Not assessable: ${missing.join(" and ")}. What changed cannot be said.`;
+  return "No findings in either scan. This does not mean normal.";
 }
 
 export class ChangesTable {
@@ -75,19 +83,20 @@ export class ChangesTable {
   }
 
   findings(partner) {
-    const { changes, role } = partner, other = role.split(" ")[0];
-    if (!changes.length) return element("p", { class: "quiet", text: "No findings in either scan. This does not mean normal." });
+    const { changes, role, visit: then } = partner, { visit: now } = this.viewer, other = role.split(" ")[0];
+    if (!changes.length) return element("p", { class: "quiet", text: noFindings(now, then, role) });
     const head = element("tr", {}, ["Finding", "This ml", `${other} ml`, "Change"].map((text) => element("th", { text, scope: "col" })));
     const rows = changes.map((row) => {
-      const found = row.now || row.then, button = element("button", { type: "button", class: "jump", text: findingTitle(found) });
+      const found = row.now || row.then, button = element("button", { type: "button", class: "jump", text: findingTitle(found) + (row.across ? ` (at the mid-plane; ${row.then.side} then)` : "") });
       button.addEventListener("click", () => this.goTo(row));
-      return element("tr", {}, [element("td", {}, [button]), ...[ml(row.now), ml(row.then), change(row, partner)].map((text) => element("td", { class: "number", text }))]);
+      return element("tr", {}, [element("td", {}, [button]), ...[ml(row.now, now), ml(row.then, then), change(row, partner, now.assessable && then.assessable)].map((text) => element("td", { class: "number", text }))]);
     });
     return element("table", { class: "changes" }, [element("thead", {}, [head]), element("tbody", {}, rows)]);
   }
 
   remarks({ link, cautions, role }) {
-    const same = link.matrix ? `Findings are taken for the same when their peaks lie together under the automatic link. ${TRIALS}` : "Findings could not be matched without a link.";
+    const sure = link.matrix && !link.doubtful;
+    const same = sure ? `Findings are taken for the same when their peaks lie together, on the same side, under the automatic link. ${TRIALS}` : "Findings were not matched: there is no link that can be relied on.";
     const texts = [same, role in EARLIER_FIRST && "A change of a few ml need not be one of the patient: volumes depend on the scan, too."];
     return [...cautions.map((text) => element("p", { class: "caution", text })), ...texts.filter(Boolean).map((text) => element("p", { class: "quiet", text }))];
   }

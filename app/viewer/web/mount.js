@@ -1,11 +1,16 @@
 // A viewer's place in the page.
 
-// The viewer in the page: a new one for another case, else the one that is there.
+// What is shown: the records, not only the cases, for a case that was screened again is another picture.
+function shownIn({ case: name, seal, beside }) {
+  return JSON.stringify([name, seal, beside?.case, beside?.seal]);
+}
+
+// The viewer in the page: a new one for another record, else the one that is there.
 export function mount({ data, parentElement }, Kind) {
   const root = parentElement.querySelector(".medsym");
-  if (root.medsymViewer?.caseName !== data.case) {
+  if (root.medsymViewer?.mounted !== shownIn(data)) {
     root.medsymViewer?.destroy();
-    root.medsymViewer = new Kind(root, data);
+    root.medsymViewer = Object.assign(new Kind(root, data), { mounted: shownIn(data) });
   } else root.medsymViewer.follow(data.crosshair_mm);
 }
 
