@@ -14,10 +14,12 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))  # `import app` from a
 
 from app import cohort, command_line, state
 from app.scripts import script_hashes
+from app.uploads.memory import SentFiles
 from app.viewer import payload
-from app.viewer.guards import LOCAL_NAMES, AdmittedUploads, KnownCallers, PrivateHeaders
+from app.viewer.guards import LOCAL_NAMES, KnownCallers, PrivateHeaders
 from app.viewer.pictures import picture_routes
 from app.viewer.routes import viewer_routes
+from app.viewer.upload_guard import AdmittedUploads
 from medsym.commands.view_access import check_access
 
 
@@ -28,11 +30,22 @@ def _known_callers() -> Middleware:
         return Middleware(KnownCallers)
     check_access(access)
     hosts = {*access.allowed_hosts, *([login.host] if login else []), *LOCAL_NAMES}
-    return Middleware(KnownCallers, hosts=hosts, networks=access.proxy_from or None)
+    return Middleware(
+        KnownCallers,
+        hosts=hosts,
+        networks=access.proxy_from or None,
+        origin=login.origin if login else None,
+        is_direct=False,
+        user_header=access.user_header,
+    )
+
+
+command_line.check_environment()
 
 
 #: Modules of the pages: what they import takes longer than to draw them.
 PAGES_USE = (cohort, payload)
+takes_files = command_line.arguments().upload
 
 app = st.App(
     Path(__file__).with_name("main.py"),
@@ -44,6 +57,10 @@ app = st.App(
     middleware=[
         Middleware(PrivateHeaders, scripts=script_hashes(), is_https=command_line.is_https()),
         _known_callers(),
-        Middleware(AdmittedUploads, is_admitted=state.is_admitted),
+        Middleware(
+            AdmittedUploads,
+            is_admitted=state.is_admitted if takes_files else None,
+            memory=SentFiles(),
+        ),
     ],
 )

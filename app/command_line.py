@@ -1,6 +1,7 @@
 """The command line of the server: what stands after `--` of `streamlit run app/asgi.py -- ...`."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import streamlit as st
 
 from medsym.commands.view_access import Access, Login, read_login
 from medsym.commands.view_arguments import access_of, add_access
+from medsym.commands.viewing import TRUST_NOBODY
+from medsym.errors import ConfigError
 
 EVERYWHERE = "0.0.0.0"  # where Streamlit listens if no address is set
 
@@ -38,6 +41,22 @@ def login() -> Login | None:
     """
     path = access().login
     return read_login(path) if path is not None else None
+
+
+def check_environment() -> None:
+    """Refuse to serve where the server would believe callers who say that they are others.
+
+    Raises:
+        ConfigError: MS-721 a variable of the environment is not as `medsym view` sets it.
+    """
+    for name, value in TRUST_NOBODY.items():
+        if os.environ.get(name) != value:
+            raise ConfigError(
+                code="MS-721",
+                subject=name,
+                cause="callers could write into a header from where they come",
+                fix=f"Start the viewer with medsym view, or set {name} to the empty text",
+            )
 
 
 def is_https() -> bool:

@@ -52,12 +52,17 @@ def _reader_of_login(said: Mapping[str, Any], login: Login, *, now: float) -> st
     issued = said.get("iat")
     if not isinstance(issued, int | float) or not 0 <= now - issued + 60 <= MAX_HOURS * 3600:
         raise _NotAdmittedError("Your login is too old. Log in again.")
-    if login.claim == "email" and said.get("email_verified") is False:
+    if login.claim == "email" and not _is_true(said.get("email_verified")):
         raise _NotAdmittedError("Your provider has not verified your e-mail address.")
     name = _as_reader(said.get(login.claim), "Your provider did not say who you are.")
     if not login.admits(name):
         raise _NotAdmittedError(f"{name} is not on the list of readers of this viewer.")
     return name
+
+
+def _is_true(value: object) -> bool:
+    """What a provider does not say is not verified: anybody could have typed it."""
+    return value is True or value == "true"
 
 
 def _as_reader(value: object, otherwise: str) -> str:

@@ -103,8 +103,8 @@ def test_an_unexpected_error_is_one_line_unless_debugging(monkeypatch, tmp_path,
 
 def test_viewer_listens_on_this_machine_only(tmp_path: Path) -> None:
     command = viewing.server_command(tmp_path, port=8599)
-    assert command[:4] == [sys.executable, "-m", "streamlit", "run"]
-    assert command[4].endswith("app/asgi.py")
+    assert command[:5] == [sys.executable, "-P", "-m", "streamlit", "run"]
+    assert command[5].endswith("app/asgi.py")
     assert "--server.address=127.0.0.1" in command
     assert "--browser.gatherUsageStats=false" in command
     assert command[-2:] == ["--", str(tmp_path.resolve())]
@@ -125,18 +125,29 @@ def test_view_starts_the_server_without_a_shell(tmp_path: Path, monkeypatch, cap
     (command, options) = started[0]
     assert isinstance(command, list)
     assert not options.get("shell")
+    assert options["cwd"] == viewing.entry_file().parent, "settings of other folders do not count"
+    assert options["env"]["FORWARDED_ALLOW_IPS"] == ""
     assert "http://127.0.0.1:8600" in capsys.readouterr().out
 
 
-def test_ending_view_ends_its_server(tmp_path: Path, monkeypatch) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_ending_view_ends_its_server(number: int, tmp_path: Path, monkeypatch) -> None:
     (tmp_path / "screening.tsv").write_text("case\n")
     sleeper = [sys.executable, "-c", "import time; time.sleep(60)"]
     monkeypatch.setattr(viewing, "server_command", lambda *_a, **_k: sleeper)
     monkeypatch.setattr(viewing, "_has_screen", lambda: False)
-    threading.Timer(1.0, os.kill, [os.getpid(), signal.SIGTERM]).start()
+    before = signal.getsignal(number)
+    threading.Timer(1.0, os.kill, [os.getpid(), number]).start()
     since = time.monotonic()
     assert viewing.show(tmp_path, port=8601) == 0
     assert time.monotonic() - since < 30
+    assert signal.getsignal(number) == before
+
+
+def test_a_closed_terminal_lets_the_server_tidy_up() -> None:
+    ask = "import signal; raise SystemExit(signal.getsignal(signal.SIGHUP) != signal.SIG_IGN)"
+    with viewing._server([sys.executable, "-c", ask]) as server:
+        assert server.wait(timeout=30) == 0, "what kills it at once is not its own affair"
 
 
 def test_progress_is_one_line_per_scan(capsys) -> None:

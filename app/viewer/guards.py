@@ -2,13 +2,15 @@
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from urllib.parse import urlsplit
 
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
-UPLOADS = re.compile(r"/_stcore/upload_file/([^/]+)/")  # Streamlit's route, below the base path
+#: Headers by which a request tells that it came through a proxy.
+PROXY_HEADERS = re.compile(r"forwarded|x-forwarded-.+|x-real-ip|via")
 
 _PLAIN_HOST = re.compile(r"[A-Za-z0-9.-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?")
 # Streamlit needs inline styles, and hands the glue of components over as modules from blobs.
@@ -41,12 +43,18 @@ class KnownCallers:
     """Refuse every request that comes from elsewhere, or that calls this server by another name.
 
     The name (Host header) is checked so that a web page elsewhere cannot point a name of its own at
-    this machine and read scans through the user's browser.
+    this machine and read scans through the user's browser; the page that asks (Origin header), so
+    that no other page, not even one of another program on this machine, asks at all. Streamlit
+    would ask an outside service for this machine's address to judge a page that it does not know.
 
     Args:
         app: what is guarded.
         hosts: names by which the server may be called.
         networks: IP networks that may connect; None for all.
+        origin: scheme, host and port of the only pages that may ask; None for those of the server,
+            as the request calls it.
+        is_direct: refuse what came through a proxy, since it hides who asks.
+        user_header: header in which a proxy names the reader; it must be there once.
     """
 
     def __init__(
@@ -55,23 +63,44 @@ class KnownCallers:
         *,
         hosts: Iterable[str] = LOCAL_NAMES,
         networks: Iterable[str] | None = ("127.0.0.0/8", "::1/128"),
+        origin: str | None = None,
+        is_direct: bool = True,
+        user_header: str | None = None,
     ) -> None:
         self._app = app
         self._hosts = frozenset(host.lower() for host in hosts)
         self._networks = (
             None if networks is None else [ipaddress.ip_network(one) for one in networks]
         )
+        self._origin, self._is_direct = origin, is_direct
+        self._user_header = (user_header or "").lower().encode("latin-1")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI entry."""
-        if scope["type"] not in {"http", "websocket"} or self._knows(scope):
+        if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
+        elif self._knows(scope):
+            await self._app(_as_own_page(scope), receive, send)
         else:
-            await _refuse(scope, receive, send, "This viewer does not answer you.")
+            await refuse(scope, receive, send, "This viewer does not answer you.")
 
     def _knows(self, scope: Scope) -> bool:
         hosts = [_host_name(host) for host in _values(scope, b"host")]
-        return self._is_near(scope) and all(host in self._hosts for host in hosts)
+        return (
+            self._is_near(scope)
+            and len(hosts) <= 1
+            and all(host in self._hosts for host in hosts)
+            and self._is_own_page(scope)
+            and len(_values(scope, self._user_header)) <= 1
+            and not (self._is_direct and _is_proxied(scope))
+        )
+
+    def _is_own_page(self, scope: Scope) -> bool:
+        origins, hosts = _values(scope, b"origin"), _values(scope, b"host")
+        pages = [_address(origin) for origin in origins]
+        if self._origin is not None:
+            return all(page == _address(self._origin) for page in pages)
+        return all(hosts and page and page == _address(f"{page[0]}://{hosts[0]}") for page in pages)
 
     def _is_near(self, scope: Scope) -> bool:
         if self._networks is None:
@@ -82,27 +111,6 @@ class KnownCallers:
             return False
         caller = getattr(caller, "ipv4_mapped", None) or caller
         return any(caller in network for network in self._networks)
-
-
-class AdmittedUploads:
-    """Refuse files for a session that was not let in: Streamlit itself takes them from any.
-
-    Args:
-        app: what is guarded.
-        is_admitted: tells whether a session was let in.
-    """
-
-    def __init__(self, app: ASGIApp, *, is_admitted: Callable[[str], bool]) -> None:
-        self._app = app
-        self._is_admitted = is_admitted
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI entry."""
-        found = UPLOADS.search(scope["path"]) if scope["type"] == "http" else None
-        if found is None or scope["method"] == "OPTIONS" or self._is_admitted(found[1]):
-            await self._app(scope, receive, send)
-        else:
-            await _refuse(scope, receive, send, "Log in first.")
 
 
 class PrivateHeaders:
@@ -153,11 +161,14 @@ class PrivateHeaders:
         return "; ".join(f"{name} {sources}" for name, sources in policy.items())
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send, words: str) -> None:
+async def refuse(
+    scope: Scope, receive: Receive, send: Send, words: str, *, status: int = 403
+) -> None:
+    """Answer a request in plain words instead of passing it on."""
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 1008})
     else:
-        await PlainTextResponse(words, status_code=403)(scope, receive, send)
+        await PlainTextResponse(words, status_code=status)(scope, receive, send)
 
 
 def _values(scope: Scope, name: bytes) -> list[str]:
@@ -168,3 +179,26 @@ def _host_name(host: str) -> str:
     name, separator, port = host.rpartition(":")
     bare = name if separator and port.isdigit() else host
     return bare.removeprefix("[").removesuffix("]").lower()
+
+
+def _is_proxied(scope: Scope) -> bool:
+    return any(PROXY_HEADERS.fullmatch(name.decode("latin-1")) for name, _ in scope["headers"])
+
+
+def _address(origin: str) -> tuple[str, str, int] | None:
+    """Scheme, host and port of a page; None for what is no address of one, such as "null"."""
+    try:
+        found = urlsplit(origin)
+        port = found.port or {"http": 80, "https": 443}[found.scheme]
+    except (ValueError, KeyError):
+        return None
+    return (found.scheme, found.hostname.lower(), port) if found.hostname else None
+
+
+def _as_own_page(scope: Scope) -> Scope:
+    """The request with the host that its page has: Streamlit compares them to the letter."""
+    pages = [urlsplit(origin).netloc for origin in _values(scope, b"origin")]
+    if not pages:
+        return scope
+    others = [(name, value) for name, value in scope["headers"] if name != b"host"]
+    return {**scope, "headers": [*others, (b"host", pages[0].encode("latin-1"))]}

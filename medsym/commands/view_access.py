@@ -46,8 +46,8 @@ class Login:
         return urlsplit(self.origin).hostname or ""
 
     def admits(self, name: str) -> bool:
-        """Whether a name is on the list; case does not matter."""
-        return any(fnmatchcase(name.casefold(), one.casefold()) for one in self.readers)
+        """Whether a name is on the list; the case of ASCII letters does not matter."""
+        return any(fnmatchcase(_lower(name), _lower(one)) for one in self.readers)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,6 +76,11 @@ class Access:
     def is_loopback(self) -> bool:
         """Whether only this machine can connect."""
         return ipaddress.ip_address(self.address).is_loopback
+
+
+def _lower(text: str) -> str:
+    """ASCII letters alone: in full Unicode, names and hosts of others would become equal."""
+    return "".join(char.lower() if char.isascii() else char for char in text)
 
 
 def check_access(access: Access) -> None:
@@ -153,18 +158,17 @@ def _check_values(access: Access) -> None:
         raise _refusal(
             "MS-716",
             wrong[0],
-            "this is no such value",
-            "Give a host name without port, an IP address or network, a path of plain words, or the"
-            " name of a header",
+            "this is no such value, or it means everybody",
+            "Give a host name without port, the proxy's IP address or network, a path of plain"
+            " words, or the name of a header",
         )
 
 
 def _is_network(text: str) -> bool:
     try:
-        ipaddress.ip_network(text)
+        return ipaddress.ip_network(text).prefixlen > 0
     except ValueError:
         return False
-    return True
 
 
 def _check_login(login: Login, access: Access) -> None:

@@ -11,7 +11,13 @@ def add_view(view: argparse.ArgumentParser) -> None:
     view.add_argument("folder", nargs="?", type=Path, metavar="DIR")
     view.add_argument("--port", type=int, default=8501)
     view.add_argument("--upload", action="store_true", help="let readers upload and analyse scans")
-    add_access(view.add_argument_group("other machines (the default is this machine only)"))
+    add_access(
+        view.add_argument_group(
+            "who may come in",
+            "The default is this machine only, with everybody who has an account on it: without"
+            " --login, each of them can read the scans and write verdicts.",
+        )
+    )
     view.add_argument(
         "--address",
         default=LOOPBACK,

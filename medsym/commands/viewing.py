@@ -12,10 +12,11 @@ import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import medsym
 from medsym.commands.console import EXIT_OK, EXIT_USAGE, say
-from medsym.commands.view_access import Access, check_access, read_login
+from medsym.commands.view_access import LOOPBACK, Access, check_access, read_login
 from medsym.commands.view_arguments import access_of
 from medsym.errors import ConfigError, OutputError
 from medsym.export.extras import require
@@ -25,6 +26,23 @@ USER_KEY = "reader"  # under which the server keeps what the proxy's header says
 OPEN_AFTER_SECONDS = 3.0
 #: Largest uploaded file; Streamlit keeps it in memory until it is taken.
 MAX_UPLOAD_MIB = 400
+#: The server believes no header about who calls; it would take X-Forwarded-For from anybody here.
+TRUST_NOBODY = {"FORWARDED_ALLOW_IPS": ""}
+#: Given with every start, because a settings file of another place must not be able to change them.
+SAFE_SETTINGS = {
+    "browser.gatherUsageStats": "false",
+    "client.showErrorDetails": "none",
+    "client.toolbarMode": "minimal",
+    "global.developmentMode": "false",
+    "server.enableAgentApi": "false",
+    "server.enableCORS": "true",
+    "server.enableStaticServing": "false",
+    "server.enableXsrfProtection": "true",
+    "server.fileWatcherType": "none",
+    "server.headless": "true",
+    "server.allowRunOnSave": "false",
+    "server.runOnSave": "false",
+}
 
 
 def entry_file() -> Path:
@@ -56,27 +74,27 @@ def server_command(
         access: who may come in; without it, this machine.
     """
     access = access or Access()
-    settings = {
+    header = {access.user_header: USER_KEY} if access.user_header else {}
+    settings = SAFE_SETTINGS | {
         "server.address": access.address,
         "server.port": str(port),
-        "server.headless": "true",
-        "browser.gatherUsageStats": "false",
-        "client.showErrorDetails": "none",
-        "client.toolbarMode": "minimal",
-        "server.fileWatcherType": "none",
+        "server.baseUrlPath": access.base_path,
+        "server.corsAllowedOrigins": f"http://{LOOPBACK}:{port}",  # guards.py refuses all others
+        "server.maxUploadSize": str(MAX_UPLOAD_MIB if upload else 1),
+        "server.trustedUserHeaders": json.dumps(header),
     }
-    if upload:
-        settings["server.maxUploadSize"] = str(MAX_UPLOAD_MIB)
-    if access.base_path:
-        settings["server.baseUrlPath"] = access.base_path
     if access.login is not None:
         settings["secrets.files"] = str(access.login)
-    if access.user_header:
-        settings["server.trustedUserHeaders"] = json.dumps({access.user_header: USER_KEY})
     flags = [f"--{key}={value}" for key, value in settings.items()]
-    start = [sys.executable, "-m", "streamlit", "run", str(entry_file()), *flags]
+    # -P: modules that lie in the folder where this is started are not the server's
+    start = [sys.executable, "-P", "-m", "streamlit", "run", str(entry_file()), *flags]
     own = [] if folder is None else [str(folder.resolve())]
     return [*start, "--", *own, *(["--upload"] if upload else []), *_access_flags(access)]
+
+
+def server_environment() -> dict[str, str]:
+    """Environment of that command: this one, in which the server trusts no header of a proxy."""
+    return {**os.environ, **TRUST_NOBODY}
 
 
 def _access_flags(access: Access) -> list[str]:
@@ -128,7 +146,7 @@ def show(
     command = server_command(folder, port=port, upload=upload, access=access)
     url = _url(access, port=port)
     say(f"viewer: {url}  (stop with Ctrl+C)")
-    with subprocess.Popen(command) as server, _stopping(server):
+    with _server(command) as server:
         opener = threading.Timer(OPEN_AFTER_SECONDS, webbrowser.open, [url])
         if _has_screen() and access.is_loopback and not access.behind_proxy:
             opener.start()
@@ -153,13 +171,22 @@ def _url(access: Access, *, port: int) -> str:
 
 
 @contextmanager
-def _stopping(server: "subprocess.Popen[bytes]") -> Iterator[None]:
-    """While open, a request to end this process (SIGTERM) ends the server, not only us."""
-    before = signal.signal(signal.SIGTERM, lambda *_: server.terminate())
+def _server(command: list[str]) -> Iterator["subprocess.Popen[bytes]"]:
+    """The running server; what ends this process (SIGTERM, a closed terminal) ends it in order."""
+    here = entry_file().parent  # Streamlit reads settings of the folder in which it is started
+    hangup: int | None = getattr(signal, "SIGHUP", None)
+    before: dict[int, Any] = {}
     try:
-        yield
+        if hangup is not None:  # inherited: a closed terminal must not kill it before it tidied up
+            before[hangup] = signal.signal(hangup, signal.SIG_IGN)
+        with subprocess.Popen(command, cwd=here, env=server_environment()) as server:
+            before[signal.SIGTERM] = signal.signal(signal.SIGTERM, lambda *_: server.terminate())
+            if hangup is not None and before[hangup] is not signal.SIG_IGN:  # not under nohup
+                signal.signal(hangup, lambda *_: server.terminate())
+            yield server
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _has_screen() -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from medsym.benchmarks.viewer.browser import FLAGS, find_chromium, free_port
+from medsym.commands.viewing import TRUST_NOBODY
 from tests.app.outside import Outside
 
 __all__ = ["FLAGS", "ViewerPage", "find_chromium", "free_port", "start_server"]
@@ -32,8 +33,8 @@ def start_server(
     """Start the viewer as `medsym view` does, from another folder; returns process and address."""
     port = free_port()
     env = os.environ | ({"TMPDIR": str(temporary)} if temporary else {})
-    env |= outside.environment() if outside else {}
-    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app" / "asgi.py")]
+    env |= TRUST_NOBODY | (outside.environment() if outside else {})
+    command = [sys.executable, "-P", "-m", "streamlit", "run", str(ROOT / "app" / "asgi.py")]
     command += ["--server.port", str(port), "--", *map(str, arguments)]
     with log.open("wb") as stream:
         process = subprocess.Popen(command, cwd=log.parent, stdout=stream, stderr=stream, env=env)

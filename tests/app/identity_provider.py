@@ -27,7 +27,9 @@ class Provider:
     """Logs in whoever asks, as the person in `claims`; remembers what it was asked."""
 
     port: int = field(default_factory=free_port)
-    claims: dict[str, Any] = field(default_factory=lambda: {"email": "reader@clinic.example"})
+    claims: dict[str, Any] = field(
+        default_factory=lambda: {"email": "reader@clinic.example", "email_verified": True}
+    )
     asked: list[str] = field(default_factory=list)
     waiting: dict[str, dict[str, str]] = field(default_factory=dict)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from medsym.commands.view_access import Access
-from medsym.commands.viewing import server_command
+from medsym.commands.viewing import server_command, server_environment
 from tests.app.browser_page import FLAGS, find_chromium, free_port
 from tests.app.identity_provider import Provider
 from tests.app.result_folder import build_folder
@@ -35,8 +35,9 @@ def address(provider: Provider, tmp_path: Path) -> Iterator[str]:
     )
     access = Access(login=login, base_path="clinic")
     command = server_command(build_folder(tmp_path), port=port, access=access)
+    environment = server_environment()
     with (tmp_path / "server.log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log)
+        process = subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log, env=environment)
     try:
         for _ in range(240):
             with socket.socket() as probe:

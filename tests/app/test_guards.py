@@ -10,7 +10,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp
 
 from app.scripts import script_hashes
-from app.viewer.guards import AdmittedUploads, KnownCallers, PrivateHeaders
+from app.viewer.guards import KnownCallers, PrivateHeaders
 
 APP = Path(__file__).parents[2] / "app"
 
@@ -89,13 +89,66 @@ def test_cookies_stay_on_https_where_users_see_https() -> None:
     assert ask(PrivateHeaders(page, is_https=True))[1]["set-cookie"].endswith("; Secure")
 
 
-def test_files_are_taken_from_admitted_sessions_only() -> None:
-    app = AdmittedUploads(page, is_admitted=lambda session: session == "known")
-    for base in ("", "/clinic"):
-        path = f"{base}/_stcore/upload_file/{{}}/file-1"
-        assert ask(app, path=path.format("known"), method="PUT")[0] == 200
-        assert ask(app, path=path.format("stranger"), method="PUT")[0] == 403
-        assert ask(app, path=path.format("stranger"), method="DELETE")[0] == 403
+@pytest.mark.parametrize(
+    ("page_at", "allowed"),
+    [
+        ("http://localhost:8501", True),
+        ("http://LOCALHOST:8501", True),
+        ("http://localhost:9999", False),
+        ("http://localhost", False),
+        ("http://127.0.0.1:8501", False),
+        ("http://evil.example", False),
+        ("https://localhost.evil.example:8501", False),
+        ("null", False),
+        ("", False),
+        ("http://[", False),
+        ("file://", False),
+    ],
+)
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+def test_only_pages_of_this_server_may_ask(kind: str, page_at: str, *, allowed: bool) -> None:
+    headers = [(b"host", b"localhost:8501"), (b"origin", page_at.encode())]
+    status, _ = ask(KnownCallers(page), type=kind, headers=headers)
+    assert (status == 200) is allowed
+
+
+def test_with_a_login_only_its_pages_may_ask() -> None:
+    app = KnownCallers(page, hosts=["a.example"], origin="https://a.example", is_direct=False)
+    for origin, expected in (
+        ("https://a.example", 200),
+        ("https://a.example:443", 200),
+        ("http://a.example", 403),
+        ("https://a.example:8443", 403),
+    ):
+        headers = [(b"host", b"a.example"), (b"origin", origin.encode())]
+        assert ask(app, headers=headers)[0] == expected
+
+
+def test_streamlit_sees_the_host_of_the_page_and_asks_nobody_for_it() -> None:
+    seen: list[list[tuple[bytes, bytes]]] = []
+
+    async def inside(scope: Any, receive: Any, send: Any) -> None:
+        seen.append([pair for pair in scope["headers"] if pair[0] == b"host"])
+        await page(scope, receive, send)
+
+    app = KnownCallers(inside, hosts=["a.example"], is_direct=False)
+    headers = [(b"host", b"a.example:443"), (b"origin", b"https://a.example")]
+    assert ask(app, headers=headers)[0] == 200
+    assert seen == [[(b"host", b"a.example")]]
+
+
+def test_what_came_through_a_proxy_is_refused_where_nobody_vouches() -> None:
+    for name in (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via"):
+        headers = [(b"host", b"localhost"), (name, b"127.0.0.1")]
+        assert ask(KnownCallers(page), headers=headers)[0] == 403
+        assert ask(KnownCallers(page, is_direct=False), headers=headers)[0] == 200
+
+
+def test_a_reader_is_named_once() -> None:
+    app = KnownCallers(page, is_direct=False, user_header="X-User")
+    once = [(b"host", b"localhost"), (b"x-user", b"anna")]
+    assert ask(app, headers=once)[0] == 200
+    assert ask(app, headers=[*once, (b"x-user", b"chief")])[0] == 403
 
 
 def test_every_script_of_a_page_stands_where_the_policy_finds_it() -> None:

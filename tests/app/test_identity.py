@@ -57,6 +57,9 @@ def visit(pages: AppTest, user: dict[str, Any]) -> tuple[str, bool]:
         (logged_in(email="eve@elsewhere.example"), "not on the list"),
         (logged_in(email=None), "did not say"),
         (logged_in(email_verified=False), "not verified"),
+        (logged_in(email_verified="false"), "not verified"),
+        (logged_in(email_verified=None), "not verified"),
+        (logged_in(email_verified=1), "not verified"),
     ],
 )
 def test_who_is_not_known_sees_nothing(pages: AppTest, user: dict[str, Any], words: str) -> None:

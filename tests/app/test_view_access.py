@@ -51,6 +51,8 @@ def access(folder: Path, *words: str) -> Access:
         (("--i-have-auth-proxy", "--allowed-host", "https://a.example"), "MS-716"),
         (("--i-have-auth-proxy", "--allowed-host", "a", "--user-header", "X User"), "MS-716"),
         (("--i-have-auth-proxy", "--allowed-host", "a", "--proxy-from", "10.0.0.1/8"), "MS-716"),
+        (("--i-have-auth-proxy", "--allowed-host", "a", "--proxy-from", "0.0.0.0/0"), "MS-716"),
+        (("--i-have-auth-proxy", "--allowed-host", "a", "--proxy-from", "::/0"), "MS-716"),
         (("--base-path", "../up"), "MS-716"),
     ],
 )
@@ -96,6 +98,8 @@ def test_the_login_file_says_where_the_viewer_is_and_who_may_read(login_file: Pa
         "anna@hospital.example.evil.example",
         "eve@clinic.example",
         "hospital.example",
+        "guest@cli\N{LATIN SMALL LETTER DOTLESS I}nic.example",
+        "anna@ho\N{LATIN SMALL LETTER LONG S}pital.example",  # casefold() makes an s of it
         "",
     ):
         assert not login.admits(stranger)

@@ -100,7 +100,10 @@ def server(command: Sequence[str], *, port: int) -> Iterator[str]:
         log = Path(folder) / "log"
         with log.open("wb") as stream:
             process = subprocess.Popen(
-                [*command], stdout=stream, stderr=stream, env={**os.environ, "BROWSER": "none"}
+                [*command],
+                stdout=stream,
+                stderr=stream,
+                env={**os.environ, "BROWSER": "none", "FORWARDED_ALLOW_IPS": ""},
             )
         try:
             _wait_for(process, port=port, log=log)
