@@ -45,12 +45,12 @@ STORE = VolumeStore(is_active=is_admitted)
 _FOLDERS = VolumeStore(is_active=is_admitted)  # result folders by token, for small pictures
 
 
-def _forget_volumes() -> None:
+def _forget_volumes(session: str) -> None:
     forget_cases()
     forget_links()
     forget_thumbnails()
     for store in (STORE, _FOLDERS):
-        store.num_grants()  # tokens of ended sessions and their volumes go with this
+        store.forget(session)  # a page that still needs one asks for a new token
 
 
 UPLOADS = Uploads(is_active=is_admitted, on_removed=_forget_volumes)

@@ -4,7 +4,9 @@ import json
 import shutil
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import wait
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -16,7 +18,12 @@ from medsym.screening.workers.pool import WorkerDiedError, WorkerPool
 
 #: Uploads that wait or are analysed, of all sessions; each takes about half a minute.
 MAX_WAITING = 8
+#: Of these, uploads of one session: nobody fills all places.
+MAX_OF_SESSION = 2
+#: An analysis that takes longer is ended, so that others get their turn.
+MAX_SECONDS = 3600.0
 WAITING, RUNNING, DONE, FAILED, CANCELLED = "waiting", "running", "done", "failed", "cancelled"
+_ACTIVE = (WAITING, RUNNING)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,7 +71,7 @@ class _Job:
 
 
 class UploadQueue:
-    """Analyses uploads in their order.
+    """Analyses uploads in their order, those of several sessions turn about.
 
     Args:
         work: what is done with one, see ``screen_upload``.
@@ -95,17 +102,10 @@ class UploadQueue:
             passing: folder for what is unpacked and converted; removed with the analysis.
 
         Raises:
-            OutputError: MS-692 too many wait already.
+            OutputError: MS-692 too many wait already, MS-722 too many of this session.
         """
         with self._changed:
-            waiting = sum(job.state in (WAITING, RUNNING) for job in self._jobs)
-            if waiting >= MAX_WAITING or self._is_closed:
-                raise OutputError(
-                    code="MS-692",
-                    subject=name,
-                    cause=f"{waiting} other uploads are waiting",
-                    fix="try again in some minutes",
-                )
+            self._refuse_too_many(session, name)
             self._count += 1
             text = json.dumps({"file": str(file), "out": str(out)})
             job = _Job(number=self._count, session=session, name=name, text=text, passing=passing)
@@ -115,6 +115,23 @@ class UploadQueue:
                 self._thread.start()
             self._changed.notify_all()
             return self._count
+
+    def _refuse_too_many(self, session: str, name: str) -> None:
+        waiting = [job for job in self._jobs if job.state in _ACTIVE]
+        if len(waiting) >= MAX_WAITING or self._is_closed:
+            raise OutputError(
+                code="MS-692",
+                subject=name,
+                cause=f"{len(waiting)} other uploads are waiting",
+                fix="try again in some minutes",
+            )
+        if sum(job.session == session for job in waiting) >= MAX_OF_SESSION:
+            raise OutputError(
+                code="MS-722",
+                subject=name,
+                cause=f"{MAX_OF_SESSION} uploads of yours are waiting already",
+                fix="try again when one of them is done, or cancel one",
+            )
 
     def of(self, session: str) -> list[JobStatus]:
         """Uploads of a session, the newest first."""
@@ -149,18 +166,17 @@ class UploadQueue:
             self.cancel(session)
 
     def _end(self, job: _Job) -> None:
-        if job.state in (WAITING, RUNNING):
+        if job.state in _ACTIVE:
             job.state = CANCELLED
 
     def _status(self, job: _Job) -> JobStatus:
-        active = (WAITING, RUNNING)
-        before = [other for other in self._jobs if other.number < job.number]
+        order = self._order()
         running = job.state == RUNNING
         return JobStatus(
             number=job.number,
             name=job.name,
             state=job.state,
-            before=sum(other.state in active for other in before) if job.state in active else 0,
+            before=order.index(job) if job in order else 0,
             scan=int(job.news.get("number", 0)),
             scans=int(job.news.get("total", 0)),
             stage=str(job.news.get("stage", "")),
@@ -182,7 +198,20 @@ class UploadQueue:
             self._run(job, job.pool)
 
     def _next(self) -> _Job | None:
-        return next((job for job in self._jobs if job.state == WAITING), None)
+        return next((job for job in self._order() if job.state == WAITING), None)
+
+    def _order(self) -> list[_Job]:
+        """Active uploads as they are analysed: turn about, who had no turn for longest first."""
+        active = [job for job in self._jobs if job.state in _ACTIVE]
+        turns = {job.session: 0.0 for job in active}
+        turns |= {s: max(job.begun for job in self._jobs if job.session == s) for s in turns}
+        place = Counter[str]()
+        keys: dict[int, tuple[bool, int, float, int]] = {}
+        for job in active:
+            turn = turns[job.session]
+            keys[job.number] = (job.state == WAITING, place[job.session], turn, job.number)
+            place[job.session] += 1
+        return sorted(active, key=lambda job: keys[job.number])
 
     def _hear(self, job: _Job, news: dict[str, Any]) -> None:
         job.news = news
@@ -191,7 +220,11 @@ class UploadQueue:
         error: MedsymError | None = None
         ended: tuple[UploadedScan, ...] = ()
         try:
-            ended = read_answer(pool.submit(self._work, job.text).result())
+            answer = pool.submit(self._work, job.text)
+            if wait([answer], timeout=MAX_SECONDS).done:
+                ended = read_answer(answer.result())
+            else:
+                error = _unexpected(job.name, f"it took over {MAX_SECONDS / 60:.0f} minutes")
         except MedsymError as refusal:
             error = refusal
         except WorkerDiedError as death:

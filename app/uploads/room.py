@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from medsym.screening.scratch import scratch_folder
@@ -57,6 +57,12 @@ class UploadRoom:
         with self._guard:
             return self._folders.get(session)
 
+    def num_bytes(self) -> int:
+        """Size of everything in all folders."""
+        with self._guard:
+            folders = list(self._folders.values())
+        return sum(size_of(folder) for folder in folders)
+
     def ended(self) -> list[str]:
         """Sessions with a folder that have been away for longer than the grace."""
         with self._guard:
@@ -83,3 +89,12 @@ class UploadRoom:
             self._away_since.clear()
             self._root = None
             self._stack.close()
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of the files in a folder, which others may be removing meanwhile."""
+    total = 0
+    for path in folder.rglob("*"):
+        with suppress(OSError):
+            total += path.lstat().st_size if path.is_file() else 0
+    return total

@@ -81,6 +81,14 @@ class VolumeStore:
             self._bodies.move_to_end(grant.digest)
             return self._bodies[grant.digest]
 
+    def forget(self, session: str) -> None:
+        """Take back all tokens of a session, and the bodies that nobody else asked for."""
+        with self._lock:
+            for token, grant in list(self._grants.items()):
+                if grant.session == session:
+                    del self._grants[token]
+            self._forget()
+
     def num_grants(self) -> int:
         """Number of valid tokens."""
         with self._lock:

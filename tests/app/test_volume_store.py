@@ -80,3 +80,12 @@ def test_memory_is_bounded_and_the_newest_volume_stays() -> None:
 def test_a_volume_larger_than_the_limit_is_still_served(size: int) -> None:
     store = make_store(max_bytes=20)
     assert store.get(store.put(bytes(size), digest="d", session="s")) == bytes(size)
+
+
+def test_what_a_session_deletes_is_gone_for_it_and_for_nobody_else() -> None:
+    store = VolumeStore()
+    mine = store.put(b"scan", digest="mine", session="a")
+    shared, theirs = (store.put(b"both", digest="both", session=who) for who in "ab")
+    store.forget("a")
+    assert [store.get(token) for token in (mine, shared, theirs)] == [None, None, b"both"]
+    assert store.num_grants() == 1
