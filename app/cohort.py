@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.results import read_table
+from app.folder_files import read_table
 from medsym.errors import OutputError
 
 NUMBERS = (
@@ -47,7 +47,7 @@ def read_worklist(root: Path) -> list[WorklistRow]:
         Rows of screening.tsv and failures.tsv.
 
     Raises:
-        OutputError: the folder holds no screening.tsv.
+        OutputError: MS-160 the folder holds no screening.tsv, MS-686 a table cannot be read.
     """
     screened, refused = root / "screening.tsv", root / "failures.tsv"
     if not screened.is_file():
@@ -120,6 +120,7 @@ def _rank(row: WorklistRow) -> tuple[int, float, float, str]:
 
 def _number(text: str) -> float:
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
         return math.nan
+    return number if math.isfinite(number) else math.nan

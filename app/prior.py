@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from app.results import Case, read_table
+from app.folder_files import read_table
+from app.results import Case
 from medsym.screening.naming import stem_of
 
 DATE_KEYS = ("AcquisitionDateTime", "AcquisitionDate", "SeriesDate", "StudyDate")

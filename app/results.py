@@ -4,22 +4,22 @@ Every path from a file of the folder is checked to lie inside it, and a map is s
 bytes still have the hash that its case recorded.
 """
 
-import csv
 import functools
 import hashlib
-import json
+import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from app.folder_files import read_case_record, read_json_object, read_table
 from medsym.errors import OutputError
 from medsym.screening.records import SEAL
 
 CASE_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,254}$")
 CASE_SUFFIX = "_case.json"
-NOTHING = "n/a"  # an empty cell of a BIDS table
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,12 +49,13 @@ def read_case(root: Path, name: str) -> Case:
         The case; `scan_path` is None where this site did not keep it.
 
     Raises:
-        OutputError: unknown case, or a case.json that cannot be read.
+        OutputError: MS-161 unknown case, MS-164 its case.json cannot be read or is no record,
+            MS-162 or MS-686 its table of structures.
     """
     path = case_file(root, name)
     if path is None:
         raise unknown_case(name)
-    record = read_json_object(path)
+    record = read_case_record(path)
     return Case(
         name=name,
         record=record,
@@ -71,7 +72,7 @@ def case_file(root: Path, name: str) -> Path | None:
     parts = [part for part in name.split("_") if part.startswith(("sub-", "ses-"))]
     usual = root.joinpath(*parts[:2], "anat", name + CASE_SUFFIX)  # no search through a big folder
     places = [usual] if usual.is_file() else sorted(root.glob(f"sub-*/**/{name}{CASE_SUFFIX}"))
-    return next((path for path in places if is_inside(path, root)), None)
+    return next((path for path in places if path.is_file() and is_inside(path, root)), None)
 
 
 def record_seal(root: Path, name: str) -> str:
@@ -119,10 +120,10 @@ def map_path(case: Case, kind: str) -> Path | None:
     Raises:
         OutputError: the file is missing, lies outside the folder, or has changed.
     """
-    entry = case.record.get("files", {}).get(kind)
+    entry = (case.record.get("files") or {}).get(kind)
     if entry is None:
         return None
-    path = _locate(case.root, str(entry["path"]))
+    path = _locate(case.root, entry["path"])
     found = path.stat()
     if _sha256_of(path, found.st_mtime_ns, found.st_size) != entry.get("sha256"):
         raise OutputError(
@@ -148,8 +149,9 @@ def is_inside(path: Path, root: Path) -> bool:
 
 def _locate(root: Path, relative: str) -> Path:
     path = root / relative
-    if is_inside(path, root) and path.is_file():
-        return path
+    with suppress(OSError, ValueError, RuntimeError):  # names that no file can have, rings of links
+        if is_inside(path, root) and path.is_file():
+            return path
     raise OutputError(
         code="MS-162",
         subject=Path(relative).name,
@@ -158,49 +160,21 @@ def _locate(root: Path, relative: str) -> Path:
     )
 
 
-def read_table(path: Path) -> list[dict[str, str]]:
-    """Rows of a tab-separated table, empty cells as ""; none if there is no such file."""
-    if not path.is_file():
-        return []
-    with path.open(encoding="utf-8", newline="") as stream:
-        table = csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE)
-        return [
-            {key: "" if value in (None, NOTHING) else value for key, value in row.items() if key}
-            for row in table
-        ]
-
-
-def read_json_object(path: Path) -> dict[str, Any]:
-    """A JSON object of the folder; {} if the file holds something else.
-
-    Raises:
-        OutputError: MS-164 it cannot be read as JSON.
-    """
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise OutputError(
-            code="MS-164",
-            subject=path.name,
-            cause="the file cannot be read as JSON",
-            fix="Screen the scan again, with --recompute",
-        ) from error
-    return record if isinstance(record, dict) else {}
-
-
 def _scan_path(root: Path, name: str) -> Path | None:
     sources = root / "logs" / "sources.json"
     text = read_json_object(sources).get(name) if sources.is_file() else None
-    return Path(text) if isinstance(text, str) and Path(text).is_file() else None
+    if isinstance(text, str) and os.path.isfile(text):  # noqa: PTH113 - never raises
+        return Path(text)
+    return None
 
 
 def _structures(root: Path, record: Mapping[str, Any]) -> dict[int, str]:
-    entry = record.get("files", {}).get("anatomy_table")
+    entry = (record.get("files") or {}).get("anatomy_table")
     if entry is None:
         return {}
-    table = read_table(_locate(root, str(entry["path"])))
+    table = read_table(_locate(root, entry["path"]))
     return {
         int(row["index"]): row["name"]
         for row in table
-        if row.get("index", "").strip().isdigit() and row.get("name")
+        if row.get("index", "").strip().isdecimal() and len(row["index"]) < 10 and row.get("name")
     }

@@ -3,11 +3,13 @@
 import functools
 from pathlib import Path
 
-from app.results import Case, case_file, map_path, read_json_object
+from app.folder_files import read_bytes, read_case_record
+from app.results import Case, case_file, map_path
 from medsym.errors import OutputError
 
 THUMBNAIL = "thumbnail"  # kind of the file in a case's record
 CACHED = 200  # pictures of about 4 kB
+MAX_BYTES = 1024**2
 
 
 def thumbnail(root: Path, name: str) -> bytes | None:
@@ -33,8 +35,8 @@ def forget_thumbnails() -> None:
 @functools.lru_cache(maxsize=CACHED)
 def _read(root: Path, name: str, path: Path, mtime_ns: int) -> bytes | None:  # noqa: ARG001
     try:
-        case = Case(name=name, record=read_json_object(path), root=root)
+        case = Case(name=name, record=read_case_record(path), root=root)
         found = map_path(case, THUMBNAIL) if case.assessable else None
-        return None if found is None else found.read_bytes()
+        return None if found is None else read_bytes(found, longest=MAX_BYTES)
     except (OutputError, OSError):
         return None

@@ -13,7 +13,8 @@ from app.reading import FILTERS, Status, select_rows, statuses
 from app.viewer.pictures import picture_url
 from medsym.errors import MedsymError
 from medsym.screening.case_words import direction
-from medsym.screening.reviews import Reviews, read_reviews, review_table
+from medsym.screening.review_table import review_table
+from medsym.screening.reviews import Reviews, read_reviews
 
 HEIGHT_PX, HEADER_PX, ROW_PX = 540, 38, 92  # of the table: at most, its header, a row
 PICTURE_PX = 84  # width of the column of small pictures
@@ -50,7 +51,8 @@ def page() -> None:
     try:
         rows = read_worklist(folder)
         reviews = read_reviews(folder)
-        read = statuses(folder, reviews.verdicts)
+        known = {row.case for row in rows}
+        read = statuses(folder, [said for said in reviews.verdicts if said.case in known])
     except MedsymError as error:
         st.error("The result folder cannot be shown.")
         st.text(str(error))

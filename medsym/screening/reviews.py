@@ -5,10 +5,10 @@ case or a finding counts. Readers have files of their own, so none can overwrite
 """
 
 import json
+import math
 import os
 import stat
 import unicodedata
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -17,7 +17,6 @@ from typing import Any
 
 from medsym.errors import OutputError
 from medsym.screening.naming import clean_label
-from medsym.screening.table import tsv
 
 SCHEMA = 1
 REVIEWS = "reviews"
@@ -28,9 +27,11 @@ NONE = "none"
 VERDICTS = ("accept", "reject", "unsure", NONE)
 MAX_READER = 80  # characters
 MAX_COMMENT = 4000  # characters
-COLUMNS = (
-    *("case", "finding", "verdict", "comment", "reader", "time", "side", "structure"),
-    *("peak_x_mm", "peak_y_mm", "peak_z_mm", "record_sha256"),
+#: No more is read of one file: ten thousand verdicts with the longest comments in plain letters.
+MAX_FILE_BYTES = 64 * 1024**2
+_NO_VERDICT = (
+    *(OutputError, OSError, ValueError, TypeError, KeyError, AttributeError),
+    *(RecursionError, OverflowError),
 )
 
 
@@ -119,7 +120,7 @@ def add_verdict(root: Path, verdict: Verdict) -> Verdict:
             verdict is none of the known ones or the comment is too long.
     """
     path = reader_file(root, verdict.reader)
-    if verdict.verdict not in VERDICTS or len(verdict.comment) > MAX_COMMENT:
+    if verdict.verdict not in VERDICTS or not _is_text(verdict.comment, longest=MAX_COMMENT):
         raise OutputError(
             code="MS-652",
             subject=verdict.case,
@@ -167,7 +168,8 @@ def _append(path: Path, line: bytes) -> None:
 def read_reviews(root: Path) -> Reviews:
     """Everything that counts, of all readers; empty where nobody has read yet.
 
-    A link is no file of a reader. A file that cannot be opened counts as an unreadable line.
+    A link is no file of a reader. A file that cannot be opened, or is endless, counts as an
+    unreadable line, and so does what a file says in the name of somebody whose file it is not.
     """
     latest: dict[tuple[str, str, int | None], Verdict] = {}
     unreadable = 0
@@ -175,6 +177,9 @@ def read_reviews(root: Path) -> Reviews:
         try:
             stamp = path.stat(follow_symlinks=False)
             if not stat.S_ISREG(stamp.st_mode):
+                continue
+            if stamp.st_size > MAX_FILE_BYTES:
+                unreadable += 1
                 continue
             verdicts, bad = _read_file(path, stamp.st_size, stamp.st_mtime_ns)
         except OSError:  # not for this user, or gone
@@ -189,43 +194,49 @@ def read_reviews(root: Path) -> Reviews:
 @lru_cache(maxsize=64)
 def _read_file(path: Path, size: int, mtime_ns: int) -> tuple[tuple[Verdict, ...], int]:  # noqa: ARG001
     """Lines of one file, oldest first, and how many could not be read; kept until it changes."""
-    verdicts, unreadable = [], 0
+    verdicts, own, unreadable = [], set(), 0
     for line in path.read_bytes().split(b"\n"):
         if not line.strip():
             continue
         try:
-            verdicts.append(_verdict(json.loads(line)))
-        except (OutputError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            verdict = _verdict(json.loads(line))
+            if verdict.reader not in own:
+                own.add(_owner(path, verdict.reader))
+            verdicts.append(verdict)
+        except _NO_VERDICT:
             unreadable += 1
     return tuple(verdicts), unreadable
 
 
+def _owner(path: Path, reader: str) -> str:
+    """The reader, if this is the file of this name, also where "anna" and "Anna" are one file."""
+    if not reader_file(path.parents[1], reader).samefile(path):
+        raise ValueError("another reader's file")
+    return reader
+
+
+def _is_text(text: str, *, longest: int) -> bool:
+    """Short enough, and without the halves of characters that no file can hold."""
+    return len(text) <= longest and text.encode("utf-8", "ignore").decode("utf-8") == text
+
+
 def _verdict(kept: dict[str, Any]) -> Verdict:
     finding = kept["finding"]
-    if kept["verdict"] not in VERDICTS:
+    words = {
+        key: str(kept.get(key, ""))
+        for key in ("comment", "record_sha256", "side", "structure", "time")
+    }
+    peak = tuple(float(value) for value in kept.get("peak_mm", ()))
+    texts = (*words.values(), str(kept["case"]))
+    if kept["verdict"] not in VERDICTS or not all(map(math.isfinite, peak)):
         raise ValueError("unknown verdict")
+    if not all(_is_text(text, longest=MAX_COMMENT) for text in texts):
+        raise ValueError("endless or broken text")
     return Verdict(
-        **{
-            key: str(kept.get(key, ""))
-            for key in ("comment", "record_sha256", "side", "structure", "time")
-        },
+        **words,
         reader=reader_name(str(kept["reader"])),
         case=str(kept["case"]),
         finding=None if finding is None else int(finding),
         verdict=kept["verdict"],
-        peak_mm=tuple(float(value) for value in kept.get("peak_mm", ())),
+        peak_mm=peak,
     )
-
-
-def review_table(verdicts: Iterable[Verdict]) -> str:
-    """Tab-separated text, a line per last word; finding n/a means the case as a whole."""
-    rows = [
-        {
-            **asdict(verdict),
-            **dict(zip(("peak_x_mm", "peak_y_mm", "peak_z_mm"), verdict.peak_mm, strict=False)),
-        }
-        for verdict in sorted(
-            verdicts, key=lambda said: (said.case, said.finding or 0, said.reader)
-        )
-    ]
-    return tsv(rows, columns=COLUMNS)

@@ -7,20 +7,27 @@ from pathlib import Path
 import pytest
 
 from medsym.errors import OutputError
+from medsym.screening.review_table import review_table
 from medsym.screening.reviews import (
     MAX_COMMENT,
+    MAX_FILE_BYTES,
     REVIEWS,
     Verdict,
     add_verdict,
     read_reviews,
     reader_file,
-    review_table,
 )
 
 
 def said(reader: str = "Anna", verdict: str = "accept", **about: object) -> Verdict:
     words = {"case": "sub-01_T1w", "finding": None, "comment": "", **about}
     return Verdict(reader=reader, verdict=verdict, **words)  # type: ignore[arg-type]
+
+
+def line_of(**about: object) -> bytes:
+    """A line of Anna's file; "HUGE" is a number that none can hold."""
+    line = {"reader": "Anna", "case": "sub-1", "finding": None, "verdict": "accept", **about}
+    return json.dumps(line).replace('"HUGE"', "1e999").encode("ascii")
 
 
 def test_a_verdict_comes_back_as_it_was_given(tmp_path: Path) -> None:
@@ -100,6 +107,9 @@ def test_a_line_that_a_crash_cut_short_costs_itself_only(tmp_path: Path) -> None
     [
         *(b"\xff\xfe", b"[]", b"null", b'{"case": 1}', b'{"finding": "x", "verdict": "accept"}'),
         *(b'{"reader": "", "case": "c", "finding": null, "verdict": "accept"}', b"[" * 100_000),
+        *(line_of(finding="HUGE"), line_of(peak_mm=["HUGE"]), line_of(comment="\ud800")),
+        *(line_of(comment="x" * (MAX_COMMENT + 1)), line_of(case="x" * (MAX_COMMENT + 1))),
+        line_of(reader="Ben"),
     ],
 )
 def test_a_line_that_is_no_verdict_is_counted_and_skipped(tmp_path: Path, line: bytes) -> None:
@@ -108,6 +118,30 @@ def test_a_line_that_is_no_verdict_is_counted_and_skipped(tmp_path: Path, line: 
         stream.write(line + b"\n")
     found = read_reviews(tmp_path)
     assert (len(found.verdicts), found.unreadable) == (1, 1)
+
+
+def test_nobody_speaks_in_the_name_of_another(tmp_path: Path) -> None:
+    kept = add_verdict(tmp_path, said("Anna", "reject", case="sub-1"))
+    add_verdict(tmp_path, said("Zoe", case="sub-2"))
+    with reader_file(tmp_path, "Zoe").open("ab") as stream:
+        stream.write(line_of(time="2999-01-01T00:00:00+00:00") + b"\n")
+    found = read_reviews(tmp_path)
+    assert (found.verdicts[0], found.unreadable) == (kept, 1)
+    assert [verdict.reader for verdict in found.verdicts] == ["Anna", "Zoe"]
+
+
+def test_an_endless_file_costs_itself_only(tmp_path: Path) -> None:
+    add_verdict(tmp_path, said("Anna"))
+    with reader_file(tmp_path, "Ben").open("wb") as stream:
+        stream.truncate(MAX_FILE_BYTES + 1)
+    found = read_reviews(tmp_path)
+    assert ([verdict.reader for verdict in found.verdicts], found.unreadable) == (["Anna"], 1)
+
+
+def test_half_a_character_is_refused_before_it_is_kept(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="MS-652"):
+        add_verdict(tmp_path, said(comment="\ud800"))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_many_at_once_lose_no_line(tmp_path: Path) -> None:
