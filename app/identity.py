@@ -10,12 +10,11 @@ from typing import Any
 import streamlit as st
 
 from app import command_line, state
+from app.admissions import LogIn
 from medsym.commands.view_access import Login
 from medsym.commands.viewing import USER_KEY
 from medsym.errors import MedsymError
 from medsym.screening.reviews import reader_name
-
-MAX_HOURS = 12.0  # after the login; Streamlit's own cookie would last for a month
 
 
 class _NotAdmittedError(Exception):
@@ -27,13 +26,14 @@ def admit() -> None:
     login = command_line.login()
     try:
         name = _known_reader(login)
+        log_in = None if login is None or name is None else _log_in(name)
     except _NotAdmittedError as reason:
         state.dismiss()
         _refusal_page(str(reason), login)
         st.stop()
-    state.let_in(name)
-    if login is not None:
-        _log_out_button(name)
+    state.let_in(name, log_in=log_in)
+    if log_in is not None:
+        _log_out_button(log_in.person)
 
 
 def _known_reader(login: Login | None) -> str | None:
@@ -46,11 +46,26 @@ def _known_reader(login: Login | None) -> str | None:
     return None
 
 
+def _log_in(name: str) -> LogIn:
+    """The log-in of this session, if its person has not ended it in another tab."""
+    said: Mapping[str, Any] = st.user.to_dict()
+    log_in = LogIn(person=name, issued=float(said["iat"]))
+    if state.ADMISSIONS.has_ended(log_in):
+        raise _NotAdmittedError("You have logged out. Log in again to see the scans.")
+    return log_in
+
+
+def _log_out(name: str) -> None:
+    """Everywhere: other tabs of a shared machine keep who they are until they are reloaded."""
+    state.ADMISSIONS.log_out(name)
+    st.logout()
+
+
 def _reader_of_login(said: Mapping[str, Any], login: Login, *, now: float) -> str:
     if not said.get("is_logged_in"):
         raise _NotAdmittedError("Log in to see the scans.")
     issued = said.get("iat")
-    if not isinstance(issued, int | float) or not 0 <= now - issued + 60 <= MAX_HOURS * 3600:
+    if not isinstance(issued, int | float) or not 0 <= now - issued + 60 <= state.MAX_HOURS * 3600:
         raise _NotAdmittedError("Your login is too old. Log in again.")
     if login.claim == "email" and not _is_true(said.get("email_verified")):
         raise _NotAdmittedError("Your provider has not verified your e-mail address.")
@@ -83,7 +98,7 @@ def _refusal_page(reason: str, login: Login | None) -> None:
             st.button("Log out", on_click=st.logout)
 
 
-def _log_out_button(name: str | None) -> None:
+def _log_out_button(name: str) -> None:
     with st.container(key="account", horizontal=True, vertical_alignment="center"):
-        st.text(name or "")
-        st.button("Log out", key="log_out", type="tertiary", on_click=st.logout)
+        st.text(name)
+        st.button("Log out", key="log_out", type="tertiary", on_click=_log_out, args=(name,))

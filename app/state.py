@@ -12,6 +12,7 @@ import streamlit as st
 from streamlit.runtime import Runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from app.admissions import Admissions, LogIn
 from app.command_line import arguments
 from app.pairing import forget_links
 from app.thumbnails import forget_thumbnails
@@ -26,19 +27,20 @@ READER_KEY = "reader"
 KNOWN_READER_KEY = "known_reader"
 LISTED_KEY = "listed"
 OWN_KEY = "own_upload"
-MANY_SESSIONS = 1000  # more are looked through for those that have ended
+MAX_HOURS = 12.0  # of a log-in; Streamlit's own cookie would last for a month
 FILTER_KEYS = ("search", "filters")
-
-_LET_IN: set[str] = set()  # browser sessions whose reader is known or need not be
 
 
 def _is_active(session: str) -> bool:
     return not Runtime.exists() or Runtime.instance().is_active_session(session)
 
 
+ADMISSIONS = Admissions(is_active=_is_active, seconds_to_live=MAX_HOURS * 3600)
+
+
 def is_admitted(session: str) -> bool:
     """Whether a session still lives and was let in."""
-    return session in _LET_IN and _is_active(session)
+    return session in ADMISSIONS
 
 
 STORE = VolumeStore(is_active=is_admitted)
@@ -117,12 +119,9 @@ def folder_of(token: str) -> Path | None:
     return None if name is None else Path(name.decode())
 
 
-def let_in(reader_known: str | None) -> None:
+def let_in(reader_known: str | None, *, log_in: LogIn | None = None) -> None:
     """Admit this session; a reader whose name is known cannot take another."""
-    if len(_LET_IN) > MANY_SESSIONS:
-        for ended in [known for known in list(_LET_IN) if not _is_active(known)]:
-            _LET_IN.discard(ended)
-    _LET_IN.add(session())
+    ADMISSIONS.let_in(session(), log_in)
     st.session_state[KNOWN_READER_KEY] = reader_known
     if reader_known is not None:
         remember_reader(reader_known)
@@ -130,7 +129,7 @@ def let_in(reader_known: str | None) -> None:
 
 def dismiss() -> None:
     """Admit this session no longer: its volumes and uploads are refused from now on."""
-    _LET_IN.discard(session())
+    ADMISSIONS.dismiss(session())
     st.session_state[KNOWN_READER_KEY] = None
 
 

@@ -83,13 +83,31 @@ def test_the_readers_name_is_that_of_the_login_and_cannot_be_typed(pages: AppTes
 
 
 def test_who_logs_out_loses_what_was_open(pages: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(state, "_is_active", lambda _session: True)
+    monkeypatch.setattr(state.ADMISSIONS, "_is_active", lambda _session: True)
     monkeypatch.setattr(state, "session", lambda: "s1")
     visit(pages, logged_in())
     token = state.STORE.put(b"voxels", digest="d", session="s1")
     assert state.STORE.get(token) == b"voxels"
     visit(pages, {})
     assert state.STORE.get(token) is None
+
+
+def test_who_logs_out_in_one_tab_is_out_in_all(
+    pages: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state.ADMISSIONS, "_is_active", lambda _session: True)
+    issued = time.time() - 60
+    for tab in ("s1", "s2"):
+        monkeypatch.setattr(state, "session", lambda tab=tab: tab)
+        assert visit(pages, logged_in(iat=issued))[1]
+        state.STORE.put(b"voxels", digest="d", session=tab)
+    token = state.STORE.put(b"voxels", digest="d", session="s1")
+    pages.button("log_out").click().run()
+    assert state.STORE.get(token) is None, "the other tab's addresses end, too"
+    shown, has_results = visit(pages, logged_in(iat=issued))
+    assert "You have logged out" in shown
+    assert not has_results
+    assert visit(pages, logged_in(iat=issued + 30))[1], "another log-in counts"
 
 
 def test_a_proxy_that_says_nobody_shows_nothing(

@@ -1,0 +1,50 @@
+"""A session is let in until its log-in ends, in whatever tab and for whatever reason."""
+
+from app.admissions import Admissions, LogIn
+
+HOUR = 3600.0
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_logging_out_ends_all_sessions_of_that_person_alone() -> None:
+    known = Admissions(is_active=lambda _: True, seconds_to_live=HOUR, clock=Clock())
+    first, second = (LogIn(person="anna", issued=time) for time in (900.0, 950.0))
+    other = LogIn(person="ben", issued=900.0)
+    for session, log_in in (("a1", first), ("a2", first), ("a3", second), ("b", other)):
+        known.let_in(session, log_in)
+    known.let_in("local")
+    known.log_out("anna")
+    assert [s in known for s in ("a1", "a2", "a3", "b", "local")] == [False] * 3 + [True] * 2
+    assert known.has_ended(first)
+    assert known.has_ended(second)
+    assert not known.has_ended(other)
+    assert not known.has_ended(LogIn(person="anna", issued=1001.0))
+
+
+def test_an_idle_tab_is_out_when_the_log_in_is_too_old() -> None:
+    clock = Clock()
+    known = Admissions(is_active=lambda _: True, seconds_to_live=HOUR, clock=clock)
+    log_in = LogIn(person="anna", issued=1000.0)
+    known.let_in("a", log_in)
+    known.let_in("local")
+    clock.now += HOUR
+    assert "a" in known
+    clock.now += 1
+    assert "a" not in known
+    assert known.has_ended(log_in)
+    assert "local" in known
+
+
+def test_who_has_gone_is_not_in() -> None:
+    alive = {"a"}
+    known = Admissions(is_active=alive.__contains__, seconds_to_live=HOUR, clock=Clock())
+    known.let_in("a")
+    assert "a" in known
+    alive.clear()
+    assert "a" not in known
