@@ -28,6 +28,7 @@ from medsym.volumes.output_file import TEMPORARY, writable_folder, write_atomica
 MANIFEST, TENSORS = "calibration.json", "calibration.safetensors"
 #: Folder in a calibration's folder for what was measured, until the calibration is written.
 PASSING = ".medsym-measured"
+_LOCKS = ".medsym*.lock*"  # of the run that is at it, or was
 FORMAT = 3
 
 
@@ -57,7 +58,22 @@ def save_calibration(folder: Path, calibration: Calibration) -> Calibration:
 
 def is_unfinished(folder: Path) -> bool:
     """Whether a run that was cut off left its measurements there: the same command goes on."""
-    return (folder / PASSING).is_dir()
+    return (folder / PASSING).is_dir() and not is_whole(folder)
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether a calibration, of whatever version, lies there as it was written.
+
+    Measurements beside it are left over from a run that was cut off while it removed them.
+    """
+    try:
+        content = json.loads((folder / MANIFEST).read_bytes())
+        sha256 = hashlib.sha256((folder / TENSORS).read_bytes()).hexdigest()
+        stated = {key: value for key, value in content.items() if key != "stated_sha256"}
+        expected = (content["stated_sha256"], content["tensors_sha256"])
+        return expected == (_sha256_of(stated), sha256)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return False
 
 
 def check_free(folder: Path) -> None:
@@ -69,15 +85,20 @@ def check_free(folder: Path) -> None:
     ours = {PASSING, MANIFEST, TENSORS, "logs"} if is_unfinished(folder) else set()
     if folder.exists() and (
         not folder.is_dir()
-        or any(p.name not in ours and not p.match(TEMPORARY) for p in folder.iterdir())
+        or any(p.name not in ours and not _is_passing(p) for p in folder.iterdir())
     ):
+        what = "holds a finished calibration" if is_whole(folder) else "is not an empty folder"
         raise OutputError(
             code="MS-506",
             subject=str(folder),
-            cause="is not an empty folder",
+            cause=what,
             fix="name a new folder for the calibration",
         )
     writable_folder(folder)
+
+
+def _is_passing(path: Path) -> bool:
+    return path.match(TEMPORARY) or path.match(_LOCKS)
 
 
 def _sha256_of(stated: Mapping[str, Any]) -> str:
@@ -127,7 +148,7 @@ def load_calibration(folder: Path) -> Calibration:
         text = (folder / MANIFEST).read_bytes()
         content = json.loads(text)
         if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise _unusable(folder, f"is not a calibration of format {FORMAT}")
+            raise _of_other_format(folder, content)
         version = str(content["software"]["medsym"])
         if version != __version__:
             raise ConfigError(
@@ -206,6 +227,18 @@ def _sound(c: Calibration) -> bool:
         and float(c.largest.min(initial=0.0)) >= 0.0
         and c.features.shape == (rows, len(c.feature_names))
         and c.owners.shape == (rows,)
+    )
+
+
+def _of_other_format(folder: Path, content: Any) -> ConfigError:
+    found = content.get("format") if isinstance(content, dict) else None
+    if not isinstance(found, int) or found > FORMAT:
+        return _unusable(folder, f"is not a calibration of format {FORMAT}")
+    return ConfigError(
+        code="MS-507",
+        subject=str(folder),
+        cause=f"was made by an older medsym (format {found}, this one reads {FORMAT})",
+        fix="run 'medsym calibrate' on the healthy scans again",
     )
 
 

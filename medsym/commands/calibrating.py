@@ -2,62 +2,100 @@
 
 import argparse
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medsym.commands.console import EXIT_OK, EXIT_REFUSED, ProgressLine, complain, say, stoppable
+from medsym.commands.console import (
+    EXIT_OK,
+    EXIT_REFUSED,
+    EXIT_UNFINISHED,
+    ProgressLine,
+    complain,
+    say,
+    stoppable,
+)
 from medsym.commands.measuring import show
-from medsym.commands.scaling import fleet_of
+from medsym.commands.scaling import fleet_of, model_device
 from medsym.commands.screening import say_columns, screen_options
 from medsym.errors import ConfigError
 
 if TYPE_CHECKING:
     from medsym.calibration.calibration import Calibration
     from medsym.calibration.checks import CalibrationSettings
+    from medsym.models.store import LoadedModel
     from medsym.screening.calibrating import Measured
     from medsym.screening.entry import ScanEntry
+    from medsym.screening.runner import ScreenOptions
 
 
 def calibrate(arguments: argparse.Namespace) -> int:
     """Measure healthy scans, calibrate on them, and say how well it holds."""
     from medsym.calibration.building import build_calibration
     from medsym.calibration.checks import check_people
-    from medsym.calibration.store import PASSING, check_free, save_calibration
+    from medsym.calibration.store import save_calibration
     from medsym.models.store import load_model
-    from medsym.screening.calibrating import measure_healthy, people_of
+    from medsym.screening.calibrating import calibration_folder, people_of
     from medsym.screening.measured_scan import remove_passing
     from medsym.screening.records import model_identity
 
     settings = _settings(arguments)
-    check_free(arguments.out)
     entries = _entries(arguments)
     check_people(people_of(entries), settings, folds=arguments.cross_validate)
     say_columns(entries)
     options = screen_options(arguments)
-    model = load_model(arguments.model, device=options.device)
-    passing, progress = arguments.out / PASSING, ProgressLine()
-    with (
-        stoppable(),
-        fleet_of(arguments, passing, num_scans=len(entries), progress=progress) as fleet,
-    ):
+    model = load_model(arguments.model, device=model_device(arguments, num_scans=len(entries)))
+    with stoppable(), calibration_folder(arguments.out) as passing:
+        measured = _measured(entries, passing, model=model, options=options, arguments=arguments)
+        if measured.failed:
+            return _say_failed(measured, num_scans=len(entries))
+        made = build_calibration(
+            measured.scans,
+            settings,
+            model=model_identity(model),
+            left_out=len(measured.left_out),
+            options=options.fingerprint(),
+        )
+        judged = _cross_validated(made, measured, folds=arguments.cross_validate, settings=settings)
+        written = save_calibration(arguments.out, judged)
+        try:
+            remove_passing(arguments.out)
+        finally:
+            _report(written, arguments=arguments)
+    say(f"calibration in {arguments.out}: medsym screen SCANS --calibration {arguments.out}")
+    return EXIT_REFUSED if measured.left_out else EXIT_OK
+
+
+def _measured(
+    entries: "tuple[ScanEntry, ...]",
+    passing: Path,
+    *,
+    model: "LoadedModel",
+    options: "ScreenOptions",
+    arguments: argparse.Namespace,
+) -> "Measured":
+    """What was measured by the workers that were asked for; says what is left out."""
+    from medsym.screening.calibrating import measure_healthy
+
+    progress = ProgressLine()
+    with fleet_of(arguments, passing, num_scans=len(entries), progress=progress) as fleet:
         measured = measure_healthy(
             entries, passing, model=model, options=options, progress=progress, fleet=fleet
         )
     for case, sentence in measured.left_out:
         complain(f"left out: {case}: {sentence}")
-    identity = model_identity(model)
-    made = build_calibration(
-        measured.scans,
-        settings,
-        model=identity,
-        left_out=len(measured.left_out),
-        options=options.fingerprint(),
+    return measured
+
+
+def _say_failed(measured: "Measured", *, num_scans: int) -> int:
+    """Say that people would be left out by chance, so that there is no calibration yet."""
+    for case, sentence in measured.failed:
+        complain(f"not measured: {case}: {sentence}")
+    complain(
+        f"no calibration was written: {len(measured.failed)} of {num_scans} scans failed for "
+        "reasons that are not theirs. What was measured is kept: run the same command again, or "
+        "leave out by name what fails every time"
     )
-    judged = _cross_validated(made, measured, folds=arguments.cross_validate, settings=settings)
-    written = save_calibration(arguments.out, judged)
-    remove_passing(arguments.out)
-    _report(written, arguments=arguments)
-    say(f"calibration in {arguments.out}: medsym screen SCANS --calibration {arguments.out}")
-    return EXIT_REFUSED if measured.left_out else EXIT_OK
+    return EXIT_UNFINISHED
 
 
 def _settings(arguments: argparse.Namespace) -> "CalibrationSettings":

@@ -75,6 +75,25 @@ def shard_option(arguments: argparse.Namespace | None) -> "Shard | None":
     return None if text is None else shard_of(text)
 
 
+def model_device(arguments: argparse.Namespace, *, num_scans: int) -> str:
+    """Where this process loads the model: if workers run the network, it needs no GPU itself.
+
+    Args:
+        arguments: with the options of ``add_scaling`` and the device.
+        num_scans: scans of this run.
+
+    Raises:
+        ModelError: MS-316 workers of this machine would find no such device.
+    """
+    from medsym.models.store import check_device
+
+    device, is_local = str(arguments.device), arguments.executor == "local"
+    if is_local:
+        check_device(device)
+    workers = (num_scans > 1) if arguments.workers is None else arguments.workers > 0
+    return "cpu" if workers or not is_local else device
+
+
 @contextmanager
 def fleet_of(
     arguments: argparse.Namespace | None,
@@ -98,7 +117,8 @@ def fleet_of(
         _refuse_options_of_others(arguments)
     if arguments is None or arguments.executor == "local":
         workers = 0 if arguments is None else arguments.workers
-        with _local_fleet(workers, num_scans=num_scans, progress=progress) as fleet:
+        device = "cpu" if arguments is None else str(arguments.device)
+        with _local_fleet(workers, num_scans=num_scans, progress=progress, device=device) as fleet:
             yield fleet
     elif arguments.executor == "slurm":
         with _slurm_fleet(arguments, out) as fleet:
@@ -155,7 +175,11 @@ def _slurm_fleet(arguments: argparse.Namespace, out: Path) -> "Iterator[Fleet]":
 
 @contextmanager
 def _local_fleet(
-    workers: int | None, *, num_scans: int, progress: "Callable[[Progress], None]"
+    workers: int | None,
+    *,
+    num_scans: int,
+    progress: "Callable[[Progress], None]",
+    device: str,
 ) -> "Iterator[Fleet | None]":
     from medsym.screening.progress import Progress
     from medsym.screening.workers.pool import WorkerPool
@@ -164,7 +188,7 @@ def _local_fleet(
     from medsym.screening.workers.work import screen_task
 
     if workers is None and num_scans > 1:
-        workers, why = default_workers(num_scans)
+        workers, why = default_workers(num_scans, device=device)
         say(why)
     if not workers:
         yield None

@@ -14,7 +14,7 @@ from medsym.commands.console import (
     say,
     stoppable,
 )
-from medsym.commands.scaling import fleet_of, shard_option
+from medsym.commands.scaling import fleet_of, model_device, shard_option
 from medsym.commands.viewing import show
 from medsym.errors import ConfigError, ScanError
 
@@ -155,11 +155,12 @@ def run(
     say(RESEARCH_USE_ONLY)
     say_columns(entries)
     progress = ProgressLine()
+    device = options.device if scaling is None else model_device(scaling, num_scans=mine)
     with stoppable(), fleet_of(scaling, out, num_scans=mine, progress=progress) as fleet:
         outcome = screen_scans(
             entries,
             out,
-            model=load_model(model, device=options.device),
+            model=load_model(model, device=device),
             options=options,
             progress=progress,
             fleet=fleet,

@@ -53,7 +53,7 @@ def verify(arguments: argparse.Namespace) -> int:
 
 def _verify_calibration(folder: Path) -> int:
     """Hash the tensors and the manifest of a calibration again."""
-    from medsym.calibration.store import is_unfinished, load_calibration
+    from medsym.calibration.store import PASSING, is_unfinished, load_calibration
 
     if is_unfinished(folder):
         complain(f"{folder}: the calibration was cut off; the same command again goes on")
@@ -61,6 +61,8 @@ def _verify_calibration(folder: Path) -> int:
     found = load_calibration(folder)
     people = found.counts.get("people")
     say(f"calibration {found.name} of {people} people: hashes and maps agree")
+    if (folder / PASSING).is_dir():
+        complain(f"{folder / PASSING} is left over and says how each scan deviates: remove it")
     return EXIT_OK
 
 

@@ -101,6 +101,21 @@ def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
 
 
+def check_device(device: str | torch.device) -> None:
+    """Refuse a GPU that is not there.
+
+    Raises:
+        ModelError: MS-316.
+    """
+    if torch.device(device).type == "cuda" and not torch.cuda.is_available():
+        raise ModelError(
+            code="MS-316",
+            subject=str(device),
+            cause="torch finds no GPU on this machine",
+            fix="leave --device out to work on the CPU, or install a CUDA build of torch",
+        )
+
+
 def load_model(
     folder: Path | None = None, *, device: str | torch.device = "cpu", folded: bool = True
 ) -> LoadedModel:
@@ -115,13 +130,7 @@ def load_model(
         ModelError: MS-310 missing, MS-311 manifest, MS-312 hash, MS-313 tensors, MS-314 not
             finite, MS-315 self-test, MS-316 no such device.
     """
-    if torch.device(device).type == "cuda" and not torch.cuda.is_available():
-        raise ModelError(
-            code="MS-316",
-            subject=str(device),
-            cause="torch finds no GPU on this machine",
-            fix="leave --device out to work on the CPU, or install a CUDA build of torch",
-        )
+    check_device(device)
     place = SHIPPED if folder is None else Path(folder)
     manifest = _read_manifest(place)
     network = AsymmetryNet(_settings(place, manifest))

@@ -1,22 +1,29 @@
 """Measure healthy scans for a calibration: each goes through the analysis that judges patients."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from medsym.calibration.people import PERSON, HealthyScan
-from medsym.errors import ConfigError
+from medsym.calibration.store import PASSING, check_free, is_whole
+from medsym.errors import AnatomyError, ConfigError, GridError, MedsymError, OutputError, ScanError
 from medsym.inference.case import reference_of
 from medsym.models.store import LoadedModel
 from medsym.screening import journal
 from medsym.screening.entry import ScanEntry
 from medsym.screening.folder import open_folder
+from medsym.screening.lock import output_lock
 from medsym.screening.loop import note, reports
+from medsym.screening.measured_scan import measured_path, read_measured, remove_passing
 from medsym.screening.measuring import HealthyRunner
 from medsym.screening.progress import Progress, ScanReport
 from medsym.screening.runner import ScreenOptions
 from medsym.screening.shards import whole_lock
 from medsym.screening.workers.supervise import Fleet
+
+#: Refusals that say nothing about a scan: it cannot be opened or unpacked at the moment.
+_NOT_ITS_FAULT = frozenset({"MS-108", "MS-684"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,10 +33,33 @@ class Measured:
     Attributes:
         scans: measured.
         left_out: (case, sentence) of scans that were refused or are not assessable.
+        failed: (case, sentence) of scans of which nobody knows, because a machine failed.
     """
 
     scans: tuple[HealthyScan, ...]
     left_out: tuple[tuple[str, str], ...]
+    failed: tuple[tuple[str, str], ...] = ()
+
+
+@contextmanager
+def calibration_folder(out: Path) -> Iterator[Path]:
+    """Hold the folder of a calibration from the first scan until it is written.
+
+    What an earlier run had measured for a calibration that is finished is removed.
+
+    Yields:
+        Its folder for what is measured.
+
+    Raises:
+        OutputError: MS-506 it holds something, MS-140 it takes no files, MS-151 another run.
+    """
+    if not (out / PASSING).is_dir():
+        check_free(out)
+    with output_lock(out):
+        if is_whole(out):
+            remove_passing(out)
+        check_free(out)
+        yield out / PASSING
 
 
 def people_of(entries: Sequence[ScanEntry]) -> dict[str, dict[str, Mapping[str, str | float]]]:
@@ -102,22 +132,42 @@ def measure_healthy(
             if fleet is not None:
                 fleet.end()
             raise
-        return _collected(entries, ended, run=run)
+        return _collected(entries, ended, folder=folder)
 
 
 def _collected(
-    entries: Sequence[ScanEntry], ended: Mapping[int, ScanReport], *, run: HealthyRunner
+    entries: Sequence[ScanEntry], ended: Mapping[int, ScanReport], *, folder: Path
 ) -> Measured:
     """Everything in the order of the entries, whoever measured it, and when."""
     scans: list[HealthyScan] = []
-    left_out = []
+    left_out: list[tuple[str, str]] = []
+    failed: list[tuple[str, str]] = []
     for number, entry in enumerate(entries, start=1):
-        error = ended[number].error
-        found = None if error else run.measured(entry)
-        scan = None if found is None else found.of(entry)
-        if scan is not None:
-            scans.append(scan)
+        case, report = entry.name.case, ended[number]
+        if report.error is not None:
+            is_its_own = entry.refusal is not None or _is_about_scan(report.error)
+            (left_out if is_its_own else failed).append((case, str(report.error)))
             continue
-        why = f"not assessable: {'; '.join(found.reasons)}" if found else "it changed meanwhile"
-        left_out.append((entry.name.case, str(error) if error else why))
-    return Measured(scans=tuple(scans), left_out=tuple(left_out))
+        found = read_measured(measured_path(folder, case), digest=report.digest)
+        if found is None:
+            failed.append((case, str(_lost(case, folder))))
+        elif (scan := found.of(entry)) is not None:
+            scans.append(scan)
+        else:
+            left_out.append((case, f"not assessable: {'; '.join(found.reasons)}"))
+    return Measured(scans=tuple(scans), left_out=tuple(left_out), failed=tuple(failed))
+
+
+def _is_about_scan(error: MedsymError) -> bool:
+    """Whether every machine would refuse the scan: else a person would be left out by chance."""
+    is_refusal = isinstance(error, ScanError | GridError | AnatomyError)
+    return is_refusal and error.code not in _NOT_ITS_FAULT
+
+
+def _lost(case: str, folder: Path) -> OutputError:
+    return OutputError(
+        code="MS-743",
+        subject=measured_path(folder, case).name,
+        cause="what was measured is gone, or is not what its worker wrote",
+        fix="run the same command again; no other program may change the folder of the calibration",
+    )

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from medsym.errors import OutputError
+from medsym.volumes.output_file import check_parent
 
 LOCK_FILE = ".medsym.lock"
 CASE_LOCKS = "locks"
@@ -71,10 +72,12 @@ def case_lock(out: Path, case: str, *, wait_s: float = _WAIT_FOR_CASE_SECONDS) -
     Two workers can meet at one case when a cluster takes a machine for lost that goes on working.
 
     Raises:
-        OutputError: MS-561 if another worker is still at it after 6 minutes.
+        OutputError: MS-561 another worker is still at it after 6 minutes, MS-140 no such folder.
     """
     locks = out / "logs" / CASE_LOCKS
-    locks.mkdir(parents=True, exist_ok=True)
+    for folder in (locks.parent, locks):  # a late worker must not bring back a removed ``out``
+        check_parent(folder)
+        folder.mkdir(exist_ok=True)
     error = OutputError(
         code="MS-561",
         subject=case,

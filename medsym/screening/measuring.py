@@ -1,9 +1,11 @@
 """Measure one healthy scan for a calibration: the analysis that judges patients, and its file."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from medsym.calibration.people import HealthyScan
+from medsym.calibration.store import PASSING
+from medsym.errors import OutputError
 from medsym.inference.case import CaseResult
 from medsym.inference.clock import StageClock
 from medsym.inference.maps import regional
@@ -28,12 +30,10 @@ class HealthyRunner(ScanRunner):
     A patient's scan that is not assessable gets no p-value, so a healthy one gives none.
     """
 
-    def measured(self, entry: ScanEntry) -> MeasuredScan | None:
-        """What was measured of a scan as it is now; None if nothing was."""
-        path = measured_path(self.out, entry.name.case)
-        return read_measured(path, decides=self._all_that_decides(entry))
+    traces: ClassVar[str] = f"{PASSING}/logs"
 
-    def _all_that_decides(self, entry: ScanEntry) -> dict[str, Any]:
+    def all_that_decides(self, entry: ScanEntry) -> dict[str, Any]:
+        """All that the numbers of a scan depend on; reads its files, unpacks it if it is packed."""
         scan, masks = source_hashes(entry)
         return {
             "scan": scan,
@@ -43,18 +43,31 @@ class HealthyRunner(ScanRunner):
             "software": software(),
         }
 
-    def process(self, entry: ScanEntry, *, clock: StageClock) -> str:
-        """Measure a scan unless that was done; returns how it ended."""
+    def process(self, entry: ScanEntry, *, clock: StageClock) -> tuple[str, str]:
+        """Measure a scan unless that was done; returns how it ended, and the digest of its file."""
+        path = measured_path(self.out, entry.name.case)
         with case_lock(self.out, entry.name.case):
-            if self.measured(entry) is not None:
-                return "resumed"
-            decides = self._all_that_decides(entry)
+            decides = self.all_that_decides(entry)
+            kept = read_measured(path, decides=decides)
+            if kept is not None:
+                return "resumed", kept.digest
             result = self.analyse(entry, enter=clock.enter)
+            if result.prepared.scan.sha256 != decides["scan"]:
+                raise _changed(entry)
             clock.enter("write")
             scan = kept_of(result) if result.is_assessable else None
             found = MeasuredScan(decides=decides, reasons=tuple(result.reasons), scan=scan)
-            write_measured(measured_path(self.out, entry.name.case), found)
-        return "done" if result.is_assessable else "not assessable"
+            digest = write_measured(path, found)
+        return "done" if result.is_assessable else "not assessable", digest
+
+
+def _changed(entry: ScanEntry) -> OutputError:
+    return OutputError(
+        code="MS-742",
+        subject=entry.path.name,
+        cause="the scan changed while it was measured",
+        fix="run the same command again when nobody writes into the folder of the scan",
+    )
 
 
 def kept_of(result: CaseResult) -> HealthyScan:

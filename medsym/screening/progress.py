@@ -43,6 +43,7 @@ class ScanReport:
         total_s: seconds from its begin to its end.
         seconds: seconds per stage.
         cost: processor time, by stage too, and peak memory, see ``journal.process_cost``.
+        digest: of the file that a measured scan went into; "" where cases are written.
     """
 
     number: int
@@ -53,6 +54,7 @@ class ScanReport:
     total_s: float = 0.0
     seconds: dict[str, float] = field(default_factory=dict)
     cost: dict[str, Any] = field(default_factory=dict)
+    digest: str = ""
 
     @property
     def failure(self) -> dict[str, str] | None:

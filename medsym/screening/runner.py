@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from medsym.calibration.calibration import Calibration
 from medsym.calibration.people import PERSON
@@ -114,8 +114,10 @@ class ScanRunner:
         options: what the user chose.
         reference: healthy reference of the model.
         tell: told about every stage.
+        traces: where traces of errors lie, as seen from the folder that the user named.
     """
 
+    traces: ClassVar[str] = "logs"
     out: Path
     model: LoadedModel
     options: ScreenOptions
@@ -130,12 +132,12 @@ class ScanRunner:
         def tell(stage: str) -> None:
             self.tell(replace(here, stage=stage, seconds=time.perf_counter() - begun))
 
-        clock, error, stage = StageClock(tell), None, "refused"
+        clock, error, stage, digest = StageClock(tell), None, "refused", ""
         try:
             # Numbers of other thread counts differ in their last digits: results would depend on
             # where they were made. The network takes less than a second on one thread.
             with one_thread():
-                stage = self.process(entry, clock=clock)
+                stage, digest = self.process(entry, clock=clock)
         except MedsymError as refusal:
             error = refusal
         except Exception as unforeseen:
@@ -153,17 +155,18 @@ class ScanRunner:
             total_s=round(time.perf_counter() - begun, 3),
             seconds=clock.seconds,
             cost=cost,
+            digest=digest,
         )
 
-    def process(self, entry: ScanEntry, *, clock: StageClock) -> str:
-        """Screen a scan unless that was done; returns how it ended."""
+    def process(self, entry: ScanEntry, *, clock: StageClock) -> tuple[str, str]:
+        """Screen a scan unless that was done; returns how it ended, and no digest."""
         with case_lock(self.out, entry.name.case):
             writer = CaseWriter(out=self.out, name=entry.name, model=self.model)
             if self._is_done(entry, writer):
-                return "resumed"
+                return "resumed", ""
             result = self.analyse(entry, enter=clock.enter)
             writer.write_case(result, options=self.decides(entry), progress=clock.enter)
-        return "done" if result.is_assessable else "not assessable"
+        return "done" if result.is_assessable else "not assessable", ""
 
     def analyse(self, entry: ScanEntry, *, enter: Callable[[str], None]) -> CaseResult:
         """Read and analyse a scan as the user asked for it."""
@@ -224,11 +227,12 @@ class ScanRunner:
     def _unexpected(self, error: Exception, entry: ScanEntry) -> MedsymError:
         """Wrap an error nobody foresaw; its trace goes into the log folder."""
         trace = "".join(traceback.format_exception(error))
-        (self.out / "logs" / f"{entry.name.case}_error.txt").write_text(trace, encoding="utf-8")
+        name = f"{entry.name.case}_error.txt"
+        (self.out / "logs" / name).write_text(trace, encoding="utf-8")
         log.debug("%s", trace)
         return OutputError(
             code="MS-190",
             subject=entry.path.name,
             cause=f"unexpected {type(error).__name__}",
-            fix=f"see logs/{entry.name.case}_error.txt in the output folder and report it",
+            fix=f"see {self.traces}/{name} in the output folder and report it",
         )

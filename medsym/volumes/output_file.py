@@ -54,6 +54,21 @@ def writable_folder(folder: Path) -> Path:
     return folder
 
 
+def check_parent(path: Path) -> None:
+    """Refuse a file or folder whose own folder is not there.
+
+    Raises:
+        OutputError: MS-140.
+    """
+    if not path.parent.is_dir():
+        raise OutputError(
+            code="MS-140",
+            subject=str(path),
+            cause="the output folder does not exist",
+            fix="Create the folder, or check the path",
+        )
+
+
 def write_atomically(
     target: Path, data: bytes, *, verify: Callable[[bytes], None] | None = None
 ) -> str:
@@ -73,13 +88,7 @@ def write_atomically(
         OutputError: MS-140 if the folder does not exist, MS-141 if writing fails.
     """
     final = target.with_name(unicodedata.normalize("NFC", target.name))
-    if not final.parent.is_dir():
-        raise OutputError(
-            code="MS-140",
-            subject=str(final),
-            cause="the output folder does not exist",
-            fix="Create the folder, or check the path",
-        )
+    check_parent(final)
     temporary = final.with_name(TEMPORARY.replace("*", secrets.token_hex(8)))
     try:
         with temporary.open("xb") as stream:

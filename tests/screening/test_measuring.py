@@ -18,7 +18,14 @@ from medsym.calibration.store import (
 )
 from medsym.inference.case import Options
 from medsym.screening.calibrating import Measured, measure_healthy
-from medsym.screening.measured_scan import read_measured, remove_passing, write_measured
+from medsym.screening.entry import ScanEntry
+from medsym.screening.measured_scan import (
+    MeasuredScan,
+    measured_path,
+    read_measured,
+    remove_passing,
+    write_measured,
+)
 from medsym.screening.measuring import HealthyRunner
 from medsym.screening.progress import Progress
 from medsym.screening.runner import ScreenOptions
@@ -86,17 +93,27 @@ def test_what_was_measured_counts_only_for_the_same_scan_options_and_whole_files
         reference=flat_reference(),
         tell=lambda _: None,
     )
-    kept = runner.measured(entry)
+
+    def measured(by: HealthyRunner, of: ScanEntry) -> MeasuredScan | None:
+        decides = by.all_that_decides(of)
+        return read_measured(measured_path(by.out, of.name.case), decides=decides)
+
+    kept = measured(runner, entry)
     assert kept is not None
     scan = kept.of(replace(entry, covariates={"age": 7.0}))
     assert scan is not None
     assert (scan.person, scan.covariates) == ("0", {"age": 7.0})
-    assert runner.measured(replace(entry, path=scans[1])) is None
+    assert measured(runner, replace(entry, path=scans[1])) is None
+    assert measured(runner, replace(entry, brain_mask=scans[1])) is None
     other = replace(runner, options=ScreenOptions(analysis=Options(measure_defect=False)))
-    assert other.measured(entry) is None
+    assert measured(other, entry) is None
+    weights = replace(model, manifest={**model.manifest, "sha256": "0" * 64})
+    assert measured(replace(runner, model=weights), entry) is None
     copy = tmp_path / "a.measured"
-    write_measured(copy, kept)
+    digest = write_measured(copy, kept)
     assert read_measured(copy, decides=kept.decides) is not None
+    assert read_measured(copy, digest=digest) is not None
+    assert read_measured(copy, digest="0" * 64) is None
     data = bytearray(copy.read_bytes())
     data[-1] ^= 1
     copy.write_bytes(data)

@@ -9,6 +9,9 @@ from medsym.screening.workers.limits import cores_by_limits, memory_by_limits
 #: Memory reckoned for a worker, GiB: the peak was 0.89 on a 1 mm scan of 256 x 256 x 256 voxels,
 #: and larger scans need more.
 WORKER_GIB = 1.5
+#: Workers that share a GPU unless the user says otherwise: each has a CUDA context and the network
+#: in its memory. Chosen with care, not measured.
+GPU_WORKERS = 4
 _GIB = 2**30
 
 
@@ -25,8 +28,12 @@ def free_gib() -> float | None:
     return min(known) / _GIB if known else None
 
 
-def default_workers(num_scans: int) -> tuple[int, str]:
+def default_workers(num_scans: int, *, device: str = "cpu") -> tuple[int, str]:
     """Number of workers for some scans on this machine, and why, in one line.
+
+    Args:
+        num_scans: scans of the run.
+        device: where each worker runs the network; those of one GPU share its memory.
 
     Example:
         >>> default_workers(1)[0]
@@ -34,10 +41,12 @@ def default_workers(num_scans: int) -> tuple[int, str]:
     """
     cores, free = num_cores(), free_gib()
     fitting = cores if free is None else max(1, int(free / WORKER_GIB))
-    number = max(1, min(num_scans, cores, fitting))
+    sharing = cores if device == "cpu" else min(cores, GPU_WORKERS)
+    number = max(1, min(num_scans, sharing, fitting))
     memory = "" if free is None else f", {free:.1f} GiB free at {WORKER_GIB:g} GiB a worker"
     plural = "s" if number > 1 else ""
-    return number, f"{number} worker{plural} ({cores} cores{memory}; change with --workers)"
+    shared = "" if device == "cpu" else f", at most {GPU_WORKERS} share a GPU"
+    return number, f"{number} worker{plural} ({cores} cores{memory}{shared}; change with --workers)"
 
 
 def _available() -> int | None:

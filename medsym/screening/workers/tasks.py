@@ -11,7 +11,15 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from medsym.calibration.store import load_calibration
-from medsym.errors import MedsymError, ModelError
+from medsym.errors import (
+    AnatomyError,
+    ConfigError,
+    GridError,
+    MedsymError,
+    ModelError,
+    OutputError,
+    ScanError,
+)
 from medsym.inference.case import Options
 from medsym.screening.dicom.series import DicomSeries
 from medsym.screening.entry import ScanEntry
@@ -23,6 +31,11 @@ from medsym.screening.runner import ScreenOptions
 Numbered = tuple[int, ScanEntry]
 #: "screen" writes cases, "measure" measures healthy scans for a calibration.
 Purpose = Literal["screen", "measure"]
+_CLASSES: tuple[type[MedsymError], ...] = (
+    *(MedsymError, ScanError, GridError, AnatomyError),
+    *(ConfigError, ModelError, OutputError),
+)
+_KINDS = {kind.__name__: kind for kind in _CLASSES}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -142,7 +155,7 @@ def _entry(value: dict[str, Any]) -> ScanEntry:
 
 def answer_text(reports: Sequence[ScanReport]) -> str:
     """How the scans of a task ended."""
-    keys = ("number", "case", "file", "stage", "total_s", "seconds", "cost")
+    keys = ("number", "case", "file", "stage", "total_s", "seconds", "cost", "digest")
     return json.dumps(
         [
             {**{key: getattr(report, key) for key in keys}, "error": _plain_error(report.error)}
@@ -154,7 +167,13 @@ def answer_text(reports: Sequence[ScanReport]) -> str:
 def _plain_error(error: MedsymError | None) -> dict[str, str] | None:
     if error is None:
         return None
-    return {key: getattr(error, key) for key in ("code", "subject", "cause", "fix")}
+    stated = {key: getattr(error, key) for key in ("code", "subject", "cause", "fix")}
+    return {"kind": type(error).__name__, **stated}
+
+
+def _error(value: dict[str, str]) -> MedsymError:
+    """The error that ``_plain_error`` wrote: its class says whether it is about the scan."""
+    return _KINDS[value["kind"]](**{key: value[key] for key in value if key != "kind"})
 
 
 def refusal_text(error: MedsymError) -> str:
@@ -170,8 +189,8 @@ def read_answer(text: str) -> tuple[ScanReport, ...]:
     """
     answer = json.loads(text)
     if isinstance(answer, dict):
-        raise MedsymError(**answer["refusal"])
+        raise _error(answer["refusal"])
     return tuple(
-        ScanReport(**{**value, "error": value["error"] and MedsymError(**value["error"])})
+        ScanReport(**{**value, "error": value["error"] and _error(value["error"])})
         for value in answer
     )

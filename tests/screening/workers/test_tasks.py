@@ -11,7 +11,7 @@ from medsym.screening.entry import ScanEntry
 from medsym.screening.naming import CaseName, name_of
 from medsym.screening.progress import ScanReport
 from medsym.screening.runner import ScreenOptions
-from medsym.screening.workers.sizing import WORKER_GIB, default_workers
+from medsym.screening.workers.sizing import GPU_WORKERS, WORKER_GIB, default_workers
 from medsym.screening.workers.tasks import (
     RunPlan,
     answer_text,
@@ -53,6 +53,7 @@ def test_an_answer_says_all_that_a_report_says() -> None:
     assert first == reports[0]
     assert second.failure == reports[1].failure
     assert str(second.error) == str(error)
+    assert type(second.error) is ScanError  # a failure of the machine is something else
     with pytest.raises(MedsymError, match="MS-101"):
         read_answer(refusal_text(error))
 
@@ -68,6 +69,7 @@ def test_workers_never_outnumber_scans_cores_or_memory(monkeypatch) -> None:
         assert "8 cores" in why
     monkeypatch.setattr(f"{sizing}.free_gib", lambda: None)
     assert default_workers(50)[0] == 8
+    assert default_workers(50, device="cuda")[0] == GPU_WORKERS < 8
     monkeypatch.setattr(f"{sizing}.free_gib", lambda: 0.1)
     assert default_workers(50)[0] == 1
 
