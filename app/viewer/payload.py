@@ -13,7 +13,7 @@ from app.results import Case, compared_with, map_path, seal_of
 from app.viewer.encoding import EncodedVolume, encode, encode_labels, encode_margin
 from app.viewer.grid import DisplayGrid, content_grid, resample, scan_grid
 from app.viewer.threads import over_kinds
-from app.viewer.zones import find_margin, rarity
+from app.viewer.zones import find_margin
 from medsym import RESEARCH_USE_ONLY
 from medsym.errors import OutputError, ScanError
 from medsym.screening.archives import is_archive
@@ -22,7 +22,7 @@ from medsym.screening.packed import read_from_archive
 from medsym.volumes.nifti import read_label_map, read_scan
 from medsym.volumes.volume import Volume
 
-MAPS = ("deviation", "asymmetry", "bound", "pathology", "pvalue")
+MAPS = ("deviation", "asymmetry", "bound", "pathology")
 MAP_SHARE = 0.5  # spacing of the maps shown, of that of the grid the network works on
 OLD_GRID_MM = 3.0  # cases written before their record named the grid
 CACHED_CASES = 3
@@ -99,9 +99,6 @@ def _load(files: _Files) -> Mapping[str, EncodedVolume]:
     if "bound" in sources and "asymmetry" in sources and files.mirror_world:
         margin = find_margin(sources["bound"], values, grid=common, mirror_world=files.mirror_world)
         volumes["margin"] = encode_margin(margin, grid=common)
-    if "pvalue" in values and "deviation" in values:
-        values["rarity"] = rarity(values["pvalue"], deviation=values["deviation"])
-    values.pop("pvalue", None)
     for kind, value in values.items():
         volumes[kind] = (
             encode_labels(value, grid=common)
@@ -159,10 +156,10 @@ def _read_map(path: Path) -> Volume:
 
 
 def _common_grid(sources: Mapping[str, Volume], *, spacing_mm: float) -> DisplayGrid:
-    """One grid for all maps, around what is not zero in any of them; p-values are nowhere zero."""
+    """One grid for all maps, around what is not zero in any of them."""
     first = next(iter(sources.values()))
     content = np.zeros(first.voxels.shape, dtype=bool)
-    for source in (source for kind, source in sources.items() if kind != "pvalue"):
+    for source in sources.values():
         if source.voxels.shape == content.shape:
             content |= source.voxels != 0
         else:

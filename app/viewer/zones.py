@@ -1,4 +1,4 @@
-"""How far the asymmetry exceeds the bound, and how rare a place is: from the maps as written."""
+"""How far the asymmetry exceeds the bound: from the maps as written."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from app.viewer.grid import DisplayGrid, FloatArray, resample
 from medsym.volumes.volume import Volume
 
 #: Maps that mean nothing where nothing was compared.
-COMPARED = ("asymmetry", "bound", "deviation", "pvalue")
+COMPARED = ("asymmetry", "bound", "deviation")
 
 
 def find_margin(
@@ -44,16 +44,3 @@ def find_margin(
         if kind in values:
             values[kind][~compared] = np.nan
     return margin
-
-
-def rarity(p_value: FloatArray, *, deviation: FloatArray) -> FloatArray:
-    """One in how many healthy scans deviates anywhere as far as this place does.
-
-    Args:
-        p_value: (x, y, z) family-wise p-values, in (0, 1]; NaN where nothing was compared.
-        deviation: (x, y, z) SD; gives the sign.
-
-    Returns:
-        (x, y, z) 1 / p, negative where there is less than at the mirror place.
-    """
-    return np.asarray(np.copysign(1.0 / p_value, deviation), dtype=np.float32)

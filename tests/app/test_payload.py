@@ -13,7 +13,7 @@ from app.viewer.grid import fit_grid
 from app.viewer.payload import case_payload, case_volumes
 from app.viewer.zones import find_margin
 from medsym.volumes.volume import Volume
-from tests.app.result_folder import MARKER_MM, MIRROR, P_VALUE, WITHIN_MM, build_folder, mirrored
+from tests.app.result_folder import MARKER_MM, MIRROR, WITHIN_MM, build_folder
 
 GRID = fit_grid(np.full(3, -30.0), np.full(3, 30.0), spacing_mm=2.0)
 
@@ -112,15 +112,10 @@ def value_at(volume: EncodedVolume, place: tuple[float, ...]) -> float:
     return float(stored.reshape(shape, order="F")[voxel] * volume.slope + volume.intercept)
 
 
-def test_margin_and_rarity_are_on_the_grid_of_the_maps(case: Case) -> None:
+def test_margin_is_on_the_grid_of_the_maps(case: Case) -> None:
     volumes = case_volumes(case)
-    assert volumes["margin"].grid == volumes["rarity"].grid == volumes["deviation"].grid
+    assert volumes["margin"].grid == volumes["deviation"].grid
     assert volumes["margin"].high > 0 > volumes["margin"].low
-    assert "pvalue" not in volumes
-    assert volumes["rarity"].high == pytest.approx(1 / P_VALUE)
-    assert volumes["rarity"].low == pytest.approx(-1 / P_VALUE)  # the mirror side has less
-    for place, expected in ((MARKER_MM, 1 / P_VALUE), (mirrored(MARKER_MM), -1 / P_VALUE)):
-        assert value_at(volumes["rarity"], place) == pytest.approx(expected, rel=1e-3)
 
 
 def test_a_bound_is_never_stored_smaller_than_it_is() -> None:

@@ -13,6 +13,21 @@ export function healthyWords({ kind }) {
   return kind === "synthetic" ? "drawn heads" : "healthy scans";
 }
 
+// Numbers behind a p-value of a record, k / (n + 1) in six decimals: at most one in so many.
+export function oneInOf(p, n) {
+  const count = Math.round(p * (n + 1));
+  const exact = n > 0 && count > 0 && Math.abs(count / (n + 1) - p) <= 1e-6;
+  return Math.max(1, exact ? Math.floor((n + 1) / count) : Math.floor(1 / p + 1e-6));
+}
+
+// The rarity of one place as the dial has it, from the deviation that is shown there.
+export function placeRarity(calibration, deviation) {
+  const { thresholds: steps } = calibration, whom = healthyWords(calibration);
+  if (!steps?.length || !Number.isFinite(deviation)) return null;
+  const reached = stepsReached(steps, Math.abs(deviation));
+  return reached > 0 ? `at most ${oneIn(steps, reached)} ${whom}` : `more than 1 in ${steps[0].one_in} ${whom}`;
+}
+
 export function oneIn(steps, reached) {
   return reached > 0 ? `1 in ${steps[reached - 1].one_in}` : "common";
 }

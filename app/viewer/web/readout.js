@@ -2,7 +2,7 @@
 
 import { LAYERS } from "./colours.js";
 import { distanceToMidplane, sideOf, transform } from "./geometry.js";
-import { healthyWords } from "./rarity.js";
+import { healthyWords, oneInOf, placeRarity } from "./rarity.js";
 import { largerBound } from "./raster.js";
 import { zoneAt, zoneOfFinding } from "./zones.js";
 
@@ -46,16 +46,16 @@ export function factsAt(mm, { volumes, mirrorWorld, structures, measuredDefect, 
   const mirror = mirrorWorld ? transform(mirrorWorld, mm) : null;
   const at = (kind, point = mm) => (volumes[kind] && point ? volumes[kind].linear(point) : NaN);
   const label = volumes.anatomy ? volumes.anatomy.nearest(mm) : 0, { world_to_voxel: toVoxel } = volumes.scan;
-  const facts = { mm, mirror, voxel: toVoxel ? transform(toVoxel, mm) : null, defect: measuredDefect, whom: healthyWords(calibration || {}) };
+  const facts = { mm, mirror, voxel: toVoxel ? transform(toVoxel, mm) : null, defect: measuredDefect, rarity: rarityWords(finding?.p_value, calibration || {}) };
   facts.distance = mirrorWorld ? distanceToMidplane(mm, mirrorWorld) : NaN;
   facts.structure = label > 0 ? (structures[label] || `structure ${label}`).replaceAll("-", " ").toLowerCase() : null;
   facts.zone = finding ? zoneOfFinding(finding) : zoneAt(mm, volumes);
   facts.bound = finding ? finding.bound : largerBound(at("bound"), at("bound", mirror));
-  facts.p = finding ? finding.p_value ?? NaN : 1 / Math.abs(at("rarity"));
   for (const kind of ["scan", "deviation", "asymmetry", "pathology"]) {
     facts[kind] = finding?.[kind] ?? at(kind);
     facts[mirrorName(kind)] = at(kind, mirror);
   }
+  facts.rarity ??= placeRarity(calibration || {}, facts.deviation);
   return facts;
 }
 
@@ -68,8 +68,8 @@ export function pText(value) {
   return Number.isFinite(value) ? String(Number(value.toPrecision(2))) : "\u2013";
 }
 
-function rarityWords(p, whom) {
-  return Number.isFinite(p) ? `p ${pText(p)}: 1 in ${Math.floor(1 / p + 1e-6)} ${whom}` : "\u2013";
+function rarityWords(p, calibration) {
+  return Number.isFinite(p) ? `p ${pText(p)}: 1 in ${oneInOf(p, calibration.n)} ${healthyWords(calibration)}` : null;
 }
 
 function defectWords(defect) {
@@ -88,7 +88,7 @@ export function words(facts, volumes) {
   if (volumes.deviation) rows.push(pair("deviation", "Deviation (SD)", 2));
   if (volumes.asymmetry) rows.push(pair("asymmetry", "Asym. (nats)", 2));
   if (volumes.pathology) rows.push(pair("pathology", "Pathology", 2));
-  if (volumes.rarity || Number.isFinite(facts.p)) rows.push(row("p", "Rarity", rarityWords(facts.p, facts.whom)));
+  if (volumes.rarity || facts.rarity) rows.push(row("p", "Rarity", facts.rarity || "\u2013"));
   if (volumes.bound) rows.push(row("bound", "Bound here", number(facts.bound, boundDigits(facts.bound), LAYERS.bound.unit)));
   if (hasMaps) rows.push(row("defect", "Measured defect", defectWords(facts.defect)));
   if (facts.mirror) rows.push(row("mirror", "Mirror at (mm)", formatMm(facts.mirror)));

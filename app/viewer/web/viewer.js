@@ -17,7 +17,7 @@ import { factsAt } from "./readout.js";
 import { Rulers } from "./ruler.js";
 import { Toolbar } from "./toolbar.js";
 import { Views } from "./views.js";
-import { autoWindow, loadVolume } from "./volume.js";
+import { autoWindow, loadVolumes } from "./volume.js";
 import { Why } from "./why.js";
 import { changedWindow, draggedWindow, windowPresets } from "./window.js";
 import { zoneVolumes } from "./zones.js";
@@ -48,9 +48,9 @@ export class Viewer {
 
   async start(data) {
     const begun = performance.now();
-    const loaded = await Promise.all(Object.entries(data.volumes).map(async ([kind, about]) => [kind, await loadVolume(about)]));
+    const loaded = await loadVolumes(data.volumes, this.calibration);
     if (this.ended) return;
-    this.volumes = Object.fromEntries(loaded);
+    this.volumes = loaded;
     this.settings.window = autoWindow(this.volumes.scan);
     this.crosshair = this.volumes.scan.clamp(data.crosshair_mm || this.volumes.scan.centre());
     this.centre = this.volumes.scan.centre();

@@ -2,6 +2,7 @@
 
 const MAGIC = "MEDSYMV1";
 export const NO_DATA = -32768;
+const SLACK = 1e-6; // of a stored step: a threshold that is a stored value is reached by it
 
 export class Volume {
   constructor(about, stored) {
@@ -29,6 +30,11 @@ export class Volume {
     return this.value(nearestAt(this, i, j, k));
   }
 
+  // Smallest stored size that reaches a threshold; of maps whose zero is stored as zero.
+  leastStored(threshold) {
+    return Math.max(1, Math.ceil(threshold / this.slope - SLACK));
+  }
+
   centre() {
     return this.origin.map((start, axis) => start + ((this.shape[axis] - 1) * this.spacing) / 2);
   }
@@ -38,6 +44,38 @@ export class Volume {
       const end = this.origin[axis] + (this.shape[axis] - 1) * this.spacing;
       return Math.min(Math.max(value, this.origin[axis]), end);
     });
+  }
+}
+
+// "1 in N" of every place, from its deviation and the steps of the dial, so that both say the same. Its
+// voxels are those of the deviation; what is interpolated is the deviation, not the rarity.
+export class RarityVolume extends Volume {
+  constructor(deviation, steps) {
+    super(deviation, deviation.stored);
+    this.steps = steps.map(({ one_in: oneIn, sd }) => ({ oneIn, stored: sd / deviation.slope - SLACK }));
+    this.low = this.at(deviation.low / deviation.slope);
+    this.high = this.at(deviation.high / deviation.slope);
+  }
+
+  value(stored) {
+    return stored === NO_DATA ? NaN : this.at(stored);
+  }
+
+  // Negative where there is less than at the mirror place; never nearer to 0 than 1 in 1.
+  at(stored) {
+    const size = Math.abs(stored);
+    let oneIn = 1;
+    for (const step of this.steps) {
+      if (step.stored > size) break;
+      oneIn = step.oneIn;
+    }
+    return stored < 0 ? -oneIn : oneIn;
+  }
+
+  leastStored(threshold) {
+    if (threshold <= 1) return 1;
+    const step = this.steps.find(({ oneIn }) => oneIn >= threshold);
+    return step ? Math.max(1, Math.ceil(step.stored)) : Infinity;
   }
 }
 
@@ -76,6 +114,14 @@ export async function loadVolume(about) {
     throw new Error("the server did not answer with a volume");
   }
   return new Volume(about, new Int16Array(bytes.slice(MAGIC.length)));
+}
+
+// All volumes of a case, and the rarity that follows from its deviation where the dial has steps.
+export async function loadVolumes(kinds, { thresholds }) {
+  const loaded = await Promise.all(Object.entries(kinds).map(async ([kind, about]) => [kind, await loadVolume(about)]));
+  const volumes = Object.fromEntries(loaded);
+  if (volumes.deviation && thresholds?.length) volumes.rarity = new RarityVolume(volumes.deviation, thresholds);
+  return volumes;
 }
 
 // Window of a scan: low and high percentile of what is not background.

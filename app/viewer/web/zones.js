@@ -24,7 +24,7 @@ export function zoneOf(size, threshold, margin) {
 
 // Millilitres of the zones over the whole map; under the bound, what reaches the threshold counts.
 export function zoneVolumes({ map, margin, signed, both, threshold }) {
-  const least = Math.max(1, Math.ceil(threshold / map.slope - 1e-6)), count = { above: 0, below: 0, under: 0 };
+  const least = map.leastStored(threshold), count = { above: 0, below: 0, under: 0 };
   const values = map.stored, margins = margin?.stored;
   for (let n = 0; n < values.length; n += 1) {
     let size = values[n];

@@ -1,0 +1,98 @@
+"""What the viewer says of one place, by the browser's own modules: it never claims too much."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from medsym.calibration.conformal import p_values, rarity_steps
+
+WEB = Path(__file__).parents[2] / "app" / "viewer" / "web"
+MAXIMA = np.sort(np.random.default_rng(3).gamma(9.0, 0.3, 99)).round(6)
+STEPS = [asdict(step) for step in rarity_steps(MAXIMA)]
+#: Volumes of two voxels along x, at -1 and +1 mm; `make` takes slope and stored values.
+PRELUDE = """
+    import { RarityVolume, Volume } from "./volume.js";
+    import { factsAt, words } from "./readout.js";
+    const grid = { shape: [2, 2, 2], spacing: 2, origin: [-1, -1, -1], intercept: 0 };
+    const make = (slope, left, right) => new Volume(
+      { ...grid, slope, low: slope * Math.min(left, right), high: slope * Math.max(left, right) },
+      Int16Array.from([left, right, left, right, left, right, left, right]));
+    const mirrorWorld = [[-1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]];
+    const say = (facts, volumes, name) => words(facts, volumes)
+      .flatMap(({ values }) => values || []).find(([, own]) => own === name)[0];
+"""
+Run = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Runs a script that returns something, beside copies of the browser's modules."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("needs node to run the modules of the browser")
+    folder = tmp_path_factory.mktemp("web")
+    for module in WEB.glob("*.js"):
+        shutil.copy(module, folder)
+    (folder / "package.json").write_text('{"type": "module"}')
+
+    def result(script: str, **values: Any) -> Any:
+        given = "".join(f"const {key} = {json.dumps(value)};" for key, value in values.items())
+        body = f"console.log(JSON.stringify((() => {{ {script} }})()));"
+        (folder / "run.js").write_text(PRELUDE + given + body)
+        done = subprocess.run(
+            [node, "run.js"], cwd=folder, capture_output=True, check=True, timeout=60
+        )
+        return json.loads(done.stdout)
+
+    return result
+
+
+def test_rarity_is_that_of_the_deviation_on_either_side_of_its_change_of_sign(run: Run) -> None:
+    sizes = [-6.0, -3.0, -0.01, 0.0, 0.01, 2.5, 3.0, 4.0, 6.0]
+    found = run(
+        """const deviation = make(0.001, -6000, 6000), rarity = new RarityVolume(deviation, steps);
+        const volumes = { scan: deviation, deviation, rarity };
+        const calibration = { n: 99, kind: "synthetic", thresholds: steps };
+        const about = { volumes, mirrorWorld, structures: {}, calibration };
+        return sizes.map((sd) => [rarity.linear([sd / 6, 0, 0]),
+          say(factsAt([sd / 6, 0, 0], about), volumes, "p")]);""",
+        sizes=sizes,
+        steps=STEPS,
+    )
+    exact = np.floor(1 / p_values(MAXIMA, np.abs(sizes)) + 1e-9)
+    for (value, text), size, one_in in zip(found, sizes, exact, strict=True):
+        assert abs(value) == one_in >= 1
+        assert value * size >= 0
+        said = f"at most 1 in {one_in:.0f}" if one_in > 1 else "more than 1 in 2"
+        assert text == f"{said} drawn heads"
+
+
+def test_a_place_at_a_step_of_the_dial_is_counted_by_the_layer(run: Run) -> None:
+    sizes = [step["sd"] for step in STEPS]
+    counts = run(
+        """return steps.map(({ one_in, sd }) => { const deviation = make(sd / 500, 499, 500);
+          const rarity = new RarityVolume(deviation, steps), least = rarity.leastStored(one_in);
+          return [rarity.value(500) >= one_in, rarity.value(499) >= one_in, least]; });""",
+        steps=STEPS,
+    )
+    assert len(sizes) > 5
+    assert counts == [[True, False, 500]] * len(sizes)
+
+
+def test_a_p_value_of_six_decimals_is_read_as_the_count_that_made_it(run: Run) -> None:
+    cases = [(1, 149), (1, 5), (1, 2200), (5, 99), (7, 80), (81, 80)]
+    found = run(
+        """return cases.map(([p, n]) => { const scan = make(1, 1, 1), finding = { p_value: p };
+          return say(factsAt([0, 0, 0], { volumes: { scan }, mirrorWorld, structures: {},
+            calibration: { n, kind: "healthy scans" }, finding }), { scan }, "p"); });""",
+        cases=[(round(k / (n + 1), 6), n) for k, n in cases],
+    )
+    for text, (k, n) in zip(found, cases, strict=True):
+        assert text.endswith(f": 1 in {(n + 1) // k} healthy scans")
