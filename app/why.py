@@ -11,6 +11,7 @@ from typing import Any
 
 from app.results import Case
 from medsym.screening.case_words import opposite
+from medsym.screening.upwards import bound_text
 
 Facts = Mapping[str, Any]
 #: To a whole number of healthy heads; p-values of a record are rounded.
@@ -68,7 +69,7 @@ def sentence(finding: Facts, *, record: Facts) -> str:
 
 
 def _model_words(finding: Facts) -> str:
-    bound, seen = nats(finding["bound"]), nats(finding["asymmetry"])
+    bound, seen = f"{bound_text(finding['bound'])} nats", nats(finding["asymmetry"])
     return f"of the {seen} of difference the model itself could have made at most {bound} here"
 
 
@@ -117,7 +118,7 @@ def _rows(finding: Facts, *, record: Facts) -> list[tuple[str, str]]:
         ("Threshold", peak),
         ("p", "\u2013" if p_value is None else f"{p_value:.2g}"),
         ("Asymmetry at the peak", nats(finding["asymmetry"])),
-        ("Bound here", nats(finding["bound"])),
+        ("Bound here", f"{bound_text(finding['bound'])} nats"),
         ("Measured defect here", "\u2013" if measured is None else nats(measured)),
     ]
     caution = (record.get("calibration") or {}).get("caution")

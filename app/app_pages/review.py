@@ -20,13 +20,14 @@ from app.viewer.payload import case_payload, case_volumes
 from app.viewer.routes import volume_url, web_url
 from app.why import why_body
 from medsym.errors import MedsymError
+from medsym.screening.upwards import bound_text
 
 FACTS = (
     ("deviation_max", "Largest deviation", "{:.1f} SD"),
     ("p_value", "p-value", "{:.2g}"),
     ("pathology_ml", "Pathology", "{:.1f} ml"),
     ("share_beyond_bound", "Share beyond bound", "{:.2f}"),
-    ("bound_max", "Largest bound", "{:.2g} nats"),
+    ("bound_max", "Largest bound", "{} nats"),
     ("measured_defect_max", "Measured defect", "{:.2g} nats"),
     ("symmetric_score", "Symmetric score", "{:.2f}"),
     ("brain_ml", "Brain", "{:.0f} ml"),
@@ -84,7 +85,7 @@ def _facts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     for key, label, pattern in FACTS:
         value = summary.get(key)
         if isinstance(value, int | float) and math.isfinite(value):
-            text = pattern.format(value)
+            text = pattern.format(bound_text(value) if key == "bound_max" else value)
             if key == "deviation_max":
                 text += f", {html.escape(str(summary.get('deviation_side', '')))}"
             facts.append((label, text))

@@ -15,6 +15,7 @@ from medsym.errors import MedsymError
 from medsym.screening.case_words import direction
 from medsym.screening.review_table import review_table
 from medsym.screening.reviews import Reviews, read_reviews
+from medsym.screening.upwards import bound_decimals, rounded_up
 
 HEIGHT_PX, HEADER_PX, ROW_PX = 540, 38, 92  # of the table: at most, its header, a row
 PICTURE_PX = 84  # width of the column of small pictures
@@ -147,6 +148,13 @@ def _pictures(rows: Sequence[WorklistRow], *, folder: Path) -> list[str | None]:
     ]
 
 
+def _shown(name: str, value: float) -> float:
+    """A number of the table; a bound is cut to its two figures upwards."""
+    if name != "bound_max" or not value > 0:
+        return value
+    return rounded_up(value, decimals=bound_decimals(value))
+
+
 def _frame(
     rows: Sequence[WorklistRow], read: Mapping[str, Status], *, folder: Path
 ) -> pd.DataFrame:
@@ -154,7 +162,10 @@ def _frame(
     unread = Status()
     unsaved = set(draft_state.drafts().cases())
     found = [read.get(row.case, unread) for row in rows]
-    numbers = {title: [row.numbers[name] for row in rows] for name, (title, _) in COLUMNS.items()}
+    numbers = {
+        title: [_shown(name, row.numbers[name]) for row in rows]
+        for name, (title, _) in COLUMNS.items()
+    }
     return pd.DataFrame(
         {
             PICTURE: _pictures(rows, folder=folder),

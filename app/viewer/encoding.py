@@ -6,6 +6,7 @@ value = slope * stored + intercept; the stored value -32768 means "no data here"
 import gzip
 import hashlib
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -15,10 +16,10 @@ MAGIC = b"MEDSYMV1"  # a server that answers with a web page must not be read as
 NO_DATA = -32768
 LARGEST = 32767
 LABEL_LIMIT = 32767
-#: Step of a stored margin, nats: far finer than any fading can show.
-MARGIN_STEP = 0.001
+SLACK = 1e-6  # of a step: what the division may add
 
 Affine = tuple[tuple[float, ...], ...]
+Rounding = Literal["nearest", "up", "inwards"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,7 +69,7 @@ def encode(
     *,
     grid: DisplayGrid,
     symmetric: bool,
-    round_up: bool = False,
+    rounding: Rounding = "nearest",
     level: int = 1,
 ) -> EncodedVolume:
     """Quantise to 16 bits and compress.
@@ -78,7 +79,8 @@ def encode(
         grid: geometry of `values`.
         symmetric: True for signed maps: zero stays exactly zero and both signs share one scale.
             Error at most max|value| / 65534. False for scans: the range low..high is used whole.
-        round_up: never store less than the value, as a bound needs; twice the error.
+        rounding: "up" never stores less than the value, as a bound needs, "inwards" never more than
+            its size, as what is compared with a bound needs; twice the error.
         level: gzip level; 1 because the reader is on the same machine.
 
     Returns:
@@ -96,8 +98,13 @@ def encode(
         slope, intercept = max(abs(low), abs(high)) / LARGEST or 1.0, 0.0
     else:
         slope, intercept = (high - low) / (2 * LARGEST) or 1.0, (high + low) / 2
-    steps = (np.nan_to_num(values) - intercept) / slope
-    whole = np.minimum(np.ceil(steps), LARGEST) if round_up else np.rint(steps)
+    steps = (np.nan_to_num(values).astype(np.float64) - intercept) / slope
+    if rounding == "up":
+        whole = np.minimum(np.ceil(steps), LARGEST)
+    elif rounding == "inwards":
+        whole = np.trunc(steps + np.copysign(SLACK, steps))
+    else:
+        whole = np.rint(steps)
     stored = np.where(known, whole, NO_DATA)
     return _pack(stored, grid=grid, slope=slope, intercept=intercept, span=(low, high), level=level)
 
@@ -111,20 +118,6 @@ def encode_labels(values: FloatArray, *, grid: DisplayGrid, level: int = 1) -> E
         msg = f"label {top:.0f} does not fit 16 bits"
         raise ValueError(msg)
     return _pack(stored, grid=grid, slope=1.0, intercept=0.0, span=(0.0, top), level=level)
-
-
-def encode_margin(margin: FloatArray, *, grid: DisplayGrid, level: int = 1) -> EncodedVolume:
-    """Store a margin, nats, in steps that keep its sign: positive is at least one, else at most 0.
-
-    What lies further out than 16 bits hold is stored at their end. NaN becomes "no data".
-    """
-    known = np.isfinite(margin)
-    steps = np.nan_to_num(margin) / MARGIN_STEP
-    whole = np.where(steps > 0, np.ceil(steps), np.rint(np.minimum(steps, 0)))
-    stored = np.where(known, np.clip(whole, -LARGEST, LARGEST), NO_DATA)
-    top = float(MARGIN_STEP * np.max(stored, where=known, initial=-LARGEST))
-    low = float(MARGIN_STEP * np.min(stored, where=known, initial=LARGEST))
-    return _pack(stored, grid=grid, slope=MARGIN_STEP, intercept=0.0, span=(low, top), level=level)
 
 
 def _pack(

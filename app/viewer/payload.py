@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from app.results import Case, compared_with, map_path, seal_of
-from app.viewer.encoding import EncodedVolume, encode, encode_labels, encode_margin
+from app.viewer.encoding import EncodedVolume, Rounding, encode, encode_labels
 from app.viewer.grid import DisplayGrid, content_grid, resample, scan_grid
 from app.viewer.threads import over_kinds
-from app.viewer.zones import find_margin
+from app.viewer.zones import keep_peaks, pair_bound
 from medsym import RESEARCH_USE_ONLY
 from medsym.errors import OutputError, ScanError
 from medsym.screening.archives import is_archive
@@ -23,6 +23,7 @@ from medsym.volumes.nifti import read_label_map, read_scan
 from medsym.volumes.volume import Volume
 
 MAPS = ("deviation", "asymmetry", "bound", "pathology")
+ROUNDING: Mapping[str, Rounding] = {"bound": "up", "asymmetry": "inwards"}
 MAP_SHARE = 0.5  # spacing of the maps shown, of that of the grid the network works on
 OLD_GRID_MM = 3.0  # cases written before their record named the grid
 CACHED_CASES = 3
@@ -43,6 +44,7 @@ class _Files:
     grid_mm: float
     mirror_world: tuple[tuple[float, ...], ...]
     maps: tuple[tuple[str, Path, int], ...]
+    peaks: tuple[tuple[float, float, float, float], ...]
 
 
 def case_volumes(case: Case) -> Mapping[str, EncodedVolume]:
@@ -70,7 +72,20 @@ def case_volumes(case: Case) -> Mapping[str, EncodedVolume]:
             grid_mm=float(case.record.get("grid", {}).get("spacing_mm", OLD_GRID_MM)),
             mirror_world=tuple(tuple(row) for row in case.record.get("mirror_world") or ()),
             maps=tuple((kind, path, path.stat().st_mtime_ns) for kind, path in paths if path),
+            peaks=_peaks(case.record),
         )
+    )
+
+
+def _peaks(record: Mapping[str, Any]) -> tuple[tuple[float, float, float, float], ...]:
+    """(x, y, z, deviation) of the findings and of the largest deviation, mm and SD."""
+    summary = record.get("summary", {})
+    known = [(found.get("peak_mm"), found.get("deviation")) for found in record.get("findings", [])]
+    known.append((summary.get("deviation_max_mm"), summary.get("deviation_max")))
+    return tuple(
+        (float(place[0]), float(place[1]), float(place[2]), float(value))
+        for place, value in known
+        if place and value is not None
     )
 
 
@@ -96,14 +111,19 @@ def _load(files: _Files) -> Mapping[str, EncodedVolume]:
             order=0 if kind == "anatomy" else 1,
         ),
     )
-    if "bound" in sources and "asymmetry" in sources and files.mirror_world:
-        margin = find_margin(sources["bound"], values, grid=common, mirror_world=files.mirror_world)
-        volumes["margin"] = encode_margin(margin, grid=common)
+    if "bound" in sources and files.mirror_world:
+        pair_bound(sources["bound"], values, grid=common, mirror_world=files.mirror_world)
+    else:
+        values.pop("bound", None)  # of one side alone it says nothing about a difference
+    if "deviation" in values:
+        keep_peaks(
+            values["deviation"], grid=common, peaks=files.peaks, mirror_world=files.mirror_world
+        )
     for kind, value in values.items():
         volumes[kind] = (
             encode_labels(value, grid=common)
             if kind == "anatomy"
-            else encode(value, grid=common, symmetric=True, round_up=kind == "bound")
+            else encode(value, grid=common, symmetric=True, rounding=ROUNDING.get(kind, "nearest"))
         )
     return volumes
 
@@ -202,6 +222,12 @@ def case_payload(
         "compared_with": compared_with(record),
         "crosshair_mm": _start(findings, finding, largest=largest),
         "largest_mm": largest,
+        "largest_values": {
+            "deviation": record.get("summary", {}).get("deviation_max"),
+            "p_value": record.get("summary", {}).get("p_value"),
+        }
+        if largest
+        else None,
         "largest_bound": record.get("summary", {}).get("bound_max"),
         "measured_defect_max": record.get("summary", {}).get("measured_defect_max"),
         "scan": {

@@ -9,7 +9,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 TOKEN_BYTES = 32  # 256 bits
 SECONDS_TO_LIVE = 4 * 3600.0  # a reading session; the page asks for new tokens when it reruns
@@ -54,21 +54,21 @@ class VolumeStore:
         self._lock = threading.Lock()
 
     def put(self, body: bytes, *, digest: str, session: str) -> str:
-        """Keep `body` and return this session's token for it; the same one while it is valid."""
+        """Keep `body` and return this session's token for it; while valid the same, renewed."""
         with self._lock:
             self._forget()
+            expires = self._clock() + self._seconds_to_live
             self._bodies[digest] = body
             self._bodies.move_to_end(digest)
             self._shrink(keep=digest)
             for token, grant in self._grants.items():
                 if grant.session == session and grant.digest == digest:
+                    self._grants[token] = replace(grant, expires=expires)
                     return token
             while len(self._grants) >= self._max_grants:
                 del self._grants[next(iter(self._grants))]
             token = secrets.token_urlsafe(TOKEN_BYTES)
-            self._grants[token] = _Grant(
-                session=session, digest=digest, expires=self._clock() + self._seconds_to_live
-            )
+            self._grants[token] = _Grant(session=session, digest=digest, expires=expires)
             return token
 
     def get(self, token: str) -> bytes | None:

@@ -16,6 +16,7 @@ from medsym.inference.case import CaseResult
 from medsym.inference.findings import EXTENT_SHARE
 from medsym.models.store import LoadedModel
 from medsym.screening.naming import CaseName
+from medsym.screening.upwards import rounded_up
 from medsym.volumes.stored_scan import scan_files
 from medsym.volumes.volume import content_sha256
 
@@ -24,6 +25,8 @@ SCHEMA = 2
 SEAL = "record_sha256"
 #: Decimals kept in case.json: far below anything measured, and stable to read.
 DECIMALS = 6
+#: Keys whose numbers are rounded up.
+BOUNDS = ("bound", "bound_max")
 
 
 def build_record(
@@ -125,9 +128,12 @@ def software() -> dict[str, str]:
 
 
 def plain(value: Any) -> Any:
-    """Plain JSON values: rounded floats, lists; a number that is not finite becomes null."""
+    """Plain JSON values: lists, floats rounded (bounds: up); what is not finite becomes null."""
     if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {
+            str(key): plain(_upwards(item) if key in BOUNDS else item)
+            for key, item in value.items()
+        }
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     if isinstance(value, bool | str | int) or value is None:
@@ -136,6 +142,13 @@ def plain(value: Any) -> Any:
         return int(value)
     number = float(value)
     return round(number, DECIMALS) if np.isfinite(number) else None
+
+
+def _upwards(value: Any) -> Any:
+    """A bound that is no smaller with the decimals of a record; anything else as it is."""
+    if isinstance(value, float | np.floating) and np.isfinite(value):
+        return rounded_up(float(value), decimals=DECIMALS)
+    return value
 
 
 def sealed(record: dict[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from medsym.screening.case_words import (
     quality_rows,
 )
 from medsym.screening.cohort import Cohort, cohort_of
+from medsym.screening.upwards import bound_text
 from medsym.volumes.writer import write_text
 
 
@@ -27,7 +28,7 @@ def _number(value: float | None, decimals: int = 2) -> str:
 
 
 def _figures(value: float | None) -> str:
-    """Number with two figures, however small: a bound printed as 0 would claim too much."""
+    """Number with two figures, however small."""
     return "-" if value is None else f"{value:.2g}"
 
 
@@ -46,6 +47,7 @@ def _environment() -> Environment:
     )
     environment.filters["number"] = _number
     environment.filters["figures"] = _figures
+    environment.filters["bound"] = bound_text
     environment.filters["place"] = place_text
     environment.filters["words"] = words_of
     environment.filters["direction"] = direction

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from app.results import Case, read_case
-from app.viewer.encoding import NO_DATA, EncodedVolume, encode, encode_margin
+from app.viewer.encoding import NO_DATA, EncodedVolume, encode
 from app.viewer.grid import fit_grid
-from app.viewer.payload import case_payload, case_volumes
-from app.viewer.zones import find_margin
+from app.viewer.payload import ROUNDING, case_payload, case_volumes
+from app.viewer.zones import keep_peaks, pair_bound
 from medsym.volumes.volume import Volume
 from tests.app.result_folder import MARKER_MM, MIRROR, WITHIN_MM, build_folder
 
@@ -50,7 +50,7 @@ def test_maps_are_shown_at_half_the_spacing_of_the_models_grid(
 ) -> None:
     volumes = case_volumes(replace(case, record={**case.record, **record}))
     assert volumes["scan"].grid.spacing_mm == 2.0
-    for kind in ("deviation", "asymmetry", "bound", "pathology", "anatomy", "margin"):
+    for kind in ("deviation", "asymmetry", "bound", "pathology", "anatomy"):
         assert volumes[kind].grid.spacing_mm == spacing_mm
 
 
@@ -58,76 +58,90 @@ def flat(value: float) -> np.ndarray:
     return np.full(GRID.shape, value, dtype=np.float32)
 
 
-def margins(bound: np.ndarray, asymmetry: float) -> np.ndarray:
-    """Stored margins, in steps, as the browser gets them."""
-    values = {"bound": bound.copy(), "asymmetry": flat(asymmetry), "deviation": flat(1.0)}
+MAPS = ("asymmetry", "bound")
+
+
+def stored(coded: EncodedVolume) -> np.ndarray:
+    """Values as the browser reads them; NaN where there is no data."""
+    steps = np.frombuffer(gzip.decompress(coded.body)[8:], dtype="<i2")
+    values = np.where(steps == NO_DATA, np.nan, steps * coded.slope + coded.intercept)
+    return np.asarray(values.reshape(coded.grid.shape, order="F"))
+
+
+def beyond(bound: np.ndarray, asymmetry: np.ndarray) -> np.ndarray:
+    """Where the browser finds the asymmetry to exceed the bound."""
+    values = {"bound": bound.copy(), "asymmetry": asymmetry.copy(), "deviation": flat(1.0)}
     volume = Volume(voxels=bound, affine=GRID.affine)
-    found = find_margin(volume, values, grid=GRID, mirror_world=MIRROR.tolist())
-    body = gzip.decompress(encode_margin(found, grid=GRID).body)[8:]
-    return np.frombuffer(body, dtype="<i2").reshape(GRID.shape, order="F")
+    pair_bound(volume, values, grid=GRID, mirror_world=MIRROR.tolist())
+    coded = [
+        stored(encode(values[kind], grid=GRID, symmetric=True, rounding=ROUNDING[kind]))
+        for kind in MAPS
+    ]
+    return np.asarray(np.abs(coded[0]) > coded[1])
 
 
 def test_the_larger_bound_of_a_place_and_its_mirror_place_counts() -> None:
     bound = flat(1.0)
     bound[: GRID.shape[0] // 2] = 3.0  # on the patient's left
-    found = margins(bound, asymmetry=2.0)
     right = slice(GRID.shape[0] // 2 + 1, -1)  # small bound here, large one at the mirror place
-    assert set(np.unique(found[right])) == {-1000}  # nats short of the bound
-    assert set(np.unique(margins(flat(1.0), asymmetry=2.5))) == {1500}
+    assert not beyond(bound, flat(2.0))[right].any()
+    assert beyond(bound, flat(3.1))[right].all()
+    values = {"bound": bound.copy()}
+    volume = Volume(voxels=bound, affine=GRID.affine)
+    pair_bound(volume, values, grid=GRID, mirror_world=MIRROR.tolist())
+    assert (values["bound"][right] == 3.0).all(), "the layer shows the bound that counts"
 
 
-def test_a_bound_far_below_a_16_bit_step_still_decides() -> None:
-    for bound_nats, asymmetry, beyond in ((1e-6, 2e-6, True), (2e-6, 1e-6, False), (1, 1, False)):
-        bound = flat(bound_nats)
-        bound[0, 0, 0] = 1.0
-        found = margins(bound, asymmetry=asymmetry)
-        assert ((found[2:-2, 2:-2, 2:-2] > 0) == beyond).all()
+def test_nothing_is_called_beyond_the_bound_for_the_rounding_of_16_bits() -> None:
+    rng = np.random.default_rng(1)
+    bound = rng.uniform(1e-6, 2e-3, GRID.shape).astype(np.float32)
+    bound = np.maximum(bound, bound[::-1])
+    asymmetry = bound * rng.uniform(0.9, 1.0, GRID.shape).astype(np.float32)
+    asymmetry[0, 0, 0], bound[0, 0, 1] = 14.0, 3.0  # coarse steps
+    bound = np.maximum(bound, bound[::-1])
+    called, inner = beyond(bound, asymmetry), np.abs(asymmetry) <= bound
+    assert not called[inner].any()
+    assert called[0, 0, 0]
+    assert not beyond(flat(1.0), flat(1.0)).any()
+    assert beyond(flat(1.0), flat(1.001)).all()
 
 
-def test_a_margin_that_16_bits_do_not_hold_stays_on_its_side() -> None:
-    assert set(np.unique(margins(flat(1e-3), asymmetry=500.0))) == {32767}
-    assert set(np.unique(margins(flat(500.0), asymmetry=1e-3))) == {-32767}  # and is not "no data"
-
-
-def test_where_nothing_was_compared_there_is_no_margin_and_no_value() -> None:
+def test_where_nothing_was_compared_there_is_no_value() -> None:
     bound = flat(1.0)
     bound[:, :, :5] = 0.0
     values = {"bound": bound.copy(), "asymmetry": flat(0.5), "deviation": flat(1.0)}
     volume = Volume(voxels=bound, affine=GRID.affine)
-    found = find_margin(volume, values, grid=GRID, mirror_world=MIRROR.tolist())
-    for array in (found, *values.values()):
+    pair_bound(volume, values, grid=GRID, mirror_world=MIRROR.tolist())
+    for array in values.values():
         assert np.isnan(array[:, :, :5]).all()
         assert np.isfinite(array[:, :, 5:]).all()
-    assert (encode_margin(found, grid=GRID).low, encode_margin(found, grid=GRID).high) == (
-        -0.5,
-        -0.5,
-    )
 
 
-def value_at(volume: EncodedVolume, place: tuple[float, ...]) -> float:
-    """Value of the voxel nearest to a world point."""
-    stored = np.frombuffer(gzip.decompress(volume.body)[8:], dtype="<i2")
-    shape, index = volume.grid.shape, np.linalg.inv(volume.grid.affine) @ [*place, 1]
-    voxel = tuple(int(i) for i in np.rint(index[:3]))
-    return float(stored.reshape(shape, order="F")[voxel] * volume.slope + volume.intercept)
+def test_a_peak_of_the_record_keeps_its_size_on_either_side_and_makes_no_other() -> None:
+    deviation = flat(1.0)
+    deviation[:, :, :5] = np.nan
+    low = GRID.origin_mm[2]
+    peaks = [(10.4, 4.0, 6.0, 8.0), (-20.0, 4.0, low, 9.0), (999.0, 0.0, 0.0, 7.0)]
+    keep_peaks(deviation, grid=GRID, peaks=peaks, mirror_world=MIRROR.tolist())
+    places = [tuple(index) for index in np.argwhere(np.abs(deviation) > 1)]
+    found = {(GRID.affine @ [*at, 1.0])[0]: deviation[at] for at in places}
+    assert found == {10.0: 8.0, -10.0: -8.0}
+    keep_peaks(deviation, grid=GRID, peaks=[(10.0, 4.0, 6.0, 7.0)], mirror_world=())
+    assert deviation[places[1]] == 8.0, "a larger value of the map stays"
 
 
-def test_margin_is_on_the_grid_of_the_maps(case: Case) -> None:
-    volumes = case_volumes(case)
-    assert volumes["margin"].grid == volumes["deviation"].grid
-    assert volumes["margin"].high > 0 > volumes["margin"].low
+def test_a_bound_of_one_side_alone_is_not_sent(case: Case) -> None:
+    assert "bound" in case_volumes(case)
+    assert "bound" not in case_volumes(replace(case, record={**case.record, "mirror_world": None}))
 
 
 def test_a_bound_is_never_stored_smaller_than_it_is() -> None:
     values = np.random.default_rng(0).random((21, 21, 21)).astype(np.float32)
     grid = fit_grid(np.zeros(3), np.full(3, 20.0), spacing_mm=1.0)
-    coded = encode(values, grid=grid, symmetric=True, round_up=True)
-    stored = np.frombuffer(gzip.decompress(coded.body)[8:], dtype="<i2").reshape(
-        values.shape, order="F"
-    )
-    assert (stored != NO_DATA).all()
-    back = stored * coded.slope + coded.intercept
-    assert (back >= values * (1 - 1e-6)).all()
+    coded = encode(values, grid=grid, symmetric=True, rounding="up")
+    back = stored(coded)
+    assert np.isfinite(back).all()
+    assert (back >= values.astype(np.float64) * (1 - 1e-12)).all()
     assert (back - values).max() <= 1.01 * coded.slope
 
 

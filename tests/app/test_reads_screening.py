@@ -38,7 +38,7 @@ def test_payload_has_every_map_and_starts_at_the_lesion(folder: Path) -> None:
     case = read_case(folder, "sub-01_T1w")
     volumes = case_volumes(case)
     maps = {"deviation", "asymmetry", "bound", "pathology", "anatomy"}
-    assert set(volumes) == {"scan", "margin", *maps}
+    assert set(volumes) == {"scan", *maps}
     payload = case_payload(case, volumes={}, web="", finding=None)
     assert case.record["grid"] == {"shape": [64, 80, 64], "spacing_mm": 3.0}
     assert payload["findings"][0]["side"] == "right"

@@ -43,7 +43,7 @@ def test_case_names_structures_and_volumes(folder: Path) -> None:
     case = read_case(folder, "sub-01_T1w")
     assert case.structures == {1: "Left-Cerebrum", 2: "Right-Cerebrum"}
     assert set(case_volumes(case)) == {
-        *("scan", "deviation", "asymmetry", "bound", "pathology", "anatomy", "margin")
+        *("scan", "deviation", "asymmetry", "bound", "pathology", "anatomy")
     }
 
 

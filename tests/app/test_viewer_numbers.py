@@ -19,7 +19,11 @@ STEPS = [asdict(step) for step in rarity_steps(MAXIMA)]
 #: Volumes of two voxels along x, at -1 and +1 mm; `make` takes slope and stored values.
 PRELUDE = """
     import { RarityVolume, Volume } from "./volume.js";
-    import { factsAt, words } from "./readout.js";
+    import { boundWords, factsAt, words } from "./readout.js";
+    import { legendText } from "./legend.js";
+    import { recordedTop } from "./recorded.js";
+    import { LAYERS } from "./colours.js";
+    import { zoneAt, zoneVolumes } from "./zones.js";
     const grid = { shape: [2, 2, 2], spacing: 2, origin: [-1, -1, -1], intercept: 0 };
     const make = (slope, left, right) => new Volume(
       { ...grid, slope, low: slope * Math.min(left, right), high: slope * Math.max(left, right) },
@@ -96,3 +100,72 @@ def test_a_p_value_of_six_decimals_is_read_as_the_count_that_made_it(run: Run) -
     )
     for text, (k, n) in zip(found, cases, strict=True):
         assert text.endswith(f": 1 in {(n + 1) // k} healthy scans")
+
+
+def test_no_place_is_beyond_the_bound_whose_readout_says_otherwise(run: Run) -> None:
+    found = run(
+        """const volumes = { scan: make(1, 1, 1), deviation: make(0.01, -300, 300),
+            asymmetry: make(0.001, -2000, 2000), bound: make(0.001, 300, 300) };
+        return places.map((x) => { const facts = factsAt([x, 0, 0], { volumes, mirrorWorld: null });
+          return [facts.asymmetry, facts.bound, facts.zone]; });""",
+        places=[-1, -0.5, -0.14, 0, 0.14, 0.16, 1],
+    )
+    for asymmetry, bound, zone in found:
+        assert zone == ("beyond" if abs(asymmetry) > bound else "within")
+    assert {zone for *_, zone in found} == {"beyond", "within"}
+
+
+def test_a_difference_against_the_sign_of_the_deviation_is_never_called_beyond(run: Run) -> None:
+    zones, volume = run(
+        """const volumes = { deviation: make(0.01, -400, 400), asymmetry: make(0.001, 1000, 1000),
+            bound: make(0.001, 100, 100) };
+        const { deviation: map } = volumes, { deviation: layer } = LAYERS;
+        const about = { map, layer, both: true, threshold: 3 };
+        const zones = [-1, 1].map((x) => zoneAt([x, 0, 0], volumes));
+        return [zones, zoneVolumes({ ...about, volumes })];"""
+    )
+    assert zones == ["within", "beyond"]
+    assert volume == {"above": 0.032, "below": 0, "under": 0.032, "bounded": True}
+
+
+def test_the_mirror_place_has_the_values_of_the_place_with_the_other_sign(run: Run) -> None:
+    here, there, near, other = run(
+        """const volumes = { scan: make(1, 1, 1), deviation: make(0.01, -300, 290),
+            asymmetry: make(0.001, -2000, 1900), bound: make(0.001, 300, 300) };
+        const finding = { peak_mm: [0.9, 0, 0], deviation: 5, asymmetry: 3, bound: 0.2 };
+        const about = { volumes, mirrorWorld, structures: {}, findings: [finding] };
+        return [[0.9, {}], [-0.9, {}], [0.5, {}], [0.9, { finding: null }]].map(([x, more]) => {
+          const facts = factsAt([x, 0, 0], { ...about, ...more });
+          return ["deviation", "mirrorDeviation", "asymmetry", "mirrorAsymmetry", "bound"]
+            .map((name) => facts[name]); });"""
+    )
+    assert here == [5, -5, 3, -3, 0.2]
+    assert there == [-5, 5, -3, 3, 0.2]
+    assert near[0] == -near[1] != 5
+    assert near[2] == -near[3]
+    assert other[0] < 3, "a place of another scan is no finding of this one"
+
+
+def test_bounds_are_printed_no_smaller_than_they_are(run: Run) -> None:
+    bounds = [0.01449, 0.001449, 0.1449, 2.504, 1.4e-6, 3e-7, 0.2, float(np.float32(0.2)), 0.07, 1]
+    texts = run("return bounds.map((bound) => boundWords(bound));", bounds=bounds)
+    for text, bound in zip(texts, bounds, strict=True):
+        assert float(text.split()[0]) >= bound * (1 - 1e-6)
+    assert texts[0] == "0.015 nats"
+    assert texts[-4:] == ["0.20 nats", "0.20 nats", "0.070 nats", "1.00 nats"]
+    assert run("return boundWords(0)") == "below 0.000001 nats"
+
+
+def test_the_legend_contradicts_neither_the_record_nor_a_missing_bound(run: Run) -> None:
+    texts = run(
+        """const settings = { layer: "deviation", threshold: 5, maximum: 9, showWithin: true };
+        const about = { findings: [{ deviation: 4 }], largestValues: { deviation: 5.1 } };
+        const empty = { above: 0, below: 1, under: 0, bounded: true };
+        return [legendText(settings, empty, recordedTop("deviation", about)),
+          legendText({ ...settings, threshold: 5.2 }, empty, recordedTop("deviation", about)),
+          legendText(settings, { ...empty, above: 2, bounded: false }, NaN)];"""
+    )
+    assert texts[0].endswith("reaches 5.0 SD; the record's largest is 5.1 SD.")
+    assert texts[1] == "Nothing reaches 5.2 SD."
+    assert "under the bound" not in texts[2]
+    assert "bound was not recorded" in texts[2]

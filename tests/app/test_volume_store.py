@@ -60,6 +60,18 @@ def test_token_dies_after_its_time() -> None:
     assert store.num_grants() == 0
 
 
+def test_asking_again_renews_a_token() -> None:
+    clock = Clock()
+    store = make_store(clock=clock)
+    token = store.put(b"a", digest="d", session="s")
+    clock.now = 59.0
+    assert store.put(b"a", digest="d", session="s") == token
+    clock.now = 118.0
+    assert store.get(token) == b"a"
+    clock.now = 120.0
+    assert store.get(token) is None
+
+
 def test_tokens_die_with_their_session_and_leave_those_of_others() -> None:
     active = {"s", "t"}
     store = make_store(active=active)

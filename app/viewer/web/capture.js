@@ -3,7 +3,7 @@
 import { LAYERS, digitsOf } from "./colours.js";
 import { conventionText } from "./geometry.js";
 import { valueText } from "./ranges.js";
-import { boundDigits, factsAt, formatMm, number } from "./readout.js";
+import { boundWords, factsAt, formatMm, number } from "./readout.js";
 
 // What a picture without its page must still say, one subject a line.
 export function captionLines(viewer, shownText) {
@@ -32,7 +32,7 @@ function heatText(viewer, shownText) {
 function boundText(viewer) {
   if (!viewer.volumes.bound) return "";
   const { bound } = factsAt(viewer.crosshair, { ...viewer, finding: viewer.findings[viewer.place] }), most = viewer.largestBound;
-  return `Bound at the crosshair ${number(bound, boundDigits(bound), LAYERS.bound.unit)}, largest ${number(most, boundDigits(most), LAYERS.bound.unit)}`;
+  return `Bound at the crosshair ${boundWords(bound)}, largest ${boundWords(most ?? NaN)}`;
 }
 
 // A text in lines that fit a width, broken between words.

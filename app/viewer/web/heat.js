@@ -5,6 +5,7 @@ import { Slider, checkBox, element, section } from "./elements.js";
 import { drawLegend } from "./legend.js";
 import { scaleTop, valueText } from "./ranges.js";
 import { dialText, oneIn, rarityText, stepsReached } from "./rarity.js";
+import { hasBound } from "./zones.js";
 
 const ZONES = [
   { zone: "above", setting: null, text: "Above the threshold", shown: "full" },
@@ -93,7 +94,7 @@ export class HeatControls {
       this.outlineOpacity.set({ min: 10, max: 100, step: 1, value: settings.outlineOpacity * 100, text: `${Math.round(settings.outlineOpacity * 100)} %` });
     }
     if (!this.select) return;
-    const layer = LAYERS[settings.layer], labels = Boolean(layer.labels), zoned = Boolean(layer.bound && viewer.volumes.margin);
+    const layer = LAYERS[settings.layer], labels = Boolean(layer.labels), zoned = Boolean(layer.bound && hasBound(viewer.volumes));
     for (const node of [this.threshold.node, this.maximum.node, this.legend, this.zoneRows.above.parentElement]) node.hidden = labels;
     for (const [setting, box] of Object.entries(this.boxes)) box.checked = settings[setting];
     this.dialRow.hidden = settings.layer !== "deviation";

@@ -6,14 +6,18 @@ import { FAINT_ENTRY, faint } from "./zones.js";
 
 const HIDDEN = 0.25; // share of the bar for what is below the threshold
 
-export function legendText(settings, shown) {
+// `top`: the largest value in the record; the picture is interpolated, so it may reach less.
+export function legendText(settings, shown, top) {
   const layer = LAYERS[settings.layer];
   if (!shown || layer.labels) return "";
-  const least = valueText(layer, settings.threshold, digitsOf(layer, settings.maximum));
-  if (shown.above + shown.under === 0 && !(settings.showBelow && shown.below)) return `Nothing reaches ${least}.`;
+  const digits = digitsOf(layer, settings.maximum), least = valueText(layer, settings.threshold, digits);
+  if (shown.above + shown.under === 0 && !(settings.showBelow && shown.below)) {
+    return top >= settings.threshold ? `Nothing in the interpolated picture reaches ${least}; the record's largest is ${valueText(layer, top, digits)}.` : `Nothing reaches ${least}.`;
+  }
   const both = layer.signed && settings.showLess ? " Both sides are counted." : "";
-  const below = `${shown.below.toFixed(1)} ml below it${layer.bound ? " but beyond the bound" : ""} (${settings.showBelow ? "faint" : "hidden"})`;
-  const under = layer.bound ? `, ${shown.under.toFixed(1)} ml under the bound, may be the model (${settings.showWithin ? "hatched" : "hidden"})` : "";
+  const below = `${shown.below.toFixed(1)} ml below it${shown.bounded ? " but beyond the bound" : ""} (${settings.showBelow ? "faint" : "hidden"})`;
+  const unknown = layer.bound ? "; the bound was not recorded, so all of it may be the model" : "";
+  const under = shown.bounded ? `, ${shown.under.toFixed(1)} ml under the bound, may be the model (${settings.showWithin ? "hatched" : "hidden"})` : unknown;
   return `${shown.above.toFixed(1)} ml above the threshold, ${below}${under}.${both}`;
 }
 

@@ -3,7 +3,7 @@
 import { LAYERS } from "./colours.js";
 import { listenKeys } from "./input.js";
 import { gaze, unproject } from "./niivue_camera.js";
-import { zoneAt } from "./zones.js";
+import { hasBound, zoneAt } from "./zones.js";
 
 const DEGREES_PER_PX = 0.5, KEY_DEGREES = 5;
 const CLICK_PX = 4; // a press that moves less is a click
@@ -81,7 +81,7 @@ function isSignal(mm, { volumes, settings, display }) {
   const layer = LAYERS[settings.layer];
   if (!display.overlay || !layer || layer.labels) return false;
   const value = volumes[settings.layer].nearest(mm), size = layer.signed && settings.showLess ? Math.abs(value) : value;
-  return size > 0 && size >= settings.threshold && (!layer.bound || !volumes.margin || zoneAt(mm, volumes) === "beyond");
+  return size > 0 && size >= settings.threshold && (!layer.bound || !hasBound(volumes) || zoneAt(mm, volumes) === "beyond");
 }
 
 function isBrain(mm, { volumes, settings: { window: [low, high] } }) {

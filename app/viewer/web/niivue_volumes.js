@@ -2,6 +2,7 @@
 
 import { LAYERS, RAMPS } from "./colours.js";
 import { NO_DATA, linearAt } from "./volume.js";
+import { hasBound, voxelMargin } from "./zones.js";
 
 // Stored values of the scan inside a box; "no data" outside the brain, where that is known, so that
 // no face is drawn. Int16, x fastest.
@@ -35,9 +36,9 @@ function smoothMask({ shape, stored }) {
 // elsewhere. Float32 on the grid of the maps.
 export function signalVoxels(volumes, { layer, showLess }) {
   const map = volumes[layer], { signed, bound } = LAYERS[layer];
-  const margins = bound && volumes.margin ? volumes.margin.stored : null; // above 0: beyond the bound
+  const marginAt = bound && hasBound(volumes) ? voxelMargin(map, volumes) : () => Infinity; // above 0: beyond the bound
   return Float32Array.from(map.stored, (stored, n) => {
-    if (stored === NO_DATA || (margins && !(margins[n] > 0))) return 0;
+    if (stored === NO_DATA || !(marginAt(n) > 0)) return 0;
     const value = map.value(stored);
     return value < 0 && !(signed && showLess) ? 0 : value;
   });

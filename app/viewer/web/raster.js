@@ -2,7 +2,7 @@
 
 import { LAYERS, RAMPS, structureColours } from "./colours.js";
 import { linearAt, nearestAt } from "./volume.js";
-import { AT_BOUND, FAINT_ENTRY, fade, faint } from "./zones.js";
+import { AT_BOUND, FAINT_ENTRY, fade, faint, hasBound, marginOf } from "./zones.js";
 
 const HATCH_MM = 6; // from stripe to stripe in the zone under the bound
 const STRIPE = [0.35, 0.75]; // share of the opacity on a stripe: far under the bound, at the bound
@@ -30,7 +30,7 @@ export function samplePlane(volume, frame, { linear }) {
 // Volumes that a layer needs to be coloured.
 export function layerVolumes(layer) {
   if (!LAYERS[layer]) return [];
-  return LAYERS[layer].bound ? [layer, "margin"] : [layer];
+  return LAYERS[layer].bound ? [layer, "asymmetry", "bound"] : [layer];
 }
 
 export function paintScan(pixels, scan, [low, high]) {
@@ -42,22 +42,18 @@ export function paintScan(pixels, scan, [low, high]) {
   }
 }
 
-export function largerBound(bound, mirrorBound) {
-  return mirrorBound > bound ? mirrorBound : bound; // a missing mirror bound (NaN) is not larger
-}
-
 // Colour by size, strength by the margin to the bound; see zones.js.
 export function paintMap(pixels, samples, { width, across }, settings) {
   const layer = LAYERS[settings.layer], values = samples[settings.layer];
   if (!values) return;
-  const { threshold, opacity, showWithin, showBelow } = settings, margins = layer.bound ? samples.margin : null;
+  const { threshold, opacity, showWithin, showBelow } = settings, bounded = layer.bound && hasBound(samples), { asymmetry, bound } = samples;
   const period = Math.max(4, Math.round(HATCH_MM / Math.hypot(...across)));
   const steps = 255 / Math.max(settings.maximum - threshold, 1e-9), both = layer.signed && settings.showLess;
   const positive = RAMPS[layer.positive], negative = RAMPS[layer.negative || layer.positive];
   for (let n = 0; n < values.length; n += 1) {
     const value = values[n], size = value < 0 ? -value : value;
     if (!(value > 0 || (both && value < 0)) || (size < threshold && !showBelow)) continue;
-    const margin = margins ? margins[n] : Infinity, table = value < 0 ? negative : positive;
+    const margin = bounded ? marginOf(asymmetry[n], bound[n], value < 0) : Infinity, table = value < 0 ? negative : positive;
     if (size < threshold) {
       if (margin > 0) blend(pixels, 4 * n, table, FAINT_ENTRY, opacity * faint(size, threshold, margin));
       continue;

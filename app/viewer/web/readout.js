@@ -3,8 +3,11 @@
 import { LAYERS } from "./colours.js";
 import { distanceToMidplane, sideOf, transform } from "./geometry.js";
 import { healthyWords, oneInOf, placeRarity } from "./rarity.js";
-import { largerBound } from "./raster.js";
+import { recordedAt } from "./recorded.js";
 import { zoneAt, zoneOfFinding } from "./zones.js";
+
+const ANTISYMMETRIC = new Set(["deviation", "asymmetry"]); // the same with the other sign at the mirror place
+const FLOAT32 = 2e-7; // share that 32 bits lose: 0.2 is not rounded up to 0.21
 
 // What the numbers mean, shown when the pointer rests on their name.
 const MEANING = {
@@ -40,22 +43,31 @@ export function boundDigits(bound) {
   return bound > 0 && bound < 0.1 ? Math.min(6, 1 - Math.floor(Math.log10(bound))) : 2;
 }
 
-// Facts at a world point, as numbers; `words` turns them into text.
-// At the peak of a finding they are the finding's own: the maps here are interpolated.
-export function factsAt(mm, { volumes, mirrorWorld, structures, measuredDefect, calibration, finding }) {
+// A bound in words, rounded up: the model may add no more than is said.
+export function boundWords(bound) {
+  if (!Number.isFinite(bound)) return "\u2013";
+  const digits = boundDigits(bound), scale = 10 ** digits;
+  return bound > 0 ? number(Math.ceil(bound * scale * (1 - FLOAT32)) / scale, digits, LAYERS.bound.unit) : `below 0.000001 ${LAYERS.bound.unit}`;
+}
+
+// Facts at a world point, as numbers; `words` turns them into text. Where the record holds them they are
+// the record's own: the maps here are interpolated. `finding` null: of a place of another scan.
+export function factsAt(mm, about) {
+  const { volumes, mirrorWorld, structures, measuredDefect, calibration = {} } = about;
+  const finding = about.finding === undefined ? recordedAt(mm, about) : about.finding;
   const mirror = mirrorWorld ? transform(mirrorWorld, mm) : null;
   const at = (kind, point = mm) => (volumes[kind] && point ? volumes[kind].linear(point) : NaN);
   const label = volumes.anatomy ? volumes.anatomy.nearest(mm) : 0, { world_to_voxel: toVoxel } = volumes.scan;
-  const facts = { mm, mirror, voxel: toVoxel ? transform(toVoxel, mm) : null, defect: measuredDefect, rarity: rarityWords(finding?.p_value, calibration || {}) };
+  const facts = { mm, mirror, voxel: toVoxel ? transform(toVoxel, mm) : null, defect: measuredDefect, rarity: rarityWords(finding?.p_value, calibration) };
   facts.distance = mirrorWorld ? distanceToMidplane(mm, mirrorWorld) : NaN;
   facts.structure = label > 0 ? (structures[label] || `structure ${label}`).replaceAll("-", " ").toLowerCase() : null;
-  facts.zone = finding ? zoneOfFinding(finding) : zoneAt(mm, volumes);
-  facts.bound = finding ? finding.bound : largerBound(at("bound"), at("bound", mirror));
+  facts.zone = Number.isFinite(finding?.bound) ? zoneOfFinding(finding) : zoneAt(mm, volumes);
+  facts.bound = finding?.bound ?? at("bound");
   for (const kind of ["scan", "deviation", "asymmetry", "pathology"]) {
     facts[kind] = finding?.[kind] ?? at(kind);
-    facts[mirrorName(kind)] = at(kind, mirror);
+    facts[mirrorName(kind)] = ANTISYMMETRIC.has(kind) && mirror ? -facts[kind] : at(kind, mirror);
   }
-  facts.rarity ??= placeRarity(calibration || {}, facts.deviation);
+  facts.rarity ??= placeRarity(calibration, facts.deviation);
   return facts;
 }
 
@@ -89,7 +101,7 @@ export function words(facts, volumes) {
   if (volumes.asymmetry) rows.push(pair("asymmetry", "Asym. (nats)", 2));
   if (volumes.pathology) rows.push(pair("pathology", "Pathology", 2));
   if (volumes.rarity || facts.rarity) rows.push(row("p", "Rarity", facts.rarity || "\u2013"));
-  if (volumes.bound) rows.push(row("bound", "Bound here", number(facts.bound, boundDigits(facts.bound), LAYERS.bound.unit)));
+  if (volumes.bound) rows.push(row("bound", "Bound here", boundWords(facts.bound)));
   if (hasMaps) rows.push(row("defect", "Measured defect", defectWords(facts.defect)));
   if (facts.mirror) rows.push(row("mirror", "Mirror at (mm)", formatMm(facts.mirror)));
   return rows;

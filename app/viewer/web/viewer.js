@@ -14,6 +14,7 @@ import { Pane } from "./pane.js";
 import { Panel } from "./panel.js";
 import { layerRange, notableDeviation } from "./ranges.js";
 import { factsAt } from "./readout.js";
+import { recordedTop, samePlace } from "./recorded.js";
 import { Rulers } from "./ruler.js";
 import { Toolbar } from "./toolbar.js";
 import { Views } from "./views.js";
@@ -33,7 +34,7 @@ export class Viewer {
   viewNames = ["planes", "mosaic", "3d"]; // what can be seen, one at a time
 
   constructor(root, data) {
-    Object.assign(this, { root, caseName: data.case, assessable: data.assessable, findings: data.findings, structures: data.structures, mirrorWorld: data.mirror_world, model: data.model, software: data.software, comparedWith: data.compared_with, calibration: data.calibration || {}, measuredDefect: data.measured_defect_max, researchUseOnly: data.research_use_only, peak: data.threshold || {}, largest: data.largest_mm, largestBound: data.largest_bound, reasons: data.reasons || [], whyUrl: data.why });
+    Object.assign(this, { root, caseName: data.case, assessable: data.assessable, findings: data.findings, structures: data.structures, mirrorWorld: data.mirror_world, model: data.model, software: data.software, comparedWith: data.compared_with, calibration: data.calibration || {}, measuredDefect: data.measured_defect_max, researchUseOnly: data.research_use_only, peak: data.threshold || {}, largest: data.largest_mm, largestValues: data.largest_values, largestBound: data.largest_bound, reasons: data.reasons || [], whyUrl: data.why });
     this.display = { ...DISPLAY, mirror: Boolean(data.mirror_world) };
     this.settings = { layer: null, threshold: 0, maximum: 1, opacity: OPACITY, outlineOpacity: OPACITY, showWithin: true, showBelow: false, showLess: false, window: [0, 1] };
     Object.assign(this, { zoom: 1, tool: "point", panning: false, rulers: new Rulers() });
@@ -147,8 +148,8 @@ export class Viewer {
     this.counting = setTimeout(() => {
       const { layer, threshold, showLess } = this.settings, about = LAYERS[layer], map = this.volumes[layer];
       if (!about) return;
-      const shown = about.labels ? null : zoneVolumes({ map, margin: about.bound && this.volumes.margin, signed: about.signed, both: showLess, threshold });
-      this.shownText = legendText(this.settings, shown);
+      const shown = about.labels ? null : zoneVolumes({ map, volumes: this.volumes, layer: about, both: showLess, threshold });
+      this.shownText = legendText(this.settings, shown, recordedTop(layer, this));
       this.panel.heat.showVolumes(shown, this.shownText);
     }, 80);
   }
@@ -174,7 +175,7 @@ export class Viewer {
   }
 
   markFinding() {
-    this.place = this.findings.findIndex(({ peak_mm: peak }) => peak.every((value, axis) => Math.abs(value - this.crosshair[axis]) < 0.05));
+    this.place = this.findings.findIndex(({ peak_mm: peak }) => samePlace(peak, this.crosshair));
     this.panel.showFinding(this.place);
     this.why?.follow(this.place);
   }

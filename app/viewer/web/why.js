@@ -71,8 +71,9 @@ export class Why {
     const { rank, side, structure } = this.viewer.findings[place], count = this.viewer.findings.length;
     this.title.textContent = `Why: finding ${rank} of ${count}, ${side}, ${String(structure || "outside named structures").replaceAll("-", " ").toLowerCase()}`;
     for (const step of this.steps) step.hidden = count < 2;
-    this.found ||= fetch(this.url, { cache: "no-store", credentials: "same-origin" }).then((answer) => (answer.ok ? answer.json() : {})).catch(() => ({}));
-    const found = (await this.found)[rank];
+    this.found ||= fetch(this.url, { cache: "no-store", credentials: "same-origin" }).then((answer) => (answer.ok ? answer.json() : null)).catch(() => null);
+    const all = await this.found, found = all?.[rank];
+    if (!all) this.found = null; // asked for again next time
     if (this.place !== place) return;
     this.words.textContent = found ? found.sentence : FAILED;
     this.facts.replaceChildren(...(found ? [...strip(found.strip), ...layers(found), table(found.rows)] : []));

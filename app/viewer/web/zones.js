@@ -1,5 +1,6 @@
 // Zones of a place, and how strongly each is drawn: under the bound, beyond it but below the threshold,
-// above both. A margin is |asymmetry| minus the bound, nats; decided on the server, from the maps as written.
+// above both. A margin is the asymmetry towards the side that is shown minus the larger bound of the place and
+// its mirror place, nats. Asymmetry and bound are interpolated, then compared: what the readout shows decides.
 
 const FULL_NATS = 0.5; // beyond the bound from which a place has its full strength: odds times 1.6
 export const AT_BOUND = 0.35; // share of the strength at the bound itself; on either side it changes without a jump
@@ -22,23 +23,36 @@ export function zoneOf(size, threshold, margin) {
   return size >= threshold ? "above" : "below";
 }
 
+export function hasBound({ asymmetry, bound }) {
+  return Boolean(asymmetry && bound);
+}
+
+// NaN where nothing was compared; `less`: the side with less evidence is shown here.
+export function marginOf(asymmetry, bound, less) {
+  return (less ? -asymmetry : asymmetry) - bound;
+}
+
+// Margins of the voxels of a map in the direction of its own sign; Infinity where no bound is known.
+export function voxelMargin(map, { asymmetry, bound }) {
+  return (n) => marginOf(asymmetry.value(asymmetry.stored[n]), bound.value(bound.stored[n]), map.stored[n] < 0);
+}
+
 // Millilitres of the zones over the whole map; under the bound, what reaches the threshold counts.
-export function zoneVolumes({ map, margin, signed, both, threshold }) {
-  const least = map.leastStored(threshold), count = { above: 0, below: 0, under: 0 };
-  const values = map.stored, margins = margin?.stored;
+export function zoneVolumes({ map, volumes, layer, both, threshold }) {
+  const least = map.leastStored(threshold), count = { above: 0, below: 0, under: 0 }, values = map.stored;
+  const bounded = layer.bound && hasBound(volumes), marginAt = bounded ? voxelMargin(map, volumes) : () => Infinity;
   for (let n = 0; n < values.length; n += 1) {
     let size = values[n];
     if (size < 0) {
-      if (size === -32768 || !(signed && both)) continue;
+      if (size === -32768 || !(layer.signed && both)) continue;
       size = -size;
     }
-    if (size === 0 || (margins && margins[n] === -32768)) continue;
-    if (margins && margins[n] <= 0) count.under += size >= least ? 1 : 0;
-    else if (size >= least) count.above += 1;
-    else count.below += 1;
+    const margin = size === 0 ? NaN : marginAt(n);
+    if (margin <= 0) count.under += size >= least ? 1 : 0;
+    else if (margin > 0) count[size >= least ? "above" : "below"] += 1;
   }
   const ml = map.spacing ** 3 / 1000;
-  return { above: count.above * ml, below: count.below * ml, under: count.under * ml };
+  return { above: count.above * ml, below: count.below * ml, under: count.under * ml, bounded };
 }
 
 export function zoneOfFinding({ asymmetry, bound }) {
@@ -46,10 +60,12 @@ export function zoneOfFinding({ asymmetry, bound }) {
 }
 
 // Zone of a world point; null where nothing was compared.
-export function zoneAt(mm, { margin }) {
-  const value = margin ? margin.linear(mm) : NaN;
-  if (!Number.isFinite(value)) return null;
-  return value > 0 ? "beyond" : "within";
+export function zoneAt(mm, volumes) {
+  const deviation = volumes.deviation ? volumes.deviation.linear(mm) : NaN;
+  if (!hasBound(volumes)) return Number.isFinite(deviation) ? "unknown" : null;
+  const asymmetry = volumes.asymmetry.linear(mm), sign = Number.isFinite(deviation) ? deviation : asymmetry;
+  const margin = marginOf(asymmetry, volumes.bound.linear(mm), sign < 0);
+  return Number.isFinite(margin) ? (margin > 0 ? "beyond" : "within") : null;
 }
 
 // Almost every place of a healthy brain differs a little from its mirror place, by more than the model
@@ -62,5 +78,6 @@ export function zoneText(zone) {
   if (zone === "beyond") return "Beyond the bound: the scan differs here";
   if (zone === "small") return "A small difference of the scan, as healthy scans have";
   if (zone === "within") return "Under the bound: the model may have made it";
+  if (zone === "unknown") return "The bound was not recorded: the model may have made it";
   return "Nothing was compared at this point";
 }
