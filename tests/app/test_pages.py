@@ -74,7 +74,7 @@ def test_open_button_shows_the_first_case_with_all_its_volumes(pages: AppTest) -
     assert data["threshold"] == {"peak_sd": 4.0, "false_alarm_rate": 0.05}
     assert data["crosshair_mm"] == list(MARKER_MM)
     urls = [about["url"] for about in data["volumes"].values()]
-    assert len(set(urls)) == len(urls) == 8
+    assert len(set(urls)) == len(urls) == 6
     assert all(url.startswith("/medsym/volumes/") and len(url) > 55 for url in urls)
 
 
