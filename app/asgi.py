@@ -13,6 +13,7 @@ from starlette.middleware import Middleware
 sys.path.append(str(Path(__file__).resolve().parents[1]))  # `import app` from a plain checkout
 
 from app import cohort, command_line, state
+from app.parent import end_with_parent
 from app.scripts import script_hashes
 from app.uploads.memory import SentFiles
 from app.viewer import payload
@@ -41,6 +42,7 @@ def _known_callers() -> Middleware:
 
 
 command_line.check_environment()
+end_with_parent()
 
 
 #: Modules of the pages: what they import takes longer than to draw them.

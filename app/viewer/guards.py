@@ -9,6 +9,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+MEDIA = "/media/"  # Streamlit's route of downloads, below the base path
 #: Headers by which a request tells that it came through a proxy.
 PROXY_HEADERS = re.compile(r"forwarded|x-forwarded-.+|x-real-ip|via")
 
@@ -146,6 +147,8 @@ class PrivateHeaders:
         self, headers: Iterable[tuple[bytes, bytes]], scope: Scope
     ) -> list[tuple[bytes, bytes]]:
         added = _HEADERS | {"content-security-policy": self._policy_for(scope)}
+        if MEDIA in scope["path"]:
+            added |= {"cache-control": "private, no-store"}
         kept = [
             (name, value + b"; Secure" if self._is_https and name == b"set-cookie" else value)
             for name, value in headers

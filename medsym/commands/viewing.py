@@ -28,6 +28,7 @@ OPEN_AFTER_SECONDS = 3.0
 MAX_UPLOAD_MIB = 400
 #: The server believes no header about who calls; it would take X-Forwarded-For from anybody here.
 TRUST_NOBODY = {"FORWARDED_ALLOW_IPS": ""}
+PARENT = "MEDSYM_VIEW_PROCESS"  # variable with the number of the process that starts the server
 #: Given with every start, because a settings file of another place must not be able to change them.
 SAFE_SETTINGS = {
     "browser.gatherUsageStats": "false",
@@ -93,8 +94,8 @@ def server_command(
 
 
 def server_environment() -> dict[str, str]:
-    """Environment of that command: this one, in which the server trusts no header of a proxy."""
-    return {**os.environ, **TRUST_NOBODY}
+    """Environment of that command: it trusts no header of a proxy, and knows whom it ends with."""
+    return {**os.environ, **TRUST_NOBODY, PARENT: str(os.getpid())}
 
 
 def _access_flags(access: Access) -> list[str]:

@@ -79,6 +79,11 @@ def test_the_policy_names_this_server_alone() -> None:
     assert headers["x-content-type-options"] == "nosniff"
 
 
+def test_downloads_stay_out_of_the_browsers_store() -> None:
+    assert ask(PrivateHeaders(page), path="/a/media/1.zip")[1]["cache-control"].endswith("no-store")
+    assert "cache-control" not in ask(PrivateHeaders(page), path="/static/a.js")[1]
+
+
 def test_a_host_name_cannot_write_into_the_policy() -> None:
     policy = ask(PrivateHeaders(page), host="x; script-src *")[1]["content-security-policy"]
     assert "*" not in policy
