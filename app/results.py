@@ -99,7 +99,8 @@ def compared_with(record: Mapping[str, Any]) -> str:
     used = record.get("calibration") or {}
     if not used.get("name"):
         return ""
-    cases = "drawn heads" if used.get("kind") == "synthetic" else "healthy people"
+    known = {"synthetic": "drawn heads", "healthy scans": "healthy people"}
+    cases = known.get(str(used.get("kind")), "cases")
     group = f", {used['group']}" if used.get("group") else ""
     return f"{used['name']} ({used.get('n', 0)} {cases}{group})"
 

@@ -59,13 +59,28 @@ def why(finding: Facts, *, record: Facts) -> dict[str, Any]:
 def sentence(finding: Facts, *, record: Facts) -> str:
     """Why it was flagged, in one plain sentence."""
     side = str(finding.get("side", ""))
-    more = f"{finding['deviation']:.1f} SD more evidence of disease than at the mirror place"
+    more = f"{_more_words(finding, record=record)} the mirror place on the {opposite(side)}"
     parts = [
-        f"Orange on the {side.upper()}: {more} on the {opposite(side)}",
+        f"Orange on the {side.upper()}: {more}",
         _healthy_words(finding.get("p_value"), calibration=record.get("calibration") or {}),
         f"{_model_words(finding)}, {_measured_words(finding.get('basis'))}",
     ]
     return "; ".join(parts) + "."
+
+
+def _more_words(finding: Facts, *, record: Facts) -> str:
+    """The deviation: SD from the mean of the calibration, which need not be 0 at this place."""
+    size = f"{finding['deviation']:.1f} SD more evidence of disease"
+    if not (finding.get("basis") or {}).get("healthy_mean"):
+        return f"{size} than at"
+    heads = _heads(record.get("calibration") or {})
+    return f"{size} than {heads} have there, compared with"
+
+
+def _heads(calibration: Facts) -> str:
+    """Whom the calibration holds; where that is not known, nobody is called a person."""
+    known = {"synthetic": "drawn healthy heads", "healthy scans": "healthy people"}
+    return known.get(str(calibration.get("kind")), "cases of the calibration")
 
 
 def _model_words(finding: Facts) -> str:
@@ -88,17 +103,18 @@ def _healthy_words(p_value: float | None, *, calibration: Facts) -> str:
     """How many of the healthy heads show as much anywhere; (1 + k) / (n + 1) is the p-value."""
     if p_value is None:
         reason = calibration.get("reason")
-        return "how often healthy heads show as much is not known" + (
+        return f"how often {_heads(calibration)} show as much is not known" + (
             f" ({reason})" if reason else ""
         )
     shown = f"p = {p_value:.2g}"
     n = int(calibration.get("n") or 0)
     count = p_value * (n + 1) - 1
     if n < 1 or abs(count - round(count)) > NEARLY:
-        return f"{shown}: the chance that a healthy head shows as much anywhere"
-    heads = "drawn healthy heads" if calibration.get("kind") == "synthetic" else "healthy people"
+        return f"{shown}: the share of {_heads(calibration)} that show as much anywhere"
     verb = "shows" if round(count) <= 1 else "show"
-    return f"{round(count) or 'none'} of {n} {heads} {verb} as much anywhere ({shown})"
+    return (
+        f"{round(count) or 'none'} of {n} {_heads(calibration)} {verb} as much anywhere ({shown})"
+    )
 
 
 def _rows(finding: Facts, *, record: Facts) -> list[tuple[str, str]]:
@@ -106,7 +122,7 @@ def _rows(finding: Facts, *, record: Facts) -> list[tuple[str, str]]:
     p_value, rate = finding.get("p_value"), threshold.get("false_alarm_rate")
     peak = f"{threshold['peak_sd']:.1f} SD" if threshold.get("peak_sd") else "\u2013"
     if rate is not None:
-        peak += f" (at most {100 * rate:g} % of healthy heads)"
+        peak += f" (at most {100 * rate:g} % of {_heads(record.get('calibration') or {})})"
     measured = basis.get("measured_defect")
     rows = [
         (
@@ -134,9 +150,9 @@ def _strip(finding: Facts, *, record: Facts) -> dict[str, Any]:
     peak = record.get("threshold", {}).get("peak_sd")
     low, high = mean - 2 * sd, mean + 2 * sd
     words = (
-        f"Healthy here: mean {_signed(mean)}, SD {sd:.2g} nats (two SD: {_signed(low)} to "
-        f"{_signed(high)}). This case: {_signed(value)} nats, {finding['deviation']:.1f} SD from "
-        "the mean."
+        f"Healthy here: mean {_signed(mean)}, SD {plain_number(sd)} nats (two SD: "
+        f"{_signed(low)} to {_signed(high)}). This case: {_signed(value)} nats, "
+        f"{finding['deviation']:.1f} SD from the mean."
     )
     if not peak:
         return {"mean": mean, "sd": sd, "value": value, "threshold": None, "words": words}
@@ -201,4 +217,6 @@ def plain_number(value: float) -> str:
 
 
 def _signed(value: float) -> str:
-    return f"{value:+.2f}" if abs(value) >= 0.005 else "0"
+    size = abs(value)
+    digits = 2 if size >= 0.1 or size == 0.0 else min(KEPT, 1 - math.floor(math.log10(size)))
+    return f"{value:+.{digits}f}" if size else "0"

@@ -11,7 +11,7 @@ from app.app_pages.volume_addresses import volume_addresses
 from app.cohort import read_worklist
 from app.pairing import Link, cautions, changes, link_cases
 from app.prior import Visit, day_of, day_words, other_visits, relation, visit_of
-from app.results import Case, read_case, seal_of, unknown_case
+from app.results import Case, compared_with, read_case, seal_of, unknown_case
 from app.viewer import compare_viewer
 from app.viewer.payload import case_payload, case_volumes
 from app.viewer.routes import web_url
@@ -120,6 +120,8 @@ def _prior_payload(case: Case, volumes: Any, prior: Case) -> dict[str, Any]:
         "link": link.as_dict(),
         "changes": changes(case, prior, matrix=None if link.doubtful else link.matrix),
         "cautions": cautions(case, prior),
+        "model": prior.record.get("model", {}),
+        "compared_with": compared_with(prior.record),
     }
 
 

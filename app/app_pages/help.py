@@ -27,11 +27,11 @@ SAMPLES = (
     ("zone under", "Hatched", "under the bound: the model may have made it"),
 )
 NUMBERS = (
-    ("Deviation (SD)", "distance from healthy heads, in their SD"),
+    ("Deviation (SD)", "distance from the cases compared with, in their SD"),
     ("Asymmetry (nats)", "evidence of disease here less that at the mirror place"),
     ("Bound (nats)", "the most the model could make by itself, for any scan"),
     ("Measured defect", "what it did make in this scan; never above the bound"),
-    ("p, rarity", "share of healthy scans with as much; 0.05 is 1 in 20"),
+    ("p, rarity", "share of the cases compared with that have as much"),
     ("Pathology", "probability of a lesion at this place"),
     ("Symmetric score", "disease on both sides, which comparing cannot see"),
     ("Share beyond bound", "brain whose asymmetry the model cannot have made"),

@@ -40,8 +40,8 @@ def test_the_sentence_names_the_patients_side_and_the_mirror_place(side: str, ot
         (round(1 / 81, 6), "none of 80 drawn healthy heads shows as much anywhere (p = 0.012)"),
         (round(2 / 81, 6), "1 of 80 drawn healthy heads shows as much anywhere (p = 0.025)"),
         (round(9 / 81, 6), "8 of 80 drawn healthy heads show as much anywhere (p = 0.11)"),
-        (0.02, "p = 0.02: the chance that a healthy head shows as much anywhere"),
-        (None, "how often healthy heads show as much is not known"),
+        (0.02, "p = 0.02: the share of drawn healthy heads that show as much anywhere"),
+        (None, "how often drawn healthy heads show as much is not known"),
     ],
 )
 def test_healthy_heads_are_counted_back_from_p(p_value: float | None, words: str) -> None:
@@ -51,6 +51,9 @@ def test_healthy_heads_are_counted_back_from_p(p_value: float | None, words: str
 def test_people_are_called_people_and_a_missing_p_says_why() -> None:
     finding = record()["findings"][0] | {"p_value": 1 / 81}
     assert "80 healthy people" in why(finding, record=record())["sentence"]
+    unknown = why(finding, record=record(kind=None))["sentence"]
+    assert "80 cases of the calibration" in unknown
+    assert "people" not in unknown
     few = record(reason="holds 18 of the 19 that are needed")
     assert "(holds 18 of the 19" in why(finding | {"p_value": None}, record=few)["sentence"]
 
@@ -86,6 +89,17 @@ def test_the_strip_holds_the_healthy_range_this_case_and_the_threshold() -> None
     assert strip["threshold"] == pytest.approx(-0.1 + 4.0 * 0.25)
     assert (strip["value"] - strip["mean"]) / strip["sd"] == pytest.approx(8.0)
     assert "two SD: -0.60 to +0.40" in strip["words"]
+
+
+def test_a_mean_that_is_not_zero_is_not_called_the_mirror_place() -> None:
+    said = explained(healthy_mean=1.0)["sentence"]
+    assert "8.0 SD more evidence of disease than drawn healthy heads have there" in said
+    assert "than at the mirror place" not in said
+
+
+def test_a_narrow_healthy_range_is_not_written_as_nothing() -> None:
+    strip = explained(healthy_mean=0.0, healthy_sd=0.002, regional_asymmetry=0.016)["strip"]
+    assert "two SD: -0.0040 to +0.0040" in strip["words"]
 
 
 def test_an_old_record_says_what_it_does_not_hold() -> None:

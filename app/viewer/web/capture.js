@@ -3,29 +3,49 @@
 import { LAYERS, digitsOf } from "./colours.js";
 import { conventionText } from "./geometry.js";
 import { valueText } from "./ranges.js";
+import { rarityText, stepsReached } from "./rarity.js";
 import { boundWords, factsAt, formatMm, number } from "./readout.js";
 
 // What a picture without its page must still say, one subject a line.
 export function captionLines(viewer, shownText) {
-  const { display, settings, model, software, calibration, zoom } = viewer;
+  const { settings, model, software, calibration } = viewer;
   const hash = String(model.sha256 || "").slice(0, 16), [low, high] = settings.window;
   return [
-    `${viewer.caseName}   crosshair ${formatMm(viewer.crosshair)} mm   ${conventionText(display)}; ${display.noseLeft ? "sagittal nose on left" : "sagittal nose on right"}   window ${number(low, 1)} to ${number(high, 1)}   zoom ${number(zoom, 1)}`,
+    `${viewer.caseName}   crosshair ${formatMm(viewer.crosshair)} mm   ${viewText(viewer)}   window ${number(low, 1)} to ${number(high, 1)}`,
     heatText(viewer, shownText),
+    ...dialLines(viewer),
     ...(viewer.captionLines?.() || []),
     [boundText(viewer), `Calibration: ${viewer.comparedWith || calibration.name || "none"}`].filter(Boolean).join("   "),
     `Model ${model.name || "unknown"} ${model.version || ""} sha256 ${hash || "unknown"}   medsym ${software.medsym || "unknown"}`,
   ];
 }
 
+// How the head is seen; in 3D the planes' convention says nothing.
+export function viewText({ display, views, zoom }) {
+  const pane = views.pane(), nose = display.noseLeft ? "sagittal nose on left" : "sagittal nose on right";
+  if (views.name === "3d") return `3D: ${pane.words()}; never mirrored   zoom ${number(pane.zoom, 1)}`;
+  return `${conventionText(display)}; ${nose}${pane ? "" : `   zoom ${number(zoom, 1)}`}`;
+}
+
+// What the dial says of the threshold, and what speaks against p-values.
+function dialLines({ settings, display, calibration, assessable }) {
+  if (!assessable) return [];
+  const { thresholds: steps, reason, warning, caution } = calibration;
+  const dialled = steps?.length && display.overlay && settings.layer === "deviation";
+  const said = [dialled && rarityText(calibration, stepsReached(steps, settings.threshold)), reason && `No p-value: ${reason}.`, warning && `Warning: ${warning}.`, caution];
+  return said.filter(Boolean).length ? [said.filter(Boolean).join(" ")] : [];
+}
+
 function heatText(viewer, shownText) {
   const { settings, display } = viewer, layer = LAYERS[settings.layer];
   if (!viewer.assessable) return `NOT ASSESSABLE: ${viewer.reasons.join("; ") || "no reason was recorded"}`;
-  const lines = viewer.volumes.anatomy && display.outlines ? "; outlines of the structures" : "";
+  const solid = viewer.views.name === "3d";
+  if (solid && layer?.labels) return `${layer.title}: not drawn in 3D`;
+  const lines = !solid && viewer.volumes.anatomy && display.outlines ? "; outlines of the structures" : "";
   if (!display.overlay || !layer) return `Heatmap off${lines}`;
   if (layer.labels) return layer.title + lines;
   const digits = digitsOf(layer, settings.maximum), [from, full] = [settings.threshold, settings.maximum].map((value) => valueText(layer, value, digits));
-  return `${layer.title}: threshold ${from}, full colour at ${full}, opacity ${Math.round(settings.opacity * 100)} %${lines}. ${shownText}`;
+  return `${layer.title}: threshold ${from}, full colour at ${full}, opacity ${Math.round(settings.opacity * 100)} %${lines}. ${solid ? shownText.replace(/\((hatched|faint)\)/g, "(not drawn in 3D)") : shownText}`;
 }
 
 // How much asymmetry the model itself may add: at the crosshair, and where it is largest.

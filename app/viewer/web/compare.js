@@ -15,7 +15,7 @@ export function render(component) {
   mount(component, CompareViewer);
 }
 
-class CompareViewer extends Viewer {
+export class CompareViewer extends Viewer {
   viewNames = ["planes"];
 
   async start(data) {
@@ -136,6 +136,7 @@ class CompareViewer extends Viewer {
   }
 
   captionLines() {
-    return [this.partner.caption()];
+    if (this.difference) return ["Right: the scan minus its mirror at the mid-plane; orange: the scan is brighter, blue: the mirror is. The colour bar belongs to the left picture"];
+    return [this.partner.caption(this.blink.flipped ? "Left and right, caught while blinking" : "Right")];
   }
 }

@@ -26,6 +26,11 @@ export class ComparePane extends Pane {
     return this.canvas.clientWidth < NARROW_PX;
   }
 
+  // Two pictures are compared: read one way, or their difference shows the reading.
+  isScanSmooth() {
+    return true;
+  }
+
   carry(scene) {
     return scene.matrix;
   }

@@ -3,6 +3,7 @@
 import { element, section } from "./elements.js";
 import { factsAt, formatMm, number } from "./readout.js";
 import { sideOf } from "./geometry.js";
+import { jumpTo } from "./motion.js";
 import { findingTitle } from "./panel.js";
 
 const DASH = "\u2013";
@@ -104,6 +105,6 @@ export class ChangesTable {
   goTo({ now, then }) {
     const { viewer } = this, place = now ? viewer.findings.findIndex(({ rank }) => rank === now.rank) : -1;
     if (place >= 0) viewer.goToFinding(place);
-    else viewer.moveTo(viewer.partner.placeFrom(then.peak_mm), { recentre: true });
+    else jumpTo(viewer, viewer.partner.placeFrom(then.peak_mm));
   }
 }

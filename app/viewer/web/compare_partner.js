@@ -25,6 +25,8 @@ export async function priorPartner(about) {
     link: about.link,
     changes: about.changes,
     cautions: about.cautions,
+    model: about.model,
+    comparedWith: about.compared_with,
   });
 }
 
@@ -93,9 +95,12 @@ class Partner {
     return this.auto;
   }
 
-  caption() {
-    if (this.kind === "mirror") return "Right: the scan mirrored at its mid-plane; its letters bear a star";
+  // What the picture at a place ("Right") is.
+  caption(where) {
+    if (this.kind === "mirror") return `${where}: the scan mirrored at its mid-plane; its letters bear a star`;
     const how = this.byHand ? "linked by hand" : this.link.matrix ? `matched, brains overlap by ${Math.round(100 * this.link.overlap)} %` : "not matched";
-    return `Right: ${this.role.toLowerCase()} ${this.name}, ${this.visit.day}; not registered, ${how}`;
+    const { name, version, sha256 } = this.model || {}, hash = String(sha256 || "unknown").slice(0, 16);
+    const made = `model ${name || "unknown"} ${version || ""} sha256 ${hash}; calibration: ${this.comparedWith || "none"}`;
+    return `${where}: ${this.role.toLowerCase()} ${this.name}, ${this.visit.day}; not registered, ${how}; ${made}`;
   }
 }

@@ -69,6 +69,19 @@ export function sideOf(distance) {
   return `${distance > 0 ? "right" : "left"}, ${Math.abs(distance).toFixed(1)} mm`;
 }
 
+// Side that a whole slice of a box shows: a tilted mid-plane crosses it, or leaves it on one side.
+export function sideOfSlice(plane, box, mm, mirrorWorld) {
+  const { across, up, through } = PLANES[plane], end = (axis) => box.origin[axis] + (box.shape[axis] - 1) * box.spacing;
+  const distances = [box.origin[across], end(across)].flatMap((a) => [box.origin[up], end(up)].map((b) => {
+    const corner = [0, 0, 0];
+    Object.assign(corner, { [across]: a, [up]: b, [through]: mm });
+    return distanceToMidplane(corner, mirrorWorld);
+  }));
+  const [least, most] = [Math.min(...distances), Math.max(...distances)];
+  if (Math.max(Math.abs(least), Math.abs(most)) < 0.05) return "on it";
+  return least > 0 ? "right" : most < 0 ? "left" : "both";
+}
+
 // Frame of a raster of a plane: world = start + column * across + row * down, on the grid of a volume.
 export function rasterFrame(plane, display, grid, throughMm) {
   const axes = PLANES[plane];

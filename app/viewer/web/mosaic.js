@@ -1,6 +1,6 @@
 // Many slices of the brain on one canvas, with the heatmap and the letters of the planes.
 
-import { AXIS_NAMES, PLANES, View, conventionText, distanceToMidplane, edgeLetters, rasterFrame, sideOf } from "./geometry.js";
+import { AXIS_NAMES, PLANES, View, conventionText, edgeLetters, rasterFrame, sideOfSlice } from "./geometry.js";
 import { brainBox } from "./brain_box.js";
 import { listenKeys, step } from "./input.js";
 import { drawOutlines, outlinePath } from "./outlines.js";
@@ -133,7 +133,7 @@ export class Mosaic extends Pane {
       drawOutlines(context, slice.samples.path, { left, top, scale: size, ratio: 0.6 * this.ratio, opacity: scene.settings.outlineOpacity });
     }
     if (current) this.drawHere(context, scene, view);
-    this.drawTileWords(context, scene, tile);
+    this.drawTileWords(context, scene, { ...tile, box });
     context.restore();
   }
 
@@ -148,7 +148,7 @@ export class Mosaic extends Pane {
     context.stroke();
   }
 
-  drawTileWords(context, { display, mirrorWorld }, { view, mm }) {
+  drawTileWords(context, { display, mirrorWorld }, { view, mm, box }) {
     const { ratio } = this, { through } = PLANES[this.plane], edge = 4 * ratio;
     const word = (text, x, y, size, align, baseline, colour) => {
       context.font = `600 ${size * ratio}px system-ui, sans-serif`;
@@ -159,9 +159,7 @@ export class Mosaic extends Pane {
     const letters = edgeLetters(this.plane, display, false);
     word(letters.left, edge, view.height / 2, 13, "left", "middle", "#ffffff");
     word(letters.right, view.width - edge, view.height / 2, 13, "right", "middle", "#ffffff");
-    const point = [0, 0, 0];
-    point[through] = mm;
-    const side = through === 0 && mirrorWorld ? ` ${sideOf(distanceToMidplane(point, mirrorWorld)).split(",")[0]}` : "";
+    const side = through === 0 && mirrorWorld ? ` ${sideOfSlice(this.plane, box, mm, mirrorWorld)}` : "";
     word(`${AXIS_NAMES[through]} ${number(mm, 0)} mm${side}`, edge, edge, 11, "left", "top", INK);
   }
 

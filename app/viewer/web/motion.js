@@ -1,5 +1,6 @@
 // Zoom and pan of all planes together: one magnification and one centre, so that they stay linked.
 
+export const OUTSIDE = "That place lies outside the scan: the crosshair stays where it is.";
 const MOST = 16; // times the size at which the whole scan fits
 
 // Magnify about a world point, which stays where it is on the screen; at 1 the whole scan is shown again.
@@ -16,6 +17,13 @@ export function panBy(viewer, pane, from, to) {
   const start = pane.view.toWorld(...from, viewer.centre), end = pane.view.toWorld(...to, viewer.centre);
   viewer.centre = viewer.volumes.scan.clamp(viewer.centre.map((value, axis) => value + start[axis] - end[axis]));
   refresh(viewer, 1);
+}
+
+// Go to a place that follows from another; where it lies outside the scan, stay and say so.
+export function jumpTo(viewer, mm) {
+  const { scan } = viewer.volumes, inside = scan.clamp(mm);
+  if (Math.hypot(...mm.map((value, axis) => value - inside[axis])) > scan.spacing / 2) return viewer.views.say(OUTSIDE);
+  return viewer.moveTo(mm, { recentre: true });
 }
 
 // Several events may come before the next picture: places are read from the view as it will be.

@@ -69,9 +69,14 @@ export class Pane {
     const source = carry ? mirrorFrame(frame, carry) : frame;
     this.samples = { key };
     for (const kind of kinds) {
-      const linear = kind !== "anatomy" && (kind !== "scan" || carry);
+      const linear = kind !== "anatomy" && (kind !== "scan" || this.isScanSmooth(carry));
       this.samples[kind] = samplePlane(volumes[kind], source, { linear });
     }
+  }
+
+  // Whether the scan is interpolated: between its voxels, as a picture that is carried there has to be.
+  isScanSmooth(carry) {
+    return Boolean(carry);
   }
 
   // Matrix from a place of the picture to the place that is shown there; null where it is the same.
@@ -141,7 +146,7 @@ export class Pane {
   }
 
   note(display) {
-    return this.mirrored ? "The other side of the mid-plane" : PLANES[this.plane].across === 0 ? conventionText(display) : display.noseLeft ? "Nose on left" : "Nose on right";
+    return this.mirrored ? "The other side" : PLANES[this.plane].across === 0 ? conventionText(display) : display.noseLeft ? "Nose on left" : "Nose on right";
   }
 
   // Whether a point lies inside the canvas as it was last drawn.

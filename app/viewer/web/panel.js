@@ -12,10 +12,15 @@ export function findingTitle({ side, structure }) {
   return name.includes(side) ? name : `${side}, ${name}`;
 }
 
-// What makes a finding, and how often that happens in healthy people.
+// A rate in percent, rounded up in the third decimal: "at most 0 %" would promise what nobody can.
+export function percentUp(rate) {
+  return String(Math.ceil(rate * 1e5 - 1e-6) / 1e3);
+}
+
+// What makes a finding, and how often that happens where there is none to find.
 function peakText({ peak_sd: peak, extent_sd: extent, false_alarm_rate: rate }, compared) {
   if (!peak) return "";
-  const often = Number.isFinite(rate) && rate !== null ? `; at most ${(100 * rate).toFixed(0)} % of scans like ${compared ? `those of ${compared}` : "the healthy (synthetic) reference"} have one` : "; how often healthy scans have one is not known";
+  const often = Number.isFinite(rate) && rate !== null ? `; at most ${percentUp(rate)} % of scans like ${compared ? `those of ${compared}` : "the reference"} have one` : "; how often is not known";
   const down = extent ? `extends down to ${extent.toFixed(1)} SD` : "extends below that";
   return `A finding reaches ${peak.toFixed(1)} SD and ${down}${often}.`;
 }

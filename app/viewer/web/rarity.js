@@ -1,4 +1,4 @@
-// "1 in N healthy scans would show this anywhere": the dial, from the thresholds that the record holds.
+// "1 in N drawn heads (or healthy scans) would show this anywhere": the dial, from the thresholds that the record holds.
 // Steps are {one_in, sd}, both ascending: at most one in so many healthy scans reaches sd anywhere.
 
 // Number of steps that a deviation reaches, 0 to steps.length; the last one is the rarest.
@@ -8,9 +8,9 @@ export function stepsReached(steps, deviation) {
   return reached;
 }
 
-// Whom a rarity is counted among: drawn heads are nobody's own.
+// Whom a rarity is counted among: drawn heads are nobody's own, and who is not known is not called a person.
 export function healthyWords({ kind }) {
-  return kind === "synthetic" ? "drawn heads" : "healthy scans";
+  return { synthetic: "drawn heads", "healthy scans": "healthy scans" }[kind] || "cases of the calibration";
 }
 
 // Numbers behind a p-value of a record, k / (n + 1) in six decimals: at most one in so many.
@@ -41,6 +41,7 @@ export function rarityText(calibration, reached) {
 
 function whoText({ kind, n, name, group }) {
   const among = group ? ` (${group})` : "";
+  if (kind !== "synthetic" && kind !== "healthy scans") return `${n} cases of ${name}${among}`;
   return kind === "synthetic" ? `${n} drawn heads of the ${name}, not people` : `${n} healthy people of ${name}${among}`;
 }
 

@@ -14,10 +14,10 @@ const MEANING = {
   mm: "Place in the scanner's coordinates: to the patient's right, to the front, upwards",
   voxel: "Column, row and slice in the scan file, counted from 0",
   scan: "Brightness in the scan file: of the place, and of its mirror place",
-  deviation: "How much more evidence of pathology there is here than at the mirror place, in standard deviations (SD) of healthy scans, averaged over some millimetres",
+  deviation: "How much more evidence of pathology there is here than at the mirror place, in standard deviations (SD) of the cases it is compared with, averaged over some millimetres",
   asymmetry: "Evidence of pathology here minus evidence at the mirror place, not averaged. 0.7 nats double the odds",
   pathology: "Probability of pathology that the model gives this place, 0 to 1",
-  p: "Share of healthy scans that deviate anywhere as far as this place does",
+  p: "Share of the cases compared with that deviate anywhere as far as this place does",
   bound: "The largest asymmetry that the model can have made itself here, whatever the scan: proved. Beyond it, the scan itself differs",
   defect: "The largest difference between left and right that the model was measured to make itself, anywhere in this scan. It never exceeds the bound",
   mirror: "The same place on the other side of the mid-plane",
@@ -75,7 +75,7 @@ export function mirrorName(kind) {
   return `mirror${kind[0].toUpperCase()}${kind.slice(1)}`;
 }
 
-// How often a healthy scan deviates as far anywhere; a dash where nobody can say.
+// How often a case of the calibration deviates as far anywhere; a dash where nobody can say.
 export function pText(value) {
   return Number.isFinite(value) ? String(Number(value.toPrecision(2))) : "\u2013";
 }

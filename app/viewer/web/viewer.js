@@ -9,7 +9,7 @@ import { listen } from "./input.js";
 import { fitHeight } from "./layout.js";
 import { legendText } from "./legend.js";
 import { lastPlaces, mount } from "./mount.js";
-import { zoomAbout } from "./motion.js";
+import { OUTSIDE, jumpTo, zoomAbout } from "./motion.js";
 import { Pane } from "./pane.js";
 import { Panel } from "./panel.js";
 import { layerRange, notableDeviation } from "./ranges.js";
@@ -145,13 +145,14 @@ export class Viewer {
   // Millilitres shown; counted after the picture, because the whole map is read.
   measure() {
     clearTimeout(this.counting);
-    this.counting = setTimeout(() => {
+    this.count = () => {
       const { layer, threshold, showLess } = this.settings, about = LAYERS[layer], map = this.volumes[layer];
       if (!about) return;
       const shown = about.labels ? null : zoneVolumes({ map, volumes: this.volumes, layer: about, both: showLess, threshold });
       this.shownText = legendText(this.settings, shown, recordedTop(layer, this));
       this.panel.heat.showVolumes(shown, this.shownText);
-    }, 80);
+    };
+    this.counting = setTimeout(this.count, 80);
   }
 
   set(change) {
@@ -167,6 +168,7 @@ export class Viewer {
 
   moveTo(mm, { recentre = false } = {}) {
     this.crosshair = this.volumes.scan.clamp(mm);
+    this.views.unsay(OUTSIDE);
     lastPlaces.set(this.caseName, this.crosshair);
     const lost = this.panes.some((pane) => !pane.holds(this.crosshair));
     if (lost || (recentre && this.zoom > 1)) this.centre = this.crosshair;
@@ -190,7 +192,7 @@ export class Viewer {
   }
 
   jumpToMirror() {
-    if (this.mirrorWorld) this.moveTo(transform(this.mirrorWorld, this.crosshair), { recentre: true });
+    if (this.mirrorWorld) jumpTo(this, transform(this.mirrorWorld, this.crosshair));
   }
 
   // Magnify; the point, or else the crosshair, stays where it is on the screen.
@@ -248,6 +250,7 @@ export class Viewer {
   }
 
   save() {
+    this.count?.(); // of these settings: counting waits for a slider to rest
     savePicture(this, this.shownText || "");
   }
 }

@@ -44,6 +44,10 @@ export class Views {
     this.note.hidden = !text;
   }
 
+  unsay(text) {
+    if (this.note.textContent === text) this.say("");
+  }
+
   show(name) {
     this.say("");
     if (name !== "planes" && this.viewer.why?.isOpen) this.viewer.why.close(); // it lies over the planes

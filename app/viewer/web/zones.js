@@ -76,7 +76,7 @@ export function shownZone(zone, deviation, notable) {
 
 export function zoneText(zone) {
   if (zone === "beyond") return "Beyond the bound: the scan differs here";
-  if (zone === "small") return "A small difference of the scan, as healthy scans have";
+  if (zone === "small") return "A small difference of the scan, below what makes a finding";
   if (zone === "within") return "Under the bound: the model may have made it";
   if (zone === "unknown") return "The bound was not recorded: the model may have made it";
   return "Nothing was compared at this point";
