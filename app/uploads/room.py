@@ -4,6 +4,7 @@ They lie in one scratch folder of the server's process; if that is killed, the n
 viewer, or any run of medsym that needs a scratch folder, removes what it left.
 """
 
+import os
 import shutil
 import tempfile
 import threading
@@ -94,7 +95,8 @@ class UploadRoom:
 def size_of(folder: Path) -> int:
     """Bytes of the files in a folder, which others may be removing meanwhile."""
     total = 0
-    for path in folder.rglob("*"):
-        with suppress(OSError):
-            total += path.lstat().st_size if path.is_file() else 0
+    for place, _, names in os.walk(folder):  # passes over folders that are gone
+        for name in names:
+            with suppress(OSError):
+                total += Path(place, name).lstat().st_size
     return total

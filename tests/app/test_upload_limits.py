@@ -1,5 +1,6 @@
 """Uploads: nobody takes all places, all memory or all time, and a refusal is no end."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from app.uploads import queue as queues
 from app.uploads import service
 from app.uploads.queue import DONE, FAILED, RUNNING, WAITING
+from app.uploads.room import size_of
 from app.uploads.service import Uploads
 from medsym.errors import MedsymError
 from tests.app.test_uploads import clock, scratch, slow, start_slow, states, uploads, wait_for
@@ -72,3 +74,21 @@ def test_an_analysis_that_never_ends_is_ended(
     (job,) = uploads.of("a")
     assert job.error is not None
     assert "minutes" in job.error.cause
+
+
+def test_what_is_removed_while_sizes_are_summed_counts_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    (tmp_path / "gone" / "scan.nii").write_bytes(b"x" * 7)
+    (tmp_path / "scan.nii").write_bytes(b"x" * 5)
+    assert size_of(tmp_path) == 12
+    list_folder = os.scandir
+
+    def list_or_lose(place: str) -> object:
+        if Path(place).name == "gone":
+            raise FileNotFoundError(place)
+        return list_folder(place)
+
+    monkeypatch.setattr(os, "scandir", list_or_lose)
+    assert size_of(tmp_path) == 5
