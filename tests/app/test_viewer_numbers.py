@@ -113,6 +113,12 @@ def test_no_place_is_beyond_the_bound_whose_readout_says_otherwise(run: Run) -> 
     for asymmetry, bound, zone in found:
         assert zone == ("beyond" if abs(asymmetry) > bound else "within")
     assert {zone for *_, zone in found} == {"beyond", "within"}
+    flat = run(
+        """const volumes = { deviation: make(0.01, 0, 0), asymmetry: make(0.001, -300, 300),
+            bound: make(0.001, 200, 200) };
+        return [-1, 1].map((x) => zoneAt([x, 0, 0], volumes));"""
+    )
+    assert flat == ["beyond", "beyond"], "a deviation of 0 is on neither side"
 
 
 def test_a_difference_against_the_sign_of_the_deviation_is_never_called_beyond(run: Run) -> None:
@@ -124,7 +130,7 @@ def test_a_difference_against_the_sign_of_the_deviation_is_never_called_beyond(r
         const zones = [-1, 1].map((x) => zoneAt([x, 0, 0], volumes));
         return [zones, zoneVolumes({ ...about, volumes })];"""
     )
-    assert zones == ["within", "beyond"]
+    assert zones == ["small", "beyond"]
     assert volume == {"above": 0.032, "below": 0, "under": 0.032, "bounded": True}
 
 

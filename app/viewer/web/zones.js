@@ -59,13 +59,14 @@ export function zoneOfFinding({ asymmetry, bound }) {
   return Math.abs(asymmetry) > bound ? "beyond" : "within";
 }
 
-// Zone of a world point; null where nothing was compared.
+// Zone of a world point; null where nothing was compared. A difference against the sign of the deviation is no
+// evidence for it, and none that the model made.
 export function zoneAt(mm, volumes) {
   const deviation = volumes.deviation ? volumes.deviation.linear(mm) : NaN;
   if (!hasBound(volumes)) return Number.isFinite(deviation) ? "unknown" : null;
-  const asymmetry = volumes.asymmetry.linear(mm), sign = Number.isFinite(deviation) ? deviation : asymmetry;
-  const margin = marginOf(asymmetry, volumes.bound.linear(mm), sign < 0);
-  return Number.isFinite(margin) ? (margin > 0 ? "beyond" : "within") : null;
+  const asymmetry = volumes.asymmetry.linear(mm), bound = volumes.bound.linear(mm), margin = marginOf(asymmetry, bound, (deviation || asymmetry) < 0);
+  if (!Number.isFinite(margin)) return null;
+  return margin > 0 ? "beyond" : Math.abs(asymmetry) > bound ? "small" : "within";
 }
 
 // Almost every place of a healthy brain differs a little from its mirror place, by more than the model
