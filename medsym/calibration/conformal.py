@@ -17,6 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+_DECIMALS = 6  # of the numbers in records
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RarityStep:
@@ -81,7 +83,13 @@ def rarity_steps(maxima: NDArray[np.floating]) -> tuple[RarityStep, ...]:
     places = maxima.size + 1
     rarest = {places // n: places // (places // n) for n in range(2, places + 1)}
     found = ((n, conformal_threshold(maxima, 1.0 / n)) for n in rarest.values())
-    return tuple(RarityStep(one_in=n, sd=sd) for n, sd in found if sd is not None)
+    return tuple(RarityStep(one_in=n, sd=_rounded_up(sd)) for n, sd in found if sd is not None)
+
+
+def _rounded_up(sd: float) -> float:
+    """As records keep it, never below: a lower threshold would be passed by more than one in N."""
+    near = round(sd, _DECIMALS)
+    return near if near >= sd else round(near + 10.0**-_DECIMALS, _DECIMALS)
 
 
 def kept_rank(n: int, alpha: float) -> int:

@@ -95,7 +95,7 @@ def add_calibration(calibrate: argparse.ArgumentParser) -> None:
         nargs="+",
         type=Path,
         metavar="HEALTHY",
-        help="scans of healthy people: files, folders, or a table with the column 'scan'",
+        help="healthy people: scans, folders, ZIP files, or a table with the column 'scan'",
     )
     calibrate.add_argument("--out", type=Path, required=True, metavar="DIR", help="new folder")
     calibrate.add_argument("--name", metavar="TEXT", help="what the calibration is called")

@@ -17,6 +17,7 @@ from medsym.screening.loop import note, reports
 from medsym.screening.manifest import entries_of_any
 from medsym.screening.progress import Progress, ScanReport
 from medsym.screening.recompute import recomputing
+from medsym.screening.records import model_identity
 from medsym.screening.refusals import refusals_of
 from medsym.screening.runner import ScanRunner, ScreenOptions
 from medsym.screening.shards import Shard, part_lock, shard_lock, whole_lock
@@ -65,7 +66,8 @@ def screen(
     tell, part = progress or (lambda _: None), {} if shard is None else {"shard": str(shard)}
     ended: list[ScanReport] = []
     is_whole = False
-    marked = recomputing(out, options or ScreenOptions(), shard=shard, is_part=is_part)
+    chosen, identity = options or ScreenOptions(), model_identity(model)
+    marked = recomputing(out, chosen, model=identity, shard=shard, is_part=is_part)
     with _held(out, shard=shard, is_part=is_part), marked as chosen:
         run = ScanRunner(
             out=out,

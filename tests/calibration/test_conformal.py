@@ -17,6 +17,7 @@ from medsym.calibration.conformal import (
 from medsym.calibration.normative import spread_of
 from medsym.calibration.people import by_person, deviations_from_others, moments_of
 from medsym.calibration.reference import DeviationReference, save_reference
+from medsym.screening.records import plain
 from tests.calibration.builders import draw, scan_of
 
 TRIALS = 2000
@@ -113,6 +114,14 @@ def test_the_cohort_keeps_its_false_discovery_rate_with_one_shared_calibration()
     error = 3.0 * np.std(shares) / np.sqrt(len(shares))
     assert np.mean(shares) <= 0.8 * level + error
     assert np.mean(shares) > 0.05  # and it does call
+
+
+def test_thresholds_keep_their_promise_as_they_stand_in_records() -> None:
+    maxima = np.sort(np.random.default_rng(3).uniform(0.5, 4.0, 999).astype(np.float32))
+    for step in rarity_steps(maxima):
+        stored = plain(step.sd)
+        assert stored == step.sd
+        assert p_values(maxima, np.float32(stored)) <= 1 / step.one_in + 1e-12
 
 
 def test_a_reference_can_be_read_by_whoever_may_read_other_files(tmp_path: Path) -> None:

@@ -126,6 +126,15 @@ def test_adjusted_p_values_stay_valid_and_hold_for_the_old_too() -> None:
     assert np.mean(np.array(old_adjusted) <= 0.2) < 0.3
 
 
+def test_thresholds_of_an_adjusted_calibration_are_those_of_the_scan() -> None:
+    rng = np.random.default_rng(8)
+    found = made([aged(rng, number) for number in range(40)], adjust=("age",))
+    old = found.compare({"age": float(found.adjustment.terms[0].high)}, alpha=0.5)
+    assert old.use.thresholds
+    for step in old.use.thresholds:
+        assert p_values(old.reference.maxima, np.float32(step.sd)) <= 1 / step.one_in + 1e-12
+
+
 def test_the_people_who_are_fitted_on_give_no_p_value() -> None:
     rng = np.random.default_rng(4)
     people = by_person([aged(rng, number) for number in range(41)])

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,10 @@ from medsym import __version__
 from medsym.cli import main
 from medsym.screening.conclusion import altered_tables, cases_beside_tables
 from medsym.screening.progress import Progress
+from medsym.screening.recompute import recomputing
 from medsym.screening.records import damaged_files, read_record
 from medsym.screening.runner import ScreenOptions
+from medsym.screening.shards import Shard
 from tests.screening.quick_run import patch_known_plane, run, store
 
 pytestmark = pytest.mark.usefixtures("known_plane")
@@ -192,3 +195,45 @@ def test_a_recomputation_that_was_cut_off_goes_on_and_a_new_one_begins_anew(
         run(scans, out, tmp_path / "model", options=OVERWRITE, progress=cut)
     assert recomputed() == ["resumed", "not assessable"]
     assert recomputed() == ["done", "not assessable"]
+
+
+def test_a_mark_of_a_recomputation_is_believed_by_nothing_but_the_same_kind_of_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "logs").mkdir()
+    halves = [Shard(index=index, count=2) for index in (1, 2)]
+
+    def since(shard=None, *, cut=False, part=False, weights="a", options=OVERWRITE) -> int | None:
+        held = recomputing(tmp_path, options, model={"sha256": weights}, shard=shard, is_part=part)
+        with suppress(KeyboardInterrupt), held as chosen:
+            if cut:
+                raise KeyboardInterrupt
+            return chosen.recomputing_since
+        return (tmp_path / "logs" / "recomputing").stat().st_mtime_ns
+
+    def marks() -> list[str]:
+        return sorted(path.name for path in (tmp_path / "logs").iterdir())
+
+    began = since(cut=True)
+    assert since(cut=True) == began
+    others = [
+        lambda: [since(half) for half in halves],
+        lambda: since(halves[0], options=ScreenOptions()),
+        lambda: since(part=True),
+        lambda: since(options=ScreenOptions()),
+        lambda: since(options=ScreenOptions(), weights="b"),
+    ]
+    for other in others:
+        since(cut=True)
+        other()
+        assert marks() == []
+    with suppress(OSError):
+        since(halves[0], cut=True)
+    assert marks() == ["recomputing-1-of-2"]
+    since(halves[1])
+    assert marks() == ["recomputing-1-of-2"]
+    since()
+    assert marks() == []
+    began = since(cut=True)
+    monkeypatch.setattr("medsym.screening.recompute.software", lambda: {"torch": "another"})
+    assert since(cut=True) > began

@@ -112,6 +112,18 @@ def test_an_array_that_slurm_took_although_sbatch_failed_does_not_run_twice(
     assert not second.cancelled
 
 
+def test_an_array_that_slurm_takes_at_the_last_moment_ends_with_the_run(
+    controller: Controller, tmp_path: Path
+) -> None:
+    controller.refuses, controller.takes_all_the_same = lambda attempt: attempt == 1, True
+    controller.is_silent = True
+    executor = SlurmExecutor(tmp_path)
+    executor.submit(str, "a")
+    wait_until(lambda: len(controller.jobs) == 1)
+    executor.shutdown(cancel_futures=True)
+    assert controller.jobs[0].cancelled
+
+
 def test_the_queue_is_asked_for_names_and_only_live_jobs_count(monkeypatch) -> None:
     said = "7_0 RUNNING my scans-1f\n7_1 COMPLETED my scans-1f\n8 PENDING x\nbroken\n"
     answer = SimpleNamespace(returncode=0, stdout=said)

@@ -1,9 +1,11 @@
 """Tasks and answers: what goes in comes out, and it is plain text."""
 
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
+from medsym.commands.scaling import model_device
 from medsym.errors import MedsymError, ScanError
 from medsym.inference.case import Options
 from medsym.screening.dicom.series import DicomSeries
@@ -11,6 +13,7 @@ from medsym.screening.entry import ScanEntry
 from medsym.screening.naming import CaseName, name_of
 from medsym.screening.progress import ScanReport
 from medsym.screening.runner import ScreenOptions
+from medsym.screening.workers import work
 from medsym.screening.workers.sizing import GPU_WORKERS, WORKER_GIB, default_workers
 from medsym.screening.workers.tasks import (
     RunPlan,
@@ -87,3 +90,30 @@ def test_a_dicom_series_and_masks_reach_the_worker(tmp_path: Path) -> None:
     )
     _, ((number, same),) = read_task(task_text("plan", [(3, entry)]))
     assert (number, same) == (3, entry)
+
+
+def test_a_worker_loads_the_model_where_the_run_says(tmp_path: Path, monkeypatch) -> None:
+    asked: list[object] = []
+
+    def load(_: Path, *, device: str) -> None:
+        asked.append(device)
+        raise ScanError(code="MS-0", subject="", cause="", fix="")
+
+    monkeypatch.setattr(work, "load_model", load)
+    options = ScreenOptions(device="cuda")
+    plan = RunPlan(out=tmp_path, model=tmp_path, sha256="", options=options, total=1)
+    with pytest.raises(ScanError):
+        work.screen_task(task_text(plan.as_text(), []))
+    assert asked == ["cuda"]
+
+
+@pytest.mark.parametrize(
+    ("executor", "workers", "scans", "expected"),
+    [("slurm", None, 1, "cpu"), ("local", 2, 1, "cpu"), ("local", 0, 9, "cuda")],
+)
+def test_a_run_whose_workers_have_the_gpu_needs_none_itself(
+    executor: str, workers: int | None, scans: int, expected: str, monkeypatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: executor == "local")
+    options = Namespace(executor=executor, workers=workers, device="cuda")
+    assert model_device(options, num_scans=scans) == expected
