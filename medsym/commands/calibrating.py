@@ -16,7 +16,7 @@ from medsym.commands.console import (
 )
 from medsym.commands.measuring import show
 from medsym.commands.scaling import fleet_of, model_device
-from medsym.commands.screening import say_columns, screen_options
+from medsym.commands.screening import say_columns, say_passed_over, screen_options
 from medsym.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def calibrate(arguments: argparse.Namespace) -> int:
     settings = _settings(arguments)
     entries = _entries(arguments)
     check_people(people_of(entries), settings, folds=arguments.cross_validate)
+    say_passed_over(arguments.scans)
     say_columns(entries)
     options = screen_options(arguments)
     model = load_model(arguments.model, device=model_device(arguments, num_scans=len(entries)))

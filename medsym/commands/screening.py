@@ -35,6 +35,7 @@ def screen(arguments: argparse.Namespace) -> int:
     from medsym.screening.participants import with_table
 
     options = screen_options(arguments)
+    say_passed_over(arguments.scans)
     return run(
         with_table(entries_of(arguments.scans), arguments.participants),
         arguments.out,
@@ -168,6 +169,20 @@ def run(
             is_part=is_part,
         )
     return _say_how_it_went(outcome, out, shard=shard, tried=mine)
+
+
+def say_passed_over(inputs: "Sequence[Path]") -> None:
+    """How many ZIP files inside named folders are not read."""
+    from medsym.screening.archives import is_archive
+    from medsym.screening.inputs import visible_files
+
+    folders = [path for path in inputs if path.is_dir()]
+    passed = [path for folder in folders for path in visible_files(folder) if is_archive(path)]
+    if passed:
+        complain(
+            f"{len(passed)} ZIP files in the named folders are not read ({passed[0].name}, ...): "
+            "name them, too, if they hold scans"
+        )
 
 
 def say_columns(entries: "Sequence[ScanEntry]") -> None:

@@ -99,7 +99,7 @@ def _the_one(entry: ScanEntry, row: Row, found: Sequence[ScanEntry]) -> ScanEntr
     refusal = ScanError(
         code="MS-534",
         subject=row.label,
-        cause=f"is {what} with {len(usable)} files or DICOM series that may be scans{listed}",
+        cause=f"is {what} with {len(usable)} files or series that may be scans{listed}",
         fix="name a scan file, or a folder or archive that holds one scan",
     )
     return replace(entry, name=name, path=Path(name.case), refusal=refusal)

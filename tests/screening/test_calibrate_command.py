@@ -35,6 +35,7 @@ def test_a_calibration_is_written_once_and_then_left_alone(
     calibrate: Calibrate, capsys: pytest.CaptureFixture[str]
 ) -> None:
     numbers = calibrate.folder / "numbers.json"
+    (calibrate.folder / "in" / "more.zip").touch()
     assert calibrate("--cross-validate", "2", "--json", str(numbers)) == 0
     assert json.loads(numbers.read_text())["calibration"]["counts"]["people"] == PEOPLE
     assert not (calibrate.out / PASSING).exists()
@@ -42,6 +43,7 @@ def test_a_calibration_is_written_once_and_then_left_alone(
         [MANIFEST, "calibration.safetensors"]
     )
     made = calibrate.bytes()
+    assert "1 ZIP files in the named folders are not read (more.zip" in capsys.readouterr().err
     assert calibrate() == 2
     assert "MS-506" in capsys.readouterr().err
     (calibrate.out / PASSING).mkdir()  # a run was killed while it removed this

@@ -191,4 +191,4 @@ def test_a_row_of_a_table_may_name_the_folder_of_one_series(tmp_path: Path) -> N
     assert (one.name.case, one.series.name.case, one.refusal) == ("sub-p1", "sub-p1", None)
     assert len(one.series.files) == 28
     assert [two.refusal.code, none.refusal.code] == ["MS-534", "MS-534"]
-    assert "2 series" in two.refusal.cause
+    assert "2 files or series" in two.refusal.cause

@@ -110,7 +110,7 @@ def test_a_row_of_a_table_may_name_an_archive_of_one_scan(tmp_path: Path) -> Non
     one, two, file = entries_of([table])
     assert (one.name.case, one.refusal, len(one.packed.members)) == ("sub-p1", None, 28)
     assert two.refusal.code == "MS-534"
-    assert "2 series" in two.refusal.cause
+    assert "2 files or series" in two.refusal.cause
     assert two.refusal.cause.count("acq-series3") == 2, "the series are named"
     assert (file.name.case, file.refusal) == ("sub-p3", None)
     assert read_source(file, read=read_scan).scan.path.name == "T1.nii"
