@@ -1,6 +1,7 @@
 """A case beside its own mirror, or beside another scan of the same person."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -8,38 +9,25 @@ import streamlit as st
 from app import state
 from app.app_pages.case_chooser import choose
 from app.app_pages.volume_addresses import volume_addresses
-from app.cohort import read_worklist
+from app.frame import with_cases
 from app.pairing import Link, cautions, changes, link_cases
 from app.prior import Visit, day_of, day_words, other_visits, relation, visit_of
 from app.results import Case, compared_with, read_case, seal_of, unknown_case
 from app.viewer import compare_viewer
 from app.viewer.payload import case_payload, case_volumes
 from app.viewer.routes import web_url
-from medsym.errors import MedsymError
 
 _BOX = "beside_box"
 MIRROR = ""  # what the box holds for it: a box without a value asks for one
 
 
-def page() -> None:
+def page(folder: Path, names: list[str]) -> None:
     """Draw the page."""
-    folder = state.result_folder()
-    if folder is None:
-        st.info(state.nothing_to_show())
-        return
-    try:
-        names = [row.case for row in read_worklist(folder) if row.case]
-        if not names:
-            st.info("No scan of this folder could be screened. The work list gives the reasons.")
-            return
-        with st.container(horizontal=True, vertical_alignment="center"):
-            case = read_case(folder, choose(names))
-            beside = _beside(names, case.name)
-            prior = None if beside is None else read_case(folder, beside)
-        _view(case, prior)
-    except MedsymError as error:
-        st.error("These scans cannot be shown.")
-        st.text(str(error))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        case = read_case(folder, choose(names))
+        beside = _beside(names, case.name)
+        prior = None if beside is None else read_case(folder, beside)
+    _view(case, prior)
 
 
 def _beside(names: Sequence[str], case: str) -> str | None:
@@ -138,4 +126,4 @@ def _visit(case: Case) -> dict[str, Any]:
     }
 
 
-page()
+with_cases(page, failed="These scans cannot be shown.")

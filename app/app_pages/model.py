@@ -2,13 +2,14 @@
 
 import html
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from app import state
-from app.cohort import read_worklist
+from app.frame import with_cases
 from app.model_card import model_card
 from app.model_figures import (
     Picture,
@@ -19,7 +20,6 @@ from app.model_figures import (
     tolerance_picture,
 )
 from app.results import compared_with, read_case
-from medsym.errors import MedsymError
 
 NOT_JUDGED = (
     "Nobody measured how often people left out of this calibration are flagged: "
@@ -32,21 +32,9 @@ UNKNOWN = (
 )
 
 
-def page() -> None:
+def page(folder: Path, names: list[str]) -> None:
     """Draw the page."""
-    folder = state.result_folder()
-    if folder is None:
-        st.info(state.nothing_to_show())
-        return
-    try:
-        rows = [row for row in read_worklist(folder) if row.case]
-        if not rows:
-            st.info("No scan of this folder could be screened, so no model made results here.")
-            return
-        record = read_case(folder, state.chosen_case() or rows[0].case).record
-    except MedsymError as error:
-        st.text(str(error))
-        return
+    record = read_case(folder, state.chosen_case() or names[0]).record
     sha256 = str(record.get("model", {}).get("sha256", ""))
     left, right = st.columns([3, 2], gap="large")
     with left:
@@ -161,4 +149,4 @@ def _card(sha256: str) -> None:
         st.markdown(card.replace("\n## ", "\n##### "))
 
 
-page()
+with_cases(page, failed="The model of these results cannot be shown.")

@@ -4,6 +4,7 @@ import hashlib
 import html
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -13,13 +14,12 @@ from app import state
 from app.app_pages.case_chooser import choose
 from app.app_pages.verdict_form import verdict_form
 from app.app_pages.volume_addresses import volume_addresses
-from app.cohort import read_worklist
+from app.frame import with_cases
 from app.results import Case, read_case, seal_of
 from app.viewer import review_viewer
 from app.viewer.payload import case_payload, case_volumes
 from app.viewer.routes import volume_url, web_url
 from app.why import why_body
-from medsym.errors import MedsymError
 from medsym.screening.upwards import bound_text
 
 FACTS = (
@@ -43,26 +43,14 @@ STRUCTURE_COLUMNS = {
 }
 
 
-def page() -> None:
+def page(folder: Path, names: list[str]) -> None:
     """Draw the page."""
-    folder = state.result_folder()
-    if folder is None:
-        st.info(state.nothing_to_show())
-        return
-    try:
-        names = [row.case for row in read_worklist(folder) if row.case]
-        if not names:
-            st.info("No scan of this folder could be screened. The work list gives the reasons.")
-            return
-        with st.container(horizontal=True, vertical_alignment="center"):
-            case = read_case(folder, choose(names))
-            _summary(case)
-        _view(case)
-        verdict_form(case)
-        _structures(case)
-    except MedsymError as error:
-        st.error("This case cannot be shown.")
-        st.text(str(error))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        case = read_case(folder, choose(names))
+        _summary(case)
+    _view(case)
+    verdict_form(case)
+    _structures(case)
 
 
 def _summary(case: Case) -> None:
@@ -152,4 +140,4 @@ def _structure_row(row: Mapping[str, Any]) -> dict[str, Any]:
     return shown
 
 
-page()
+with_cases(page, failed="This case cannot be shown.")
