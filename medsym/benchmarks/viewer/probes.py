@@ -66,13 +66,15 @@ RERUN = """
   const state = () => app.getAttribute("data-test-script-state");
   const begun = performance.now();
   let ran = false;
-  const observer = new MutationObserver(() => {
-    ran ||= state() === "running";
+  const observer = new MutationObserver((changes) => {
+    ran ||= state() === "running" || changes.some(({ oldValue }) => oldValue === "running");
     if (!ran || state() !== "notRunning") return;
     observer.disconnect();
     done(performance.now() - begun);
   });
-  observer.observe(app, { attributes: true, attributeFilter: ["data-test-script-state"] });
+  observer.observe(app, {
+    attributes: true, attributeOldValue: true, attributeFilter: ["data-test-script-state"],
+  });
   setTimeout(() => failed(new Error("the page did not run")), 30000);
   element.click();
 })
