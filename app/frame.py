@@ -9,6 +9,8 @@ from app import state
 from app.cohort import read_worklist
 from medsym.errors import MedsymError
 
+_HEADER_PX, _ROW_PX = 38, 35  # of a data frame, as Streamlit draws it
+
 
 def with_cases(draw: Callable[[Path, list[str]], None], *, failed: str) -> None:
     """Draw a page about cases; where that cannot be, say why.
@@ -31,3 +33,8 @@ def with_cases(draw: Callable[[Path, list[str]], None], *, failed: str) -> None:
     except MedsymError as error:
         st.error(failed)
         st.text(str(error))
+
+
+def whole_height(rows: int) -> int:
+    """Height of a data frame that shows every row, so that nothing in it scrolls; pixels."""
+    return _HEADER_PX + _ROW_PX * rows

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from app import state
-from app.frame import with_cases
+from app.frame import whole_height, with_cases
 from app.model_card import model_card
 from app.model_figures import (
     Picture,
@@ -25,7 +25,6 @@ NOT_JUDGED = (
     "Nobody measured how often people left out of this calibration are flagged: "
     "`medsym calibrate --cross-validate N` does, and the next results show it."
 )
-HEADER_PX, ROW_PX = 38, 35  # of a data frame
 UNKNOWN = (
     "Nothing was measured of these weights in this installation. `medsym science --model FOLDER` "
     "measures tolerance, softness and calibration of a model and writes a report."
@@ -87,7 +86,7 @@ def _softness(numbers: dict[str, Any]) -> None:
             "Learned",
             "Share that breaks the mirror",
         ]
-        st.dataframe(layers, hide_index=True, height=HEADER_PX + ROW_PX * len(layers))
+        st.dataframe(layers, hide_index=True, height=whole_height(len(layers)))
 
 
 def _comparison(record: Mapping[str, Any]) -> None:

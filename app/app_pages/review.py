@@ -13,12 +13,12 @@ import streamlit as st
 from app import state
 from app.app_pages.case_chooser import choose
 from app.app_pages.verdict_form import verdict_form
-from app.app_pages.volume_addresses import volume_addresses
-from app.frame import with_cases
+from app.app_pages.volume_addresses import address_of, volume_addresses
+from app.frame import whole_height, with_cases
 from app.results import Case, read_case, seal_of
 from app.viewer import review_viewer
 from app.viewer.payload import case_payload, case_volumes
-from app.viewer.routes import volume_url, web_url
+from app.viewer.routes import web_url
 from app.why import why_body
 from medsym.screening.upwards import bound_text
 
@@ -32,7 +32,6 @@ FACTS = (
     ("symmetric_score", "Symmetric score", "{:.2f}"),
     ("brain_ml", "Brain", "{:.0f} ml"),
 )
-HEADER_PX, ROW_PX = 38, 35  # of a data frame: tall enough for every row, so that nothing scrolls
 STRUCTURE_COLUMNS = {
     "name": ("Structure", None),
     "left_ml": ("Left (ml)", "%.1f"),
@@ -102,8 +101,7 @@ def _view(case: Case) -> None:
 def _why_url(case: Case) -> str:
     """Address of the words of the panel Why; they travel when it is opened."""
     body = why_body(case)
-    token = state.STORE.put(body, digest=hashlib.sha256(body).hexdigest(), session=state.session())
-    return volume_url(token, base_path=state.base_path())
+    return address_of(body, digest=hashlib.sha256(body).hexdigest())
 
 
 def _structures(case: Case) -> None:
@@ -116,7 +114,7 @@ def _structures(case: Case) -> None:
         st.dataframe(
             frame,
             hide_index=True,
-            height=HEADER_PX + ROW_PX * len(rows),
+            height=whole_height(len(rows)),
             placeholder="\u2013",
             column_config={
                 key: st.column_config.NumberColumn(title, format=pattern)

@@ -19,7 +19,7 @@ from medsym.science.drawing.sheet import (
     RIGHT_COLOUR,
     new_figure,
 )
-from medsym.science.drawing.tolerance import COLOURS, FINER, PERCENTILE, draw_slice, finer
+from medsym.science.drawing.tolerance import COLOURS, FINER, draw_planes, finer
 from medsym.science.intervals import Numbers
 from medsym.volumes.slices import PLANES, slice_picture
 
@@ -40,17 +40,8 @@ def draw_atlas(atlas: Atlas, *, title: str) -> Figure:
     tissues = [finer(share) for share in (atlas.white, atlas.ventricles)]
     for line, (name, words, unit, colours) in zip(grid, _ROWS, strict=True):
         values = finer(atlas.means[name])
-        inside = values[brain]
-        largest = float(np.percentile(inside, PERCENTILE)) if inside.size else 0.0
+        shown = draw_planes(line, values, brain, place=(x, y, z), colours=colours)
         for axes, plane in zip(line, PLANES, strict=True):
-            shown = draw_slice(
-                axes,
-                np.where(brain, values, np.nan),
-                plane=plane,
-                index=index[plane],
-                largest=max(largest, 1e-30),
-                colours=colours,
-            )
             _draw_tissues(axes, tissues, plane=plane, index=index[plane])
             axes.set_label(f"{name} {plane}")
         line[0].set_title(f"{words}, mean of {atlas.numbers['subjects']} subjects", loc="left")

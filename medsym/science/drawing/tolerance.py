@@ -4,6 +4,8 @@ Slices come in radiological convention: the patient's right is on the left-hand 
 coronal slices, which carry the letters R and L.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -35,10 +37,35 @@ def draw_tolerance(
     inside = np.where(brain, tolerance.astype(np.float64), 0.0)
     at = (int(i) for i in np.unravel_index(int(inside.argmax()), inside.shape))
     x, y, z = (FINER * i + FINER // 2 for i in at)
-    index = {"axial": z, "coronal": y, "sagittal": x}
     values, within = finer(inside), finer(brain.astype(np.float64)) > 0.5
-    largest = float(np.percentile(values[within], PERCENTILE)) if within.any() else 0.0
     line = list(figure.subplots(1, len(PLANES)))
+    shown = draw_planes(line, values, within, place=(x, y, z), colours=COLOURS)
+    for axes, plane in zip(line, PLANES, strict=True):
+        axes.set_label(plane)
+    bar = figure.colorbar(shown, ax=line, shrink=0.85, pad=0.01)
+    bar.set_label("tolerance, log-odds")
+    return figure
+
+
+def draw_planes(
+    line: Sequence[Axes],
+    values: NDArray[np.float64],
+    within: NDArray[np.bool_],
+    *,
+    place: tuple[int, int, int],
+    colours: str,
+) -> AxesImage:
+    """One map in the planes through a place, on one scale; returns the last picture.
+
+    Args:
+        line: axes, one per plane of PLANES.
+        values: (x, y, z) map, as ``finer`` gives it.
+        within: the same shape; what lies outside is left out, and does not decide the scale.
+        place: (x, y, z) voxel of ``values`` through which the planes go.
+        colours: name of a colour map; it ends at PERCENTILE of the values within.
+    """
+    index = dict(zip(("sagittal", "coronal", "axial"), place, strict=True))
+    largest = float(np.percentile(values[within], PERCENTILE)) if within.any() else 0.0
     for axes, plane in zip(line, PLANES, strict=True):
         shown = draw_slice(
             axes,
@@ -46,12 +73,9 @@ def draw_tolerance(
             plane=plane,
             index=index[plane],
             largest=max(largest, 1e-30),
-            colours=COLOURS,
+            colours=colours,
         )
-        axes.set_label(plane)
-    bar = figure.colorbar(shown, ax=line, shrink=0.85, pad=0.01)
-    bar.set_label("tolerance, log-odds")
-    return figure
+    return shown
 
 
 def finer(values: NDArray[np.float64]) -> NDArray[np.float64]:
