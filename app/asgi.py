@@ -4,6 +4,8 @@ The Streamlit script is main.py beside this file; here are the routes and guards
 """
 
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 
 import pandas as pd  # noqa: F401  with what follows here it is loaded before a page is asked for
@@ -17,6 +19,7 @@ from app.parent import end_with_parent
 from app.scripts import script_hashes
 from app.uploads.memory import SentFiles
 from app.viewer import payload
+from app.viewer.address_key import AddressKey
 from app.viewer.guards import LOCAL_NAMES, KnownCallers, PrivateHeaders
 from app.viewer.pictures import picture_routes
 from app.viewer.routes import viewer_routes
@@ -41,17 +44,29 @@ def _known_callers() -> Middleware:
     )
 
 
+@asynccontextmanager
+async def _serving(served: object) -> AsyncIterator[None]:
+    """Life of the server; its address is said once it has its port."""
+    with entrance.tell() if entrance else nullcontext():
+        async with state.while_serving(served):
+            yield
+
+
 command_line.check_environment()
+entrance = command_line.entrance()
 end_with_parent()
 
 
 #: Modules of the pages: what they import takes longer than to draw them.
 PAGES_USE = (cohort, payload)
 takes_files = command_line.arguments().upload
+_key_holders = (
+    [Middleware(AddressKey, key=entrance.key, base_path=state.base_path())] if entrance else []
+)
 
 app = st.App(
     Path(__file__).with_name("main.py"),
-    lifespan=state.while_serving,
+    lifespan=_serving,
     routes=[
         *viewer_routes(state.STORE, base_path=state.base_path()),
         *picture_routes(state.folder_of, base_path=state.base_path()),
@@ -59,6 +74,7 @@ app = st.App(
     middleware=[
         Middleware(PrivateHeaders, scripts=script_hashes(), is_https=command_line.is_https()),
         _known_callers(),
+        *_key_holders,
         Middleware(
             AdmittedUploads,
             is_admitted=state.is_admitted if takes_files else None,

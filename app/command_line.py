@@ -3,13 +3,16 @@
 import argparse
 import os
 import sys
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import streamlit as st
 
-from medsym.commands.view_access import Access, Login, read_login
+from medsym.commands.view_access import LOOPBACK, Access, Login, read_login
 from medsym.commands.view_arguments import access_of, add_access
-from medsym.commands.viewing import TRUST_NOBODY
+from medsym.commands.view_key import needs_key, new_key, take_key, told
+from medsym.commands.viewing import TRUST_NOBODY, viewer_url
 from medsym.errors import ConfigError
 
 EVERYWHERE = "0.0.0.0"  # where Streamlit listens if no address is set
@@ -41,6 +44,41 @@ def login() -> Login | None:
     """
     path = access().login
     return read_login(path) if path is not None else None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entrance:
+    """How a browser comes in where neither a login nor a proxy says who it is.
+
+    Args:
+        key: that the address has to hold.
+        is_told: whether whoever started the server has said it.
+    """
+
+    key: str
+    is_told: bool
+
+    def tell(self) -> AbstractContextManager[None]:
+        """Say the address, if nobody has; call it once the server has its port."""
+        if self.is_told:
+            return nullcontext()
+        here = access()
+        if here.address == EVERYWHERE:  # other machines are refused all the same
+            here = replace(here, address=LOOPBACK)
+        url = viewer_url(here, port=int(st.get_option("server.port")))
+        return told(url, key=self.key)
+
+
+def entrance() -> Entrance | None:
+    """How a browser comes in; None where a login or a proxy lets people in. Ask once.
+
+    Raises:
+        ConfigError: MS-765, see `take_key`.
+    """
+    given = take_key()
+    if not needs_key(access()):
+        return None
+    return Entrance(key=given or new_key(), is_told=given is not None)
 
 
 def check_environment() -> None:

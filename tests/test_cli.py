@@ -146,7 +146,7 @@ def test_ending_view_ends_its_server(number: int, tmp_path: Path, monkeypatch) -
 
 def test_a_closed_terminal_lets_the_server_tidy_up() -> None:
     ask = "import signal; raise SystemExit(signal.getsignal(signal.SIGHUP) != signal.SIG_IGN)"
-    with viewing._server([sys.executable, "-c", ask]) as server:
+    with viewing._server([sys.executable, "-c", ask], key=None) as server:
         assert server.wait(timeout=30) == 0, "what kills it at once is not its own affair"
 
 

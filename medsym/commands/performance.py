@@ -10,6 +10,7 @@ from medsym.commands.screening import SAMPLES
 from medsym.volumes.output_file import writable_folder
 
 if TYPE_CHECKING:
+    from medsym.benchmarks.viewer.browser import Start
     from medsym.evaluation.methods import Candidate
     from medsym.synthesis.settings import SynthesisConfig
 
@@ -38,17 +39,27 @@ def viewer(arguments: argparse.Namespace) -> tuple[str, object]:
     from medsym.benchmarks.viewer.benchmark import ViewerPlan, run_viewer_benchmark
     from medsym.benchmarks.viewer.folder import screen_fine_scan
     from medsym.benchmarks.viewer.table import format_viewer
-    from medsym.commands.viewing import server_command
 
     with tempfile.TemporaryDirectory(prefix="medsym-bench-") as scratch:
         folder = arguments.folder or screen_fine_scan(Path(scratch), samples=SAMPLES, report=say)
         plan = ViewerPlan(
             folder=folder, case=arguments.case, cases=arguments.cases, repeat=arguments.repeat
         )
-        numbers = run_viewer_benchmark(
-            plan, command=lambda shown, port: server_command(shown, port=port), report=say
-        )
+        numbers = run_viewer_benchmark(plan, start=_viewer_start, report=say)
     return format_viewer(numbers), numbers
+
+
+def _viewer_start(shown: Path, port: int) -> "Start":
+    from medsym.benchmarks.viewer.browser import Start
+    from medsym.commands.view_key import new_key, with_key
+    from medsym.commands.viewing import server_command, server_environment
+
+    key = new_key()
+    return Start(
+        command=server_command(shown, port=port),
+        environment=server_environment(key),
+        entrance=with_key("/", key),
+    )
 
 
 def compression(arguments: argparse.Namespace) -> tuple[str, object]:

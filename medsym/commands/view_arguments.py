@@ -14,8 +14,8 @@ def add_view(view: argparse.ArgumentParser) -> None:
     add_access(
         view.add_argument_group(
             "who may come in",
-            "The default is this machine only, with everybody who has an account on it: without"
-            " --login, each of them can read the scans and write verdicts.",
+            "The default is this machine only, and a browser that opens the address as printed,"
+            " with the key of this start: other accounts of the machine do not get to see it.",
         )
     )
     view.add_argument(

@@ -10,20 +10,30 @@ import sys
 import threading
 import webbrowser
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import medsym
-from medsym.commands.console import EXIT_OK, EXIT_USAGE, say
+from medsym.commands.console import EXIT_OK, EXIT_USAGE
 from medsym.commands.view_access import LOOPBACK, Access, check_access, read_login
 from medsym.commands.view_arguments import access_of
+from medsym.commands.view_key import (
+    KEY_VARIABLE,
+    leading_page,
+    needs_key,
+    new_key,
+    told,
+    with_key,
+)
 from medsym.errors import ConfigError, OutputError
 from medsym.export.extras import require
 
 USER_KEY = "reader"  # under which the server keeps what the proxy's header says
 #: The server needs about this long before it answers.
 OPEN_AFTER_SECONDS = 3.0
+#: A browser has long read the page that leads it to the viewer.
+KEEP_PAGE_SECONDS = 60.0
 #: Largest uploaded file; Streamlit keeps it in memory until it is taken.
 MAX_UPLOAD_MIB = 400
 #: The server believes no header about who calls; it would take X-Forwarded-For from anybody here.
@@ -35,6 +45,7 @@ SAFE_SETTINGS = {
     "client.showErrorDetails": "none",
     "client.toolbarMode": "minimal",
     "global.developmentMode": "false",
+    "logger.hideWelcomeMessage": "true",  # it names an address without the key
     "server.enableAgentApi": "false",
     "server.enableCORS": "true",
     "server.enableStaticServing": "false",
@@ -93,9 +104,15 @@ def server_command(
     return [*start, "--", *own, *(["--upload"] if upload else []), *_access_flags(access)]
 
 
-def server_environment() -> dict[str, str]:
-    """Environment of that command: it trusts no header of a proxy, and knows whom it ends with."""
-    return {**os.environ, **TRUST_NOBODY, PARENT: str(os.getpid())}
+def server_environment(key: str | None = None) -> dict[str, str]:
+    """Environment of that command: it trusts no header of a proxy, and knows whom it ends with.
+
+    Args:
+        key: that lets a browser in; None where a login or a proxy does, or the server makes one.
+    """
+    others = {name: value for name, value in os.environ.items() if name != KEY_VARIABLE}
+    own = {} if key is None else {KEY_VARIABLE: key}
+    return {**others, **TRUST_NOBODY, PARENT: str(os.getpid()), **own}
 
 
 def _access_flags(access: Access) -> list[str]:
@@ -145,23 +162,40 @@ def show(
     if access.login is not None:
         require("login")
     command = server_command(folder, port=port, upload=upload, access=access)
-    url = _url(access, port=port)
-    say(f"viewer: {url}  (stop with Ctrl+C)")
-    with _server(command) as server:
-        opener = threading.Timer(OPEN_AFTER_SECONDS, webbrowser.open, [url])
-        if _has_screen() and access.is_loopback and not access.behind_proxy:
-            opener.start()
+    key = new_key() if needs_key(access) else None
+    url = viewer_url(access, port=port)
+    opens = _has_screen() and access.is_loopback and not access.behind_proxy
+    with (
+        told(url, key=key),
+        _server(command, key=key) as server,
+        _opening(url, key=key) if opens else nullcontext(),
+    ):
         try:
             code = server.wait()
         except KeyboardInterrupt:
             server.terminate()
             return EXIT_OK
-        finally:
-            opener.cancel()
     return EXIT_OK if code in (0, -signal.SIGTERM) else EXIT_USAGE
 
 
-def _url(access: Access, *, port: int) -> str:
+@contextmanager
+def _opening(url: str, *, key: str | None) -> Iterator[None]:
+    """Open the browser once the server answers, unless the block ends before."""
+    with ExitStack() as stack:
+        shown, later = url, []
+        if key is not None:  # the process list shows how a browser was called
+            page = stack.enter_context(leading_page(with_key(url, key)))
+            shown = page.as_uri()
+            later.append(threading.Timer(KEEP_PAGE_SECONDS, page.unlink, [True]))
+        later.append(threading.Timer(OPEN_AFTER_SECONDS, webbrowser.open, [shown]))
+        for timer in later:
+            timer.daemon = True  # a browser may run as long as it likes
+            timer.start()
+            stack.callback(timer.cancel)
+        yield
+
+
+def viewer_url(access: Access, *, port: int) -> str:
     """Where users see the viewer, as far as it is known here."""
     if access.login is not None:
         return "/".join(
@@ -172,7 +206,7 @@ def _url(access: Access, *, port: int) -> str:
 
 
 @contextmanager
-def _server(command: list[str]) -> Iterator["subprocess.Popen[bytes]"]:
+def _server(command: list[str], *, key: str | None) -> Iterator["subprocess.Popen[bytes]"]:
     """The running server; what ends this process (SIGTERM, a closed terminal) ends it in order."""
     here = entry_file().parent  # Streamlit reads settings of the folder in which it is started
     hangup: int | None = getattr(signal, "SIGHUP", None)
@@ -180,7 +214,7 @@ def _server(command: list[str]) -> Iterator["subprocess.Popen[bytes]"]:
     try:
         if hangup is not None:  # inherited: a closed terminal must not kill it before it tidied up
             before[hangup] = signal.signal(hangup, signal.SIG_IGN)
-        with subprocess.Popen(command, cwd=here, env=server_environment()) as server:
+        with subprocess.Popen(command, cwd=here, env=server_environment(key)) as server:
             before[signal.SIGTERM] = signal.signal(signal.SIGTERM, lambda *_: server.terminate())
             if hangup is not None and before[hangup] is not signal.SIG_IGN:  # not under nohup
                 signal.signal(hangup, lambda *_: server.terminate())

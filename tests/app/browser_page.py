@@ -12,15 +12,17 @@ from typing import Any
 import numpy as np
 
 from medsym.benchmarks.viewer.browser import FLAGS, find_chromium, free_port
+from medsym.commands.view_key import KEY_VARIABLE, new_key, with_key
 from medsym.commands.viewing import TRUST_NOBODY
 from tests.app.outside import Outside
 
-__all__ = ["FLAGS", "ViewerPage", "find_chromium", "free_port", "start_server"]
+__all__ = ["FLAGS", "ViewerPage", "enter", "find_chromium", "free_port", "start_server"]
 
 ROOT = Path(__file__).parents[2]
 #: For a page or a case on a machine that does much else: a browser that starts cold took longer
 #: than the 30 s that Playwright waits by itself. What is wrong still fails, later.
 PATIENCE_MS = 120_000
+KEY = new_key()  # of the viewers that are started here
 MARGIN = 50  # canvas pixels at the edges that hold letters and words
 
 
@@ -33,7 +35,7 @@ def start_server(
     """Start the viewer as `medsym view` does, from another folder; returns process and address."""
     port = free_port()
     env = os.environ | ({"TMPDIR": str(temporary)} if temporary else {})
-    env |= TRUST_NOBODY | (outside.environment() if outside else {})
+    env |= TRUST_NOBODY | {KEY_VARIABLE: KEY} | (outside.environment() if outside else {})
     command = [sys.executable, "-P", "-m", "streamlit", "run", str(ROOT / "app" / "asgi.py")]
     command += ["--server.port", str(port), "--", *map(str, arguments)]
     with log.open("wb") as stream:
@@ -46,6 +48,11 @@ def start_server(
     process.kill()
     msg = f"the server did not start: {log.read_text()}"
     raise RuntimeError(msg)
+
+
+def enter(context: Any, address: str) -> None:
+    """Let a browser in, as the address that `medsym view` says does."""
+    assert context.request.get(with_key(address, KEY)).ok
 
 
 class ViewerPage:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.app.browser_page import FLAGS, ViewerPage, find_chromium, start_server
+from tests.app.browser_page import FLAGS, ViewerPage, enter, find_chromium, start_server
 from tests.app.outside import Outside
 from tests.app.result_folder import build_folder
 
@@ -30,6 +30,7 @@ def viewer(
                 args=[*FLAGS, f"--proxy-server={outside.address}"],  # loopback goes without
                 viewport={"width": 1400, "height": 900},
             )
+            enter(context, address)
             viewer = ViewerPage(context.new_page(), address, folder=folder, outside=outside)
             context.on("request", lambda request: viewer.requests.append(request.url))
             yield viewer

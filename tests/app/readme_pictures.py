@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from tests.app.browser_page import FLAGS, ViewerPage, find_chromium, start_server
+from tests.app.browser_page import FLAGS, ViewerPage, enter, find_chromium, start_server
 
 STROKE = "sub-leftstroke_FLAIR"
 SIZE = {"width": 1280, "height": 800}
@@ -52,7 +52,9 @@ def take(results: Path, out: Path) -> None:
         chromium = browsers.chromium.launch(executable_path=find_chromium(), args=FLAGS)
         try:
             for name, show in PICTURES.items():
-                viewer = ViewerPage(chromium.new_page(viewport=SIZE), address, folder=results)
+                context = chromium.new_context(viewport=SIZE)
+                enter(context, address)
+                viewer = ViewerPage(context.new_page(), address, folder=results)
                 show(viewer)
                 viewer.tab.wait_for_timeout(3000)  # what is counted and loaded after the planes
                 with Image.open(io.BytesIO(viewer.tab.screenshot())) as picture:

@@ -1,9 +1,13 @@
 """What a reader sees in a real browser: sides, letters, zones, numbers. Pixels, not calls."""
 
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
+
 import numpy as np
 import pytest
 
 from tests.app.browser_page import (
+    KEY,
     ViewerPage,
     is_blue,
     is_orange,
@@ -163,3 +167,33 @@ def test_nothing_is_asked_of_another_machine(viewer: ViewerPage) -> None:
     viewer.tab.goto("about:blank")
     viewer.tab.evaluate(FETCH, "http://outside.example/d")
     assert viewer.outside.heard == ["GET http://outside.example/d HTTP/1.1"], "what asks is heard"
+
+
+def status_for(address: str, *, cookie: str = "", is_socket: bool = False) -> int:
+    """What the server answers a program that is no browser."""
+    parts = urlsplit(address)
+    headers = {"Cookie": cookie} | {"Origin": f"{parts.scheme}://{parts.netloc}"}
+    if is_socket:
+        headers |= {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
+        headers |= {"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}
+    connection = HTTPConnection(parts.netloc, timeout=20)
+    connection.request("GET", f"{parts.path}?{parts.query}", headers=headers)
+    try:
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def test_another_account_of_this_machine_is_answered_nothing(viewer: ViewerPage) -> None:
+    viewer.open(CASES[0])
+    cookies = viewer.tab.context.cookies()
+    (mine,) = [f"{one['name']}={one['value']}" for one in cookies if one["httpOnly"]]
+    (*_, volume) = [url for url in viewer.requests if "/medsym/volumes/" in url]
+    pages = [f"{viewer.address}/{path}" for path in ("", "review", "_stcore/health", "index.html")]
+    for url in (*pages, volume, f"{viewer.address}/?key=wrong"):
+        assert status_for(url) == 403
+        assert status_for(url, cookie=mine) in {200, 303}
+    stream = f"{viewer.address}/_stcore/stream"
+    assert status_for(stream, is_socket=True) == 403
+    assert status_for(stream, is_socket=True, cookie=mine) == 101
+    assert not [url for url in viewer.requests if KEY in url]

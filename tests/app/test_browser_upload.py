@@ -11,6 +11,7 @@ import pytest
 from tests.app.browser_page import (
     FLAGS,
     ViewerPage,
+    enter,
     find_chromium,
     is_white,
     share_across,
@@ -65,6 +66,7 @@ def test_an_uploaded_scan_is_read_by_its_reader_alone_and_then_gone(
     browser, address = site
     scan = store(tmp_path / "<b>head</b>.nii.gz".replace("/", ""), lesion_mm=RIGHT_MM)
     mine = browser.new_context(viewport={"width": 1280, "height": 800})
+    enter(mine, address)
     tab = mine.new_page()
     volumes: list[str] = []
     mine.on("request", lambda asked: "/volumes/" in asked.url and volumes.append(asked.url))
@@ -82,7 +84,9 @@ def test_an_uploaded_scan_is_read_by_its_reader_alone_and_then_gone(
     viewer.press("Crosshair")
     for plane in ("axial", "coronal"):
         assert share_across(is_white(viewer.inner(plane))) < 0.45, "right is on the left"
-    other = browser.new_context().new_page()
+    theirs = browser.new_context()
+    enter(theirs, address)
+    other = theirs.new_page()
     other.goto(f"{address}/review?case={tab.url.rpartition('=')[2]}")
     other.get_by_text("Nothing was analysed yet").wait_for(timeout=30_000)
     assert other.request.get(volumes[0]).status == 200

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medsym.benchmarks.machine import machine
-from medsym.benchmarks.viewer.browser import driver, free_port, fresh_browser, server
+from medsym.benchmarks.viewer.browser import Start, driver, free_port, fresh_browser, server
 from medsym.benchmarks.viewer.folder import first_record, made_cohort
 from medsym.benchmarks.viewer.probes import FRAMES, SLIDES, WATCH_FIRST_PAINT
 from medsym.benchmarks.viewer.tab import Rerun, Tab
@@ -19,7 +19,7 @@ from medsym.benchmarks.viewer.tab import Rerun, Tab
 if TYPE_CHECKING:
     from playwright.sync_api import Playwright
 
-Command = Callable[[Path, int], list[str]]
+Starter = Callable[[Path, int], Start]
 READER = "benchmark"  # enters verdicts and saves none
 SLICES, SLIDES_COUNT, RERUNS = 60, 40, 10
 WHEEL_STEPS, WHEEL_PX = 30, 400.0
@@ -44,13 +44,13 @@ class ViewerPlan:
 
 
 def run_viewer_benchmark(
-    plan: ViewerPlan, *, command: Command, report: Callable[[str], None]
+    plan: ViewerPlan, *, start: Starter, report: Callable[[str], None]
 ) -> dict[str, Any]:
     """Measure; returns plain values, times in ms unless the key says s.
 
     Args:
         plan: what is measured.
-        command: (result folder, port) -> command that starts the viewer's server.
+        start: (result folder, port) -> how the viewer's server is started.
         report: receives a line per step.
 
     Raises:
@@ -59,10 +59,10 @@ def run_viewer_benchmark(
     record, load = first_record(plan.folder, case=plan.case), os.getloadavg()[0]
     with driver() as playwright, tempfile.TemporaryDirectory(prefix="medsym-bench-") as scratch:
         report(f"opening {record['case']} {plan.repeat} times")
-        review, version = _review(plan, str(record["case"]), playwright, command=command)
+        review, version = _review(plan, str(record["case"]), playwright, start=start)
         report(f"opening a work list of {plan.cases} cases {plan.repeat} times")
         cohort = made_cohort(Path(scratch) / "cohort", like=plan.folder, cases=plan.cases)
-        worklist = _worklist(plan, cohort, playwright, command=command)
+        worklist = _worklist(plan, cohort, playwright, start=start)
     return {
         "case": record["case"],
         "shape": record["scan"]["shape"],
@@ -77,15 +77,16 @@ def run_viewer_benchmark(
 
 
 def _review(
-    plan: ViewerPlan, case: str, playwright: "Playwright", *, command: Command
+    plan: ViewerPlan, case: str, playwright: "Playwright", *, start: Starter
 ) -> tuple[dict[str, Any], str]:
     """The review page of one case, and the browser's version."""
     port, paints, found, version = free_port(), [], {}, ""
-    with server(command(plan.folder, port), port=port) as address:
+    viewer = start(plan.folder, port)
+    with server(viewer, port=port) as address:
         for turn in range(plan.repeat):
             with fresh_browser(playwright) as context:
                 version = context.browser.version if context.browser else ""
-                tab = Tab.open(context, address)
+                tab = Tab.open(context, address, entrance=viewer.entrance)
                 tab.page.add_init_script(WATCH_FIRST_PAINT)
                 tab.go(f"/review?case={case}")
                 tab.page.locator(READY).wait_for()
@@ -128,14 +129,15 @@ def _feel(tab: Tab) -> dict[str, Any]:
 
 
 def _worklist(
-    plan: ViewerPlan, cohort: Path, playwright: "Playwright", *, command: Command
+    plan: ViewerPlan, cohort: Path, playwright: "Playwright", *, start: Starter
 ) -> dict[str, Any]:
     """The list of many cases: opened, scrolled, searched, stepped through."""
     port, opened, found = free_port(), [], {}
-    with server(command(cohort, port), port=port) as address:
+    viewer = start(cohort, port)
+    with server(viewer, port=port) as address:
         for turn in range(plan.repeat):
             with fresh_browser(playwright) as context:
-                tab = Tab.open(context, address)
+                tab = Tab.open(context, address, entrance=viewer.entrance)
                 tab.go("/")
                 tab.page.locator('[data-testid="stDataFrame"] canvas').first.wait_for()
                 tab.page.get_by_role("button", name="Open sub-").wait_for()

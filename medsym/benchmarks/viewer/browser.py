@@ -1,13 +1,13 @@
 """A Chromium and a viewer's server, for measurements and tests; nothing else needs playwright."""
 
-import os
 import shutil
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,21 @@ FLAGS = (
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 START_SECONDS = 60.0
 INSTALL = "python -m pip install 'medsym[browser]' && python -m playwright install chromium"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Start:
+    """How a viewer's server is started, and how a browser is let in.
+
+    Args:
+        command: that starts it.
+        environment: of that command.
+        entrance: path and query that let a browser in.
+    """
+
+    command: list[str]
+    environment: Mapping[str, str]
+    entrance: str
 
 
 def find_chromium() -> str | None:
@@ -90,7 +105,7 @@ def fresh_browser(
 
 
 @contextmanager
-def server(command: Sequence[str], *, port: int) -> Iterator[str]:
+def server(start: Start, *, port: int) -> Iterator[str]:
     """A viewer's server; gives its address.
 
     Raises:
@@ -100,10 +115,7 @@ def server(command: Sequence[str], *, port: int) -> Iterator[str]:
         log = Path(folder) / "log"
         with log.open("wb") as stream:
             process = subprocess.Popen(
-                [*command],
-                stdout=stream,
-                stderr=stream,
-                env={**os.environ, "BROWSER": "none", "FORWARDED_ALLOW_IPS": ""},
+                start.command, stdout=stream, stderr=stream, env=start.environment
             )
         try:
             _wait_for(process, port=port, log=log)

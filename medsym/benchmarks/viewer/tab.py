@@ -38,8 +38,9 @@ class Tab:
     traffic: Traffic = field(default_factory=Traffic)
 
     @classmethod
-    def open(cls, context: "BrowserContext", address: str) -> "Tab":
-        """An empty tab that counts what arrives."""
+    def open(cls, context: "BrowserContext", address: str, *, entrance: str) -> "Tab":
+        """An empty tab, let in, that counts what arrives."""
+        context.request.get(f"{address}{entrance}")
         page = context.new_page()
         page.set_default_timeout(WAIT_MS)
         tab = cls(page=page, address=address)
