@@ -8,6 +8,7 @@ from medsym.screening import journal
 from medsym.screening.entry import ScanEntry
 from medsym.screening.progress import ScanReport, refused
 from medsym.screening.runner import ScanRunner
+from medsym.screening.scratch import remove_left_behind
 from medsym.screening.workers.supervise import Fleet, note_lost, reports_of
 from medsym.screening.workers.tasks import Purpose, RunPlan
 
@@ -21,12 +22,15 @@ def reports(
 ) -> Iterator[ScanReport]:
     """How every scan ended; what the user's table refuses is not tried.
 
+    What a killed run left of patients' images goes first, whether this one unpacks any or not.
+
     Args:
         entries: all scans of the run.
         run: what is done with a scan in this process.
         fleet: who does it instead; None for this process.
         purpose: which runner the workers of a fleet use.
     """
+    remove_left_behind()
     total, willing = len(entries), []
     for number, entry in enumerate(entries, start=1):
         if entry.refusal is not None:

@@ -1,7 +1,7 @@
 """Folders for patients' images on their way, which no process leaves behind for long.
 
 Each belongs to one user (mode 0700), is locked while its process lives and removed at its end. What
-a killed process left is removed by the next one that needs such a folder.
+a killed process left is removed by the next run, or the next one that needs such a folder.
 """
 
 import os

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from medsym.screening.loop import reports
 from medsym.screening.scratch import PREFIX, remove_left_behind, scratch_folder
 
 
@@ -77,3 +78,14 @@ def test_folders_of_other_users_are_not_looked_into(
     monkeypatch.setattr(os, "geteuid", lambda: folder.stat().st_uid + 1)
     remove_left_behind()
     assert (folder / "scan.nii").exists()
+
+
+def test_every_run_begins_by_removing_what_a_killed_one_left(place: Path) -> None:
+    folder = left(place)
+    with scratch_folder() as live:
+        (live / "scan.nii").write_bytes(b"patient")
+        folder.mkdir(exist_ok=True)
+        (folder / "held").touch()
+        assert list(reports([], run=None, fleet=None)) == []  # type: ignore[arg-type]
+        assert not folder.exists(), "although nothing is unpacked"
+        assert (live / "scan.nii").exists(), "of a process that runs"
