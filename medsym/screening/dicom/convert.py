@@ -15,8 +15,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from medsym.errors import MedsymError, ScanError
+from medsym.errors import MedsymError, OutputError, ScanError
 from medsym.screening.dicom.headers import missing_extra
+from medsym.screening.dicom.limited import run_limited
 from medsym.screening.dicom.series import DicomSeries
 from medsym.screening.scratch import scratch_folder
 from medsym.volumes.volume import Volume
@@ -57,7 +58,10 @@ def read_series(series: DicomSeries, *, read: Callable[[Path], Volume]) -> Volum
         The scan, under the name of the case and with the hash of its DICOM files.
 
     Raises:
-        ScanError: MS-546 it cannot be converted to one volume; or as ``read``.
+        ScanError: MS-546 it cannot be converted to one volume, MS-767 it needs more memory, time or
+            room than the converter may use; or as ``read``.
+        OutputError: MS-766 the machine failed, not the scan: files cannot be read or written, or
+            the converter took too long.
         ConfigError: MS-545 the converter is not installed.
     """
     program, case = _program(), series.name.case
@@ -69,15 +73,18 @@ def read_series(series: DicomSeries, *, read: Callable[[Path], Volume]) -> Volum
             for number, path in enumerate(series.files):
                 _link(path, images / f"{number:06d}.dcm")
             command = [program, "-b", "n", "-z", "n", "-f", "scan", "-o", str(out), str(images)]
-            done = subprocess.run(command, capture_output=True, check=False, timeout=TIME_LIMIT_S)
-        except subprocess.TimeoutExpired:
-            raise _refused(case, f"{CONVERTER} did not end in {TIME_LIMIT_S} s") from None
+            done = run_limited(command, timeout_s=TIME_LIMIT_S)
         except OSError as error:
-            raise _refused(case, f"its files cannot be read ({error.strerror})") from None
+            why = error.strerror or type(error).__name__
+            raise _machine_failed(case, f"its files cannot be read ({why})") from None
+        if done.machine:
+            raise _machine_failed(case, f"{CONVERTER} {done.machine}")
+        if done.exceeded:
+            raise _refused(case, f"{CONVERTER} {done.exceeded}", code="MS-767")
         made = sorted(out.glob("*.nii"))
         if len(made) != 1:
             what = f"makes {len(made)} volumes of it" if made else "makes no volume of it"
-            raise _refused(case, f"{CONVERTER} {what} (exit code {done.returncode})")
+            raise _refused(case, f"{CONVERTER} {what} (exit code {done.code})")
         if _NOT_ALL.search(made[0].stem):
             raise _refused(case, f"{CONVERTER} says that it is no plain scan ({made[0].name})")
         try:
@@ -120,6 +127,12 @@ def _link(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _refused(case: str, cause: str) -> ScanError:
+def _refused(case: str, cause: str, *, code: str = "MS-546") -> ScanError:
     fix = "convert the series with dcm2niix, look at the result, and screen the file"
-    return ScanError(code="MS-546", subject=case, cause=cause, fix=fix)
+    return ScanError(code=code, subject=case, cause=cause, fix=fix)
+
+
+def _machine_failed(case: str, cause: str) -> OutputError:
+    """No ScanError: another machine, or this one later, would not refuse the scan."""
+    fix = "see that its files are there, that there is room in TMPDIR, and run the same again"
+    return OutputError(code="MS-766", subject=case, cause=cause, fix=fix)
