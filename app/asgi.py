@@ -18,12 +18,13 @@ from app import cohort, command_line, state
 from app.parent import end_with_parent
 from app.scripts import script_hashes
 from app.uploads.memory import SentFiles
-from app.viewer import payload
 from app.viewer.address_key import AddressKey
 from app.viewer.guards import LOCAL_NAMES, KnownCallers, PrivateHeaders
+from app.viewer.page_asked import PageAsked
 from app.viewer.pictures import picture_routes
-from app.viewer.routes import viewer_routes
+from app.viewer.routes import route_base, viewer_routes, web_urls
 from app.viewer.upload_guard import AdmittedUploads
+from app.volume_addresses import follow_link, maps_of
 from medsym.commands.view_access import check_access
 
 
@@ -58,7 +59,8 @@ end_with_parent()
 
 
 #: Modules of the pages: what they import takes longer than to draw them.
-PAGES_USE = (cohort, payload)
+PAGES_USE = (cohort,)
+REVIEW = "review"  # address of the page of one case, as main.py names it
 takes_files = command_line.arguments().upload
 _key_holders = (
     [Middleware(AddressKey, key=entrance.key, base_path=state.base_path())] if entrance else []
@@ -68,13 +70,19 @@ app = st.App(
     Path(__file__).with_name("main.py"),
     lifespan=_serving,
     routes=[
-        *viewer_routes(state.STORE, base_path=state.base_path()),
+        *viewer_routes(state.STORE, base_path=state.base_path(), maps_of=maps_of),
         *picture_routes(state.folder_of, base_path=state.base_path()),
     ],
     middleware=[
         Middleware(PrivateHeaders, scripts=script_hashes(), is_https=command_line.is_https()),
         _known_callers(),
         *_key_holders,
+        Middleware(
+            PageAsked,
+            page=f"{route_base(state.base_path())}/{REVIEW}",
+            scripts=web_urls(base_path=state.base_path()),
+            follow=follow_link if command_line.login() is None else None,
+        ),
         Middleware(
             AdmittedUploads,
             is_admitted=state.is_admitted if takes_files else None,

@@ -17,7 +17,7 @@ from app.command_line import arguments
 from app.pairing import forget_links
 from app.thumbnails import forget_thumbnails
 from app.uploads.service import Uploads
-from app.viewer.payload import forget_cases
+from app.viewer.preparing import PREPARED
 from app.viewer.store import VolumeStore
 
 CASE_KEY = "case"
@@ -45,13 +45,14 @@ def is_admitted(session: str) -> bool:
 
 STORE = VolumeStore(is_active=is_admitted)
 _FOLDERS = VolumeStore(is_active=is_admitted)  # result folders by token, for small pictures
+MAPS = VolumeStore(is_active=is_admitted)  # names of what is prepared, by token
 
 
 def _forget_volumes(session: str) -> None:
-    forget_cases()
+    PREPARED.forget()
     forget_links()
     forget_thumbnails()
-    for store in (STORE, _FOLDERS):
+    for store in (STORE, _FOLDERS, MAPS):
         store.forget(session)  # a page that still needs one asks for a new token
 
 

@@ -8,14 +8,15 @@ import streamlit as st
 
 from app import state
 from app.app_pages.case_chooser import choose
-from app.app_pages.volume_addresses import volume_addresses
 from app.frame import with_cases
 from app.pairing import Link, cautions, changes, link_cases
 from app.prior import Visit, day_of, day_words, other_visits, relation, visit_of
 from app.results import Case, compared_with, read_case, seal_of, unknown_case
 from app.viewer import compare_viewer
-from app.viewer.payload import case_payload, case_volumes
+from app.viewer.payload import case_payload
+from app.viewer.preparing import case_volumes
 from app.viewer.routes import web_url
+from app.volume_addresses import volume_addresses
 
 _BOX = "beside_box"
 MIRROR = ""  # what the box holds for it: a box without a value asks for one

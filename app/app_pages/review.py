@@ -13,12 +13,14 @@ import streamlit as st
 from app import state
 from app.app_pages.case_chooser import choose
 from app.app_pages.verdict_form import verdict_form
-from app.app_pages.volume_addresses import address_of, volume_addresses
 from app.frame import whole_height, with_cases
 from app.results import Case, read_case, seal_of
 from app.viewer import review_viewer
-from app.viewer.payload import case_payload, case_volumes
+from app.viewer.case_volumes import case_files
+from app.viewer.payload import case_payload
+from app.viewer.preparing import PREPARED
 from app.viewer.routes import web_url
+from app.volume_addresses import address_of, maps_address, prepare_neighbours, volume_addresses
 from app.why import why_body
 from medsym.screening.upwards import bound_text
 
@@ -47,7 +49,7 @@ def page(folder: Path, names: list[str]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         case = read_case(folder, choose(names))
         _summary(case)
-    _view(case)
+    _view(folder, names, case)
     verdict_form(case)
     _structures(case)
 
@@ -82,20 +84,24 @@ def _facts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     return facts
 
 
-def _view(case: Case) -> None:
-    if case.scan_path is None:
+def _view(folder: Path, names: list[str], case: Case) -> None:
+    files = case_files(case)
+    if files is None:
         st.warning("The scan itself is not on this machine any more, so there is no picture.")
         return
+    made = PREPARED.ask(files)
     with st.spinner("Preparing the planes"):
-        volumes = volume_addresses(case_volumes(case))
+        scan = made.scan.result()
     payload = case_payload(
         case,
-        volumes=volumes,
+        volumes=volume_addresses({"scan": scan}),
+        maps=maps_address(files),
         web=web_url(base_path=state.base_path()),
         finding=state.linked_finding(),
     )
     key = f"viewer_{case.name}_{seal_of(case.record)}"  # screened again, it is shown anew
     review_viewer(payload | {"why": _why_url(case)}, key=key)
+    prepare_neighbours(folder, state.listed_cases(names, wanted=case.name), case.name, shown=made)
 
 
 def _why_url(case: Case) -> str:
@@ -109,7 +115,10 @@ def _structures(case: Case) -> None:
     rows = case.record.get("structures", []) if case.assessable else []
     if not rows:
         return
-    with st.expander("Structures: left and right volumes"):
+    part = st.expander("Structures: left and right volumes", on_change="rerun", key="structures")
+    if not part.open:  # a table is 1.3 MB of scripts, which the planes would wait for
+        return
+    with part:
         frame = pd.DataFrame([_structure_row(row) for row in rows])
         st.dataframe(
             frame,

@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from app.viewer.axes import is_beyond, resample_axes
+
 FINEST_MM = 1.0  # finer than any deviation map; a 0.5 mm scan gains nothing on a screen pane
 COARSEST_MM = 2.0  # thick slices still get smooth in-plane pixels
 MAX_VOXELS = 8_000_000  # about 200 x 200 x 200: 16 MB as int16 in the browser
@@ -125,8 +127,11 @@ def resample(
     """
     matrix = np.linalg.inv(np.asarray(affine, dtype=np.float64)) @ grid.affine
     matrix[np.abs(matrix) < 1e-9] = 0.0
+    source = np.asarray(voxels, dtype=np.float32)
+    if not (matrix[:3, :3] - np.diag(np.diag(matrix)[:3])).any():
+        return resample_axes(source, matrix=matrix, shape=grid.shape, order=order)
     values = ndimage.affine_transform(
-        np.asarray(voxels, dtype=np.float32),
+        source,
         matrix[:3, :3],
         offset=matrix[:3, 3],
         output_shape=grid.shape,
@@ -146,5 +151,5 @@ def _outside(
     axes = np.ogrid[0 : shape[0], 0 : shape[1], 0 : shape[2]]
     for row, count in zip(matrix[:3], source, strict=True):
         index = row[0] * axes[0] + row[1] * axes[1] + row[2] * axes[2] + row[3]
-        outside |= (index < -0.5 - 1e-4) | (index > count - 0.5 + 1e-4)
+        outside |= is_beyond(index, count)
     return outside

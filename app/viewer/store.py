@@ -81,6 +81,13 @@ class VolumeStore:
             self._bodies.move_to_end(grant.digest)
             return self._bodies[grant.digest]
 
+    def owner(self, token: str) -> str | None:
+        """The session that a token belongs to, or None when `get` would find nothing."""
+        with self._lock:
+            self._forget()
+            grant = self._grants.get(token)
+            return None if grant is None else grant.session
+
     def forget(self, session: str) -> None:
         """Take back all tokens of a session, and the bodies that nobody else asked for."""
         with self._lock:

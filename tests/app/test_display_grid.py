@@ -134,3 +134,19 @@ def test_constant_and_empty_arrays_are_encoded() -> None:
             assert decoded(full) == pytest.approx(value)
         empty = encode(np.full(grid.shape, np.nan, np.float32), grid=grid, symmetric=symmetric)
         assert np.isnan(decoded(empty)).all()
+
+
+@pytest.mark.parametrize("order", [0, 1])
+@pytest.mark.parametrize("step", [0.7, 1.0, -1.3])
+def test_along_the_axes_the_values_are_those_of_any_other_way(order: int, step: float) -> None:
+    rng = np.random.default_rng(3)
+    voxels = rng.normal(size=(17, 21, 13)).astype(np.float32)
+    affine = np.diag([step, 1.1, 0.9, 1.0])
+    affine[:3, 3] = (-4.0 if step > 0 else 15.0, 2.0, 7.0)
+    turned = affine @ np.array([[0.0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+    grid = DisplayGrid(shape=(30, 26, 19), spacing_mm=0.83, origin_mm=(-7.1, 0.3, 6.9))
+    found = resample(voxels, affine=affine, grid=grid, order=order)
+    other = resample(voxels.transpose(1, 0, 2), affine=turned, grid=grid, order=order)
+    assert np.isnan(found).any()
+    assert np.isfinite(found).any()
+    assert np.allclose(found, other, atol=1e-5, equal_nan=True)

@@ -1,13 +1,15 @@
 """The pages run without a browser: no exception, the research-use strip, the right payload."""
 
+import asyncio
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app.volume_addresses import maps_of
 from medsym import RESEARCH_USE_ONLY
 from tests.app.result_folder import MARKER_MM, WITHIN_MM, build_folder
 
@@ -73,7 +75,13 @@ def test_open_button_shows_the_first_case_with_all_its_volumes(pages: AppTest) -
     assert data["case"] == "sub-02_FLAIR"
     assert data["threshold"] == {"peak_sd": 4.0, "false_alarm_rate": 0.05}
     assert data["crosshair_mm"] == list(MARKER_MM)
-    urls = [about["url"] for about in data["volumes"].values()]
+    assert set(data["volumes"]) == {"scan"}, "the maps are waited for"
+    assert data["maps"]["url"].startswith("/medsym/maps/")
+    maps = asyncio.run(maps_of(data["maps"]["url"].rsplit("/", 1)[1]))
+    assert maps is not None
+    assert maps["name"] == data["maps"]["name"]
+    volumes = cast("dict[str, dict[str, str]]", maps["volumes"])
+    urls = [about["url"] for about in (*data["volumes"].values(), *volumes.values())]
     assert len(set(urls)) == len(urls) == 6
     assert all(url.startswith("/medsym/volumes/") and len(url) > 55 for url in urls)
 
@@ -137,7 +145,9 @@ def test_structures_are_named_in_words_and_what_was_not_found_has_no_volume(
     pages: AppTest,
 ) -> None:
     open_page(pages, "review", case="sub-01_T1w")
-    frame = pages.dataframe[0].value
+    assert not pages.dataframe, "its scripts would come before the planes"
+    pages.session_state["structures"] = True
+    frame = pages.run().dataframe[0].value
     assert list(frame["name"]) == ["cerebrum", "ventral diencephalon"]
     assert frame["left_ml"].iloc[0] == 600.0
     assert frame["right_ml"].iloc[0] == 610.0
@@ -148,6 +158,7 @@ def test_case_that_is_not_assessable_says_why_and_shows_only_the_scan(pages: App
     open_page(pages, "review", case="sub-03_T1w")
     assert "Not assessable, no map is shown: coverage too small" in texts(pages)
     assert set(payload(pages)["volumes"]) == {"scan"}
+    assert payload(pages)["maps"] is None
     assert "SD" not in texts(pages).split("</style>")[1]
 
 

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from app.results import Case, read_case
+from app.viewer.case_volumes import ROUNDING
 from app.viewer.encoding import NO_DATA, EncodedVolume, encode
 from app.viewer.grid import fit_grid
-from app.viewer.payload import ROUNDING, case_payload, case_volumes
+from app.viewer.payload import case_payload
+from app.viewer.preparing import case_volumes
 from app.viewer.zones import keep_peaks, pair_bound
 from medsym.volumes.volume import Volume
 from tests.app.result_folder import MARKER_MM, MIRROR, WITHIN_MM, build_folder

@@ -13,7 +13,7 @@ from app import pairing
 from app.pairing import NO_LINK, cautions, changes, forget_links, link_cases
 from app.prior import day_of, day_words, other_visits, relation, visit_of
 from app.results import Case, read_case
-from app.viewer.payload import case_volumes
+from app.viewer.preparing import case_volumes
 from tests.app.result_folder import MARKER_MM
 from tests.app.visits_folder import NOW, THEN, build_visits, marker_then
 

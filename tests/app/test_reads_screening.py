@@ -7,7 +7,8 @@ import pytest
 
 from app.cohort import read_worklist
 from app.results import read_case
-from app.viewer.payload import case_payload, case_volumes
+from app.viewer.payload import case_payload
+from app.viewer.preparing import case_volumes
 from tests.app.test_display_grid import decoded
 from tests.screening.quick_run import patch_known_plane, run, store
 

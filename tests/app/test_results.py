@@ -8,7 +8,8 @@ import pytest
 
 from app.cohort import read_worklist
 from app.results import map_path, read_case
-from app.viewer.payload import case_payload, case_volumes
+from app.viewer.payload import case_payload
+from app.viewer.preparing import case_volumes
 from medsym.errors import MedsymError, OutputError
 from tests.app.result_folder import MARKER_MM, WITHIN_MM, build_folder
 

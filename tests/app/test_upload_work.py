@@ -9,7 +9,7 @@ import pytest
 from app.results import read_case
 from app.uploads import work
 from app.uploads.work import read_answer, screen_upload
-from app.viewer.payload import case_volumes
+from app.viewer.preparing import case_volumes
 from medsym.calibration.reference import REFERENCE_FILE, save_reference
 from medsym.errors import MedsymError
 from tests.builders_case import fake_model, flat_reference, head_phantom

@@ -39,6 +39,7 @@ function dialLines({ settings, display, calibration, assessable }) {
 function heatText(viewer, shownText) {
   const { settings, display } = viewer, layer = LAYERS[settings.layer];
   if (!viewer.assessable) return `NOT ASSESSABLE: ${viewer.reasons.join("; ") || "no reason was recorded"}`;
+  if (viewer.waiting) return "MAPS NOT READ YET: this picture shows the scan alone";
   const solid = viewer.views.name === "3d";
   if (solid && layer?.labels) return `${layer.title}: not drawn in 3D`;
   const lines = !solid && viewer.volumes.anatomy && display.outlines ? "; outlines of the structures" : "";

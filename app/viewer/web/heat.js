@@ -1,5 +1,6 @@
 // Controls of the heat layer: which one, the dial of rarity, its range, its three zones, and the outlines.
 
+import { WAITING } from "./arrival.js";
 import { LAYERS, digitsOf, rampColour } from "./colours.js";
 import { Slider, checkBox, element, section } from "./elements.js";
 import { drawLegend } from "./legend.js";
@@ -22,7 +23,7 @@ export class HeatControls {
   heatSection() {
     const { viewer } = this, { settings } = viewer;
     const available = Object.keys(LAYERS).filter((layer) => viewer.volumes[layer]);
-    if (!available.length) return section("Heat layer", [element("p", { class: "quiet", text: "There is no map for this case." })]);
+    if (!available.length) return section("Heat layer", [element("p", { class: "quiet", "data-waiting": viewer.waiting, text: viewer.waiting ? `${WAITING}. This picture shows the scan alone.` : "There is no map for this case." })]);
     this.select = element("select", { id: "medsym-layer", "aria-label": "Layer" }, available.map((layer) => element("option", { value: layer, text: LAYERS[layer].title })));
     this.select.addEventListener("change", () => viewer.setLayer(this.select.value));
     this.threshold = new Slider("threshold", "Threshold", (threshold) => viewer.set({ threshold, maximum: Math.max(settings.maximum, threshold) }));

@@ -1,6 +1,7 @@
 // Many slices of the brain on one canvas, with the heatmap and the letters of the planes.
 
 import { AXIS_NAMES, PLANES, View, conventionText, edgeLetters, rasterFrame, sideOfSlice } from "./geometry.js";
+import { WAITING, drawWaiting } from "./arrival.js";
 import { brainBox } from "./brain_box.js";
 import { listenKeys, step } from "./input.js";
 import { drawOutlines, outlinePath } from "./outlines.js";
@@ -81,6 +82,7 @@ export class Mosaic extends Pane {
     this.tiles = this.layOut(box, scene);
     const current = this.nearestTile(scene.crosshair);
     this.tiles.forEach((tile, place) => this.drawTile(context, scene, { tile, box, slice: this.sliceAt(place), current: tile === current }));
+    if (scene.waiting) drawWaiting(context, { width, ratio: this.ratio });
     this.canvas.setAttribute("aria-label", this.describe(scene));
   }
 
@@ -177,9 +179,9 @@ export class Mosaic extends Pane {
     return true;
   }
 
-  describe({ display, crosshair }) {
+  describe({ display, crosshair, waiting }) {
     const { title, across } = PLANES[this.plane];
     const side = across === 0 ? conventionText(display) : display.noseLeft ? "Nose on left" : "Nose on right";
-    return `${this.count} ${title.toLowerCase()} slices; crosshair at ${crosshair.map((value, axis) => `${AXIS_NAMES[axis]} ${value.toFixed(0)}`).join(", ")} millimetres. ${side}. Arrow keys move the crosshair, Page Up and Page Down change the slice.`;
+    return `${this.count} ${title.toLowerCase()} slices; crosshair at ${crosshair.map((value, axis) => `${AXIS_NAMES[axis]} ${value.toFixed(0)}`).join(", ")} millimetres. ${side}.${waiting ? ` ${WAITING}.` : ""} Arrow keys move the crosshair, Page Up and Page Down change the slice.`;
   }
 }

@@ -1,6 +1,7 @@
 // One plane on one canvas: picture, heatmap, crosshair, letters; pointer and keyboard of that plane.
 
 import { AXIS_NAMES, PLANES, View, conventionText, distanceToMidplane, edgeLetters, mirrorFrame, rasterFrame, sideOf } from "./geometry.js";
+import { WAITING, drawWaiting } from "./arrival.js";
 import { drawOutlines, outlinePath } from "./outlines.js";
 import { layerVolumes, paintLabels, paintMap, paintScan, samplePlane } from "./raster.js";
 import { LAYERS } from "./colours.js";
@@ -56,6 +57,7 @@ export class Pane {
     this.drawCrosshair(context, scene);
     scene.rulers?.draw(context, this, scene);
     this.drawWords(context, scene);
+    if (scene.waiting && this.hasMap) drawWaiting(context, { width, ratio: this.ratio });
     this.canvas.setAttribute("aria-label", this.describe(scene));
   }
 
@@ -162,6 +164,6 @@ export class Pane {
     const place = crosshair.map((value, axis) => `${AXIS_NAMES[axis]} ${value.toFixed(0)}`).join(", ");
     const letters = edgeLetters(this.plane, display, this.mirrored);
     const side = this.mirrored ? `mirrored scan, ${letters.left} on left` : across === 0 ? conventionText(display) : [display.noseLeft ? "nose on left" : "nose on right", this.sideWords(crosshair, mirrorWorld)].filter(Boolean).join("; ");
-    return `${this.mirrored ? "Mirrored " : ""}${title} plane at ${place} millimetres. ${side}. Arrow keys move the crosshair, Page Up and Page Down change the slice.${scene.rulers?.words(this, scene) ?? ""}`;
+    return `${this.mirrored ? "Mirrored " : ""}${title} plane at ${place} millimetres. ${side}.${scene.waiting && this.hasMap ? ` ${WAITING}.` : ""} Arrow keys move the crosshair, Page Up and Page Down change the slice.${scene.rulers?.words(this, scene) ?? ""}`;
   }
 }

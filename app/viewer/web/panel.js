@@ -1,5 +1,6 @@
 // The column beside the planes: readout, findings, heat layer, scan. Text is never markup.
 
+import { WAITING } from "./arrival.js";
 import { Slider, element, section } from "./elements.js";
 import { HeatControls } from "./heat.js";
 import { keyRows } from "./keys.js";
@@ -113,9 +114,9 @@ export class Panel {
     const rows = words(facts, viewer.volumes), key = JSON.stringify(rows);
     if (key !== this.readout.key) this.readout.replaceChildren(...rows.flatMap(readoutRow)); // a slider changes nothing here
     this.readout.key = key;
-    const text = viewer.assessable ? zoneText(zone) : "Not assessable: no map";
+    const text = !viewer.assessable ? "Not assessable: no map" : viewer.waiting ? WAITING : zoneText(zone);
     if (this.zone.textContent !== text) this.zone.textContent = text; // announced only when it changes
-    this.zone.dataset.zone = zone || "none";
+    this.zone.dataset.zone = (!viewer.waiting && zone) || "none";
   }
 
   showSettings() {
@@ -125,6 +126,14 @@ export class Panel {
     this.width.set({ min: span / 500, max: span, step: span / 500, value: width, text: width.toFixed(digits) });
     this.level.set({ min: scan.low, max: scan.high, step: span / 500, value: level, text: level.toFixed(digits) });
     this.heat.show();
+  }
+
+  // The controls of maps that have arrived; what else has the focus keeps it.
+  takeMaps() {
+    const old = this.heat.sections;
+    this.heat = new HeatControls(this.viewer);
+    old[0].before(...this.heat.sections);
+    for (const part of old) part.remove();
   }
 
   showFinding(place) {

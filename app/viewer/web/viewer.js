@@ -1,27 +1,27 @@
 // The review viewer: state, commands and drawing order. Mounted by the glue in app/viewer/__init__.py.
-
 import { Announcer } from "./announce.js";
+import { loadMaps, loadVolumes, takeMaps } from "./arrival.js";
 import { savePicture } from "./capture.js";
 import { LAYERS } from "./colours.js";
+import { Counter } from "./counting.js";
 import { element } from "./elements.js";
 import { PLANES, transform } from "./geometry.js";
 import { listen } from "./input.js";
+import { factsOf } from "./facts.js";
 import { fitHeight } from "./layout.js";
-import { legendText } from "./legend.js";
 import { lastPlaces, mount } from "./mount.js";
 import { OUTSIDE, jumpTo, zoomAbout } from "./motion.js";
 import { Pane } from "./pane.js";
 import { Panel } from "./panel.js";
 import { layerRange, notableDeviation } from "./ranges.js";
 import { factsAt } from "./readout.js";
-import { recordedTop, samePlace } from "./recorded.js";
+import { samePlace } from "./recorded.js";
 import { Rulers } from "./ruler.js";
 import { Toolbar } from "./toolbar.js";
 import { Views } from "./views.js";
-import { autoWindow, loadVolumes } from "./volume.js";
+import { autoWindow } from "./volume.js";
 import { Why } from "./why.js";
 import { changedWindow, draggedWindow, windowPresets } from "./window.js";
-import { zoneVolumes } from "./zones.js";
 
 const DISPLAY = { radiological: true, noseLeft: true, crosshair: true, overlay: true, mirror: true, outlines: false };
 const OPACITY = 0.75;
@@ -34,10 +34,10 @@ export class Viewer {
   viewNames = ["planes", "mosaic", "3d"]; // what can be seen, one at a time
 
   constructor(root, data) {
-    Object.assign(this, { root, caseName: data.case, assessable: data.assessable, findings: data.findings, structures: data.structures, mirrorWorld: data.mirror_world, model: data.model, software: data.software, comparedWith: data.compared_with, calibration: data.calibration || {}, measuredDefect: data.measured_defect_max, researchUseOnly: data.research_use_only, peak: data.threshold || {}, largest: data.largest_mm, largestValues: data.largest_values, largestBound: data.largest_bound, reasons: data.reasons || [], whyUrl: data.why });
+    Object.assign(this, { root }, factsOf(data));
     this.display = { ...DISPLAY, mirror: Boolean(data.mirror_world) };
     this.settings = { layer: null, threshold: 0, maximum: 1, opacity: OPACITY, outlineOpacity: OPACITY, showWithin: true, showBelow: false, showLess: false, window: [0, 1] };
-    Object.assign(this, { zoom: 1, tool: "point", panning: false, rulers: new Rulers() });
+    Object.assign(this, { zoom: 1, tool: "point", panning: false, rulers: new Rulers(), counter: new Counter(this) });
     this.followed = JSON.stringify(data.crosshair_mm);
     Object.assign(root.dataset, { status: "loading", case: data.case });
     root.replaceChildren(element("p", { class: "loading", role: "status", text: "Loading the scan" }));
@@ -49,18 +49,20 @@ export class Viewer {
 
   async start(data) {
     const begun = performance.now();
-    const loaded = await loadVolumes(data.volumes, this.calibration);
+    this.arrived = loadMaps(data.maps, this.calibration);
+    this.arrived.catch(() => {}); // said where it is waited for
+    const volumes = await loadVolumes(data.volumes, this.calibration);
     if (this.ended) return;
-    this.volumes = loaded;
+    Object.assign(this, { volumes, waiting: Boolean(data.maps) });
     this.settings.window = autoWindow(this.volumes.scan);
     this.crosshair = this.volumes.scan.clamp(data.crosshair_mm || this.volumes.scan.centre());
     this.centre = this.volumes.scan.centre();
-    this.settings.layer = Object.keys(LAYERS).find((layer) => this.volumes[layer]) || null;
-    this.useLayerRange();
+    this.useFirstLayer();
     this.build();
     this.set({});
     if (data.crosshair_mm) this.markFinding();
-    Object.assign(this.root.dataset, { status: "ready", ms: Math.round(performance.now() - begun) });
+    if (this.waiting) await takeMaps(this);
+    if (!this.ended) Object.assign(this.root.dataset, { status: "ready", ms: Math.round(performance.now() - begun) });
   }
 
   makePanes() {
@@ -68,9 +70,8 @@ export class Viewer {
     return [new Pane("axial"), new Pane("coronal"), new Pane("sagittal"), this.mirrorPane];
   }
 
-  // Who obeys the mouse and the keys of a pane.
   commandsOf() {
-    return this;
+    return this; // who obeys the mouse and the keys of a pane
   }
 
   build() {
@@ -82,7 +83,8 @@ export class Viewer {
     this.stage = element("div", { class: "stage" }, [...this.panes.map((pane) => pane.canvas), ...(this.why ? [this.why.node] : [])]);
     this.panes.forEach((pane) => listen(pane, this.commandsOf(pane)));
     this.views = new Views(this);
-    this.root.replaceChildren(element("div", { class: "main" }, [this.toolbar.node, this.stage, this.views.holder]), this.panel.node, this.announcer.node);
+    const main = element("div", { class: "main" }, [this.toolbar.node, this.stage, this.views.holder]);
+    this.root.replaceChildren(main, this.panel.node, this.announcer.node);
     this.observer = new ResizeObserver(() => this.draw());
     this.observer.observe(this.stage);
     this.fit = () => fitHeight(this.root);
@@ -97,7 +99,7 @@ export class Viewer {
     this.announcer?.destroy();
     this.views?.destroy();
     cancelAnimationFrame(this.frame);
-    clearTimeout(this.counting);
+    this.counter.stop();
     delete this.root.medsymViewer;
   }
 
@@ -118,7 +120,7 @@ export class Viewer {
     this.mirrorPane.canvas.hidden = !this.display.mirror;
   }
 
-  // What a pane draws: the same for all panes of a review.
+  // What a pane draws.
   sceneOf(pane, scene) {
     return scene;
   }
@@ -142,23 +144,10 @@ export class Viewer {
     Object.assign(this.root.dataset, { drawn: Number(this.root.dataset.drawn || 0) + 1, drawMs: (performance.now() - begun).toFixed(1) });
   }
 
-  // Millilitres shown; counted after the picture, because the whole map is read.
-  measure() {
-    clearTimeout(this.counting);
-    this.count = () => {
-      const { layer, threshold, showLess } = this.settings, about = LAYERS[layer], map = this.volumes[layer];
-      if (!about) return;
-      const shown = about.labels ? null : zoneVolumes({ map, volumes: this.volumes, layer: about, both: showLess, threshold });
-      this.shownText = legendText(this.settings, shown, recordedTop(layer, this));
-      this.panel.heat.showVolumes(shown, this.shownText);
-    };
-    this.counting = setTimeout(this.count, 80);
-  }
-
   set(change) {
     Object.assign(this.settings, change);
     this.draw();
-    this.measure();
+    this.counter.soon();
   }
 
   toggle(name) {
@@ -233,6 +222,11 @@ export class Viewer {
     this.set({});
   }
 
+  useFirstLayer() {
+    this.settings.layer = Object.keys(LAYERS).find((layer) => this.volumes[layer]) || null;
+    this.useLayerRange();
+  }
+
   useLayerRange() {
     Object.assign(this.settings, layerRange(this.settings.layer, this));
   }
@@ -250,7 +244,7 @@ export class Viewer {
   }
 
   save() {
-    this.count?.(); // of these settings: counting waits for a slider to rest
-    savePicture(this, this.shownText || "");
+    this.counter.now(); // of these settings: counting waits for a slider to rest
+    savePicture(this, this.counter.text);
   }
 }

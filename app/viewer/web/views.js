@@ -1,5 +1,6 @@
 // Planes, mosaic or 3D: the buttons that choose, and what takes the place of the planes.
 
+import { WAITING } from "./arrival.js";
 import { Mosaic } from "./mosaic.js";
 import { no3dReason } from "./niivue_support.js";
 import { element } from "./elements.js";
@@ -75,8 +76,9 @@ export class Views {
 
   // The engine for 3D is loaded when it is asked for, and only then.
   async open3d() {
-    this.say("Loading 3D");
+    this.say(this.viewer.waiting ? WAITING : "Loading 3D");
     try {
+      await this.viewer.arrived; // without them there is no brain to be cut out of the head
       const { open3d } = await import("./niivue_view.js");
       const solid = await open3d(this.viewer, { lost: () => this.close3d(LOST) });
       if (this.ended) return solid.close();

@@ -109,19 +109,11 @@ export async function loadVolume(about) {
   if (!answer.ok) throw new Error(`volume not available (${answer.status}); reload the page`);
   const bytes = await answer.arrayBuffer();
   const count = about.shape[0] * about.shape[1] * about.shape[2];
-  const magic = new TextDecoder("latin1").decode(bytes.slice(0, MAGIC.length));
+  const magic = new TextDecoder("latin1").decode(new Uint8Array(bytes, 0, Math.min(MAGIC.length, bytes.byteLength)));
   if (magic !== MAGIC || bytes.byteLength !== MAGIC.length + 2 * count) {
     throw new Error("the server did not answer with a volume");
   }
-  return new Volume(about, new Int16Array(bytes.slice(MAGIC.length)));
-}
-
-// All volumes of a case, and the rarity that follows from its deviation where the dial has steps.
-export async function loadVolumes(kinds, { thresholds }) {
-  const loaded = await Promise.all(Object.entries(kinds).map(async ([kind, about]) => [kind, await loadVolume(about)]));
-  const volumes = Object.fromEntries(loaded);
-  if (volumes.deviation && thresholds?.length) volumes.rarity = new RarityVolume(volumes.deviation, thresholds);
-  return volumes;
+  return new Volume(about, new Int16Array(bytes, MAGIC.length));
 }
 
 // Window of a scan: low and high percentile of what is not background.

@@ -80,7 +80,7 @@ def _review(
     plan: ViewerPlan, case: str, playwright: "Playwright", *, start: Starter
 ) -> tuple[dict[str, Any], str]:
     """The review page of one case, and the browser's version."""
-    port, paints, found, version = free_port(), [], {}, ""
+    port, painted, complete, found, version = free_port(), [], [], {}, ""
     viewer = start(plan.folder, port)
     with server(viewer, port=port) as address:
         for turn in range(plan.repeat):
@@ -91,12 +91,15 @@ def _review(
                 tab.go(f"/review?case={case}")
                 tab.page.locator(READY).wait_for()
                 tab.rest()
-                paints.append(float(tab.page.evaluate("window.medsymPainted")))
+                painted.append(tab.seconds("medsymPainted"))
+                complete.append(tab.seconds("medsymComplete"))
                 if turn == plan.repeat - 1:
                     found = _feel(tab)
     return {
-        "first_paint_first_s": paints[0] / 1000,
-        "first_paint_again_s": [value / 1000 for value in paints[1:]],
+        "first_paint_first_s": painted[0],
+        "first_paint_again_s": painted[1:],
+        "maps_first_s": complete[0],
+        "maps_again_s": complete[1:],
         **found,
     }, version
 

@@ -1,15 +1,24 @@
 """What is measured inside the page, by its own clock; scripts for the browser."""
 
 #: Runs before the page's own scripts. The planes lie in shadow roots, so every root is watched; the
-#: time is that of the frame after the first drawn one: the picture is on the screen then.
+#: times are those of the frame after the first drawn one, when the scan is on the screen, and after
+#: the one that draws the maps.
 WATCH_FIRST_PAINT = """
 (() => {
   const attach = Element.prototype.attachShadow;
+  const later = (name) => requestAnimationFrame(() => { window[name] ??= performance.now(); });
+  let ready = false;
   const watch = (root) => new MutationObserver((changes, observer) => {
-    if (!changes.some(({ target }) => Number(target.dataset?.drawn) >= 1)) return;
+    const seen = changes.map(({ target }) => target.dataset ?? {});
+    ready ||= seen.some(({ status }) => status === "ready");
+    if (!changes.some(({ attributeName }) => attributeName === "data-drawn")) return;
+    later("medsymPainted");
+    if (!ready) return;
     observer.disconnect();
-    requestAnimationFrame(() => { window.medsymPainted ??= performance.now(); });
-  }).observe(root, { subtree: true, attributes: true, attributeFilter: ["data-drawn"] });
+    later("medsymComplete");
+  }).observe(root, {
+    subtree: true, attributes: true, attributeFilter: ["data-drawn", "data-status"],
+  });
   Element.prototype.attachShadow = function (options) {
     const root = attach.call(this, options);
     watch(root);

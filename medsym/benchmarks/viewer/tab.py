@@ -68,6 +68,10 @@ class Tab:
         """Milliseconds since the page was asked for, two frames from now."""
         return float(self.page.evaluate(NOW))
 
+    def seconds(self, mark: str) -> float:
+        """When something was on the screen, since the page was asked for; waited for."""
+        return float(self.page.wait_for_function(f"window.{mark}").json_value()) / 1000
+
     def rerun(self, element: "Locator") -> Rerun:
         """Click, and wait for the end of the run that the click asked for."""
         before = self.traffic.websocket

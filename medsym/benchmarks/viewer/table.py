@@ -39,9 +39,11 @@ def _review_rows(review: dict[str, Any]) -> list[list[str]]:
             [review["first_paint_first_s"]],
             FIRST_PAINT_S,
         ),
+        _once("with its maps, s", [review["maps_first_s"]], FIRST_PAINT_S),
         _once(
             "first paint, again by a new browser, s", review["first_paint_again_s"], FIRST_PAINT_S
         ),
+        _once("with its maps, s", review["maps_again_s"], FIRST_PAINT_S),
         _row("frame with nothing to do, ms", review["empty_frame_ms"]),
         _row("slice, frame to frame, ms", review["slice_frame_ms"], SLICE_MS),
         _row("slice, JavaScript, ms", review["slice_script_ms"]),
