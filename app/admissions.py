@@ -1,5 +1,10 @@
-"""Which browser sessions were let in, as whom, and until when."""
+"""Which browser sessions were let in, as whom, and until when.
 
+A log-out is a time: what the provider said about that person before it counts no more, in whatever
+browser the cookie with it lies. It is kept in memory, so a new start of the server forgets it.
+"""
+
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -22,7 +27,7 @@ class LogIn:
 
 
 class Admissions:
-    """Sessions that were let in; those of a log-in end together.
+    """Sessions that were let in; those of a person end together.
 
     Args:
         is_active: tells whether a session still lives.
@@ -40,7 +45,7 @@ class Admissions:
         self._is_active, self._clock = is_active, clock
         self._seconds_to_live = seconds_to_live
         self._sessions: dict[str, LogIn | None] = {}
-        self._ended: set[LogIn] = set()
+        self._left: dict[str, float] = {}  # the last moment of log-ins that have ended, by person
         self._guard = threading.Lock()
 
     def let_in(self, session: str, log_in: LogIn | None = None) -> None:
@@ -56,18 +61,27 @@ class Admissions:
             self._sessions.pop(session, None)
 
     def log_out(self, person: str) -> None:
-        """Dismiss every session of a person, and admit none again without another log-in."""
+        """Dismiss every session of a person, and admit none again without another log-in.
+
+        Providers count whole seconds, so a log-in within the second of the log-out is a new one,
+        unless it is open here: the clock of the provider may be ahead.
+        """
         with self._guard:
-            self._ended = {one for one in self._ended if not self._is_old(one)}
+            now = self._clock()
+            self._left = {who: at for who, at in self._left.items() if not self._is_old_at(at)}
+            last = math.floor(now) - 1.0
             for session, log_in in list(self._sessions.items()):
                 if log_in is not None and log_in.person == person:
-                    self._ended.add(log_in)
+                    last = max(last, log_in.issued)
                     del self._sessions[session]
+            self._left[person] = max(last, self._left.get(person, last))
 
     def has_ended(self, log_in: LogIn) -> bool:
-        """Whether the person has logged out since, in any tab, or the time is over."""
+        """Whether the person has logged out since, in any browser, or the time is over."""
         with self._guard:
-            return log_in in self._ended or self._is_old(log_in)
+            left = self._left.get(log_in.person)
+            has_left = left is not None and log_in.issued <= left
+            return has_left or self._is_old_at(log_in.issued)
 
     def __contains__(self, session: object) -> bool:
         """Whether a session lives, was let in, and its log-in has not ended."""
@@ -75,7 +89,7 @@ class Admissions:
             if not isinstance(session, str) or session not in self._sessions:
                 return False
             by = self._sessions[session]
-            return (by is None or not self._is_old(by)) and self._is_active(session)
+            return (by is None or not self._is_old_at(by.issued)) and self._is_active(session)
 
-    def _is_old(self, log_in: LogIn) -> bool:
-        return self._clock() - log_in.issued > self._seconds_to_live
+    def _is_old_at(self, issued: float) -> bool:
+        return self._clock() - issued > self._seconds_to_live

@@ -27,6 +27,25 @@ def test_logging_out_ends_all_sessions_of_that_person_alone() -> None:
     assert not known.has_ended(LogIn(person="anna", issued=1001.0))
 
 
+def test_a_log_out_ends_log_ins_of_browsers_that_were_never_open() -> None:
+    clock = Clock()
+    known = Admissions(is_active=lambda _: True, seconds_to_live=HOUR, clock=clock)
+    clock.now = 2000.7
+    known.let_in("a", LogIn(person="anna", issued=1500.0))
+    known.log_out("anna")
+    for issued, has_ended in ((1000.0, True), (1999.0, True), (2000.0, False), (2002.0, False)):
+        assert known.has_ended(LogIn(person="anna", issued=issued)) is has_ended
+        assert not known.has_ended(LogIn(person="ben", issued=issued))
+    clock.now = 2100.0
+    ahead = LogIn(person="anna", issued=2130.0)  # by the provider's clock
+    known.let_in("b", ahead)
+    known.log_out("anna")
+    assert known.has_ended(ahead)
+    clock.now = 2101.0
+    known.log_out("anna")
+    assert known.has_ended(ahead), "another log-out takes nothing back"
+
+
 def test_an_idle_tab_is_out_when_the_log_in_is_too_old() -> None:
     clock = Clock()
     known = Admissions(is_active=lambda _: True, seconds_to_live=HOUR, clock=clock)

@@ -107,7 +107,9 @@ def test_who_logs_out_in_one_tab_is_out_in_all(
     shown, has_results = visit(pages, logged_in(iat=issued))
     assert "You have logged out" in shown
     assert not has_results
-    assert visit(pages, logged_in(iat=issued + 30))[1], "another log-in counts"
+    shown, _ = visit(pages, logged_in(iat=issued + 30))
+    assert "You have logged out" in shown, "of a browser that was not open meanwhile"
+    assert visit(pages, logged_in(iat=time.time() + 1))[1], "another log-in counts"
 
 
 def test_a_proxy_that_says_nobody_shows_nothing(
