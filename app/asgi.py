@@ -19,6 +19,7 @@ from app.parent import end_with_parent
 from app.scripts import script_hashes
 from app.uploads.memory import SentFiles
 from app.viewer.address_key import AddressKey
+from app.viewer.asked_place import AskedPlace
 from app.viewer.guards import LOCAL_NAMES, KnownCallers, PrivateHeaders
 from app.viewer.page_asked import PageAsked
 from app.viewer.pictures import picture_routes
@@ -45,6 +46,16 @@ def _known_callers() -> Middleware:
     )
 
 
+def _entrance() -> list[Middleware]:
+    """The way in: a key, a login or a proxy."""
+    if entrance is not None:
+        return [Middleware(AddressKey, key=entrance.key, base_path=state.base_path())]
+    if command_line.login() is None:
+        return []
+    keys = (state.CASE_KEY, state.FINDING_KEY, state.PRIOR_KEY)
+    return [Middleware(AskedPlace, keys=keys, base_path=state.base_path())]
+
+
 @asynccontextmanager
 async def _serving(served: object) -> AsyncIterator[None]:
     """Life of the server; its address is said once it has its port."""
@@ -62,9 +73,6 @@ end_with_parent()
 PAGES_USE = (cohort,)
 REVIEW = "review"  # address of the page of one case, as main.py names it
 takes_files = command_line.arguments().upload
-_key_holders = (
-    [Middleware(AddressKey, key=entrance.key, base_path=state.base_path())] if entrance else []
-)
 
 app = st.App(
     Path(__file__).with_name("main.py"),
@@ -76,7 +84,7 @@ app = st.App(
     middleware=[
         Middleware(PrivateHeaders, scripts=script_hashes(), is_https=command_line.is_https()),
         _known_callers(),
-        *_key_holders,
+        *_entrance(),
         Middleware(
             PageAsked,
             page=f"{route_base(state.base_path())}/{REVIEW}",

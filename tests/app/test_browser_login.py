@@ -72,7 +72,7 @@ def test_nothing_is_shown_before_the_login_and_the_reader_is_who_logged_in(
         log_in.click()
         tab.get_by_text("reader@clinic.example", exact=True).wait_for(timeout=30_000)
         assert provider.asked == [f"{address}/oauth2callback"]
-        tab.goto(f"{address}/review?case=sub-01_T1w")
+        assert tab.url == f"{address}/review?case=sub-01_T1w", "what was asked for before the login"
         tab.locator(READY).wait_for(timeout=60_000)
         assert tab.get_by_text("Reader: reader@clinic.example").is_visible()
         assert tab.get_by_label("Reader", exact=True).count() == 0
@@ -82,4 +82,7 @@ def test_nothing_is_shown_before_the_login_and_the_reader_is_who_logged_in(
         tab.get_by_role("button", name="Log out").click()
         log_in.wait_for(timeout=30_000)
         assert tab.evaluate(fetched, volume) == 404, "addresses end with the session"
+        log_in.click()
+        tab.get_by_text("reader@clinic.example", exact=True).wait_for(timeout=30_000)
+        assert "sub-01" not in tab.url, "the next reader does not begin where the last one ended"
         browser.close()
