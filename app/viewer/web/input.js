@@ -2,20 +2,17 @@
 
 import { PLANES, acrossSign } from "./geometry.js";
 import { listenPointers, pointOf } from "./pointers.js";
+import { Wheel, zoomOf } from "./wheel.js";
 
-const NOTCH_PX = 100; // scrolling that changes the slice by one: a notch of a wheel
 const ZOOM_KEY = 1.25; // magnification by one press of a key
 
 export function listen(pane, viewer) {
-  const { canvas } = pane;
-  let rolled = 0;
+  const { canvas } = pane, wheel = new Wheel();
   listenPointers(pane, viewer);
   canvas.addEventListener("wheel", (event) => {
     event.preventDefault();
     if (event.ctrlKey) return viewer.zoomBy(zoomOf(event), pane.view.toWorld(...pointOf(canvas, event), viewer.crosshair));
-    rolled += event.deltaMode === 0 ? event.deltaY : Math.sign(event.deltaY) * NOTCH_PX;
-    const slices = Math.trunc(rolled / NOTCH_PX);
-    rolled -= slices * NOTCH_PX; // a trackpad sends many small events, a wheel few large ones
+    const slices = wheel.slices(event);
     if (slices) step(pane, viewer, PLANES[pane.plane].through, -slices);
   }, { passive: false });
   listenKeys(pane, viewer);
@@ -34,12 +31,6 @@ export function listenKeys(pane, viewer) {
     if (event.key === " ") viewer.hold(false);
   });
   canvas.addEventListener("blur", () => viewer.hold(false));
-}
-
-// Magnification by a turn of the wheel with ctrl, which is also what a pinch on a trackpad sends.
-function zoomOf({ deltaMode, deltaY }) {
-  const turned = deltaMode === 0 ? Math.min(Math.max(deltaY / NOTCH_PX, -1), 1) : Math.sign(deltaY);
-  return 1.15 ** -turned;
 }
 
 export function step(pane, viewer, axis, count) {
@@ -80,8 +71,15 @@ function press(event, pane, viewer) {
     Delete: () => viewer.changeRulers((rulers) => rulers.removeLast(pane, viewer)),
     Backspace: () => viewer.changeRulers((rulers) => rulers.removeLast(pane, viewer)),
   };
-  const name = event.key === " " ? "Space" : event.key;
+  const name = nameOf(event);
   const act = pane.actions?.(event)[name] || keys[name] || viewer.ownKeys?.()[name];
   act?.();
   return Boolean(act);
+}
+
+// A key as keys.json writes it. A letter is that of its place where the layout has no Latin ones, and small with Caps Lock.
+export function nameOf({ key, code, shiftKey }) {
+  if (key === " ") return "Space";
+  if (key.length > 1 || shiftKey) return key;
+  return key > "~" && code.startsWith("Key") ? code.at(-1).toLowerCase() : key.toLowerCase();
 }

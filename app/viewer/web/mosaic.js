@@ -9,6 +9,7 @@ import { Pane } from "./pane.js";
 import { element } from "./elements.js";
 import { TOOLS, pointOf } from "./pointers.js";
 import { number } from "./readout.js";
+import { Wheel } from "./wheel.js";
 
 const COUNTS = [12, 20, 30, 42]; // slices to choose from
 const GAP_PX = 2; // between tiles
@@ -40,7 +41,7 @@ export class Mosaic extends Pane {
   }
 
   listen() {
-    const { canvas, viewer } = this;
+    const { canvas, viewer } = this, wheel = new Wheel();
     let drag = null, last = null;
     listenKeys(this, viewer);
     canvas.addEventListener("pointerdown", (event) => {
@@ -59,7 +60,7 @@ export class Mosaic extends Pane {
     canvas.addEventListener("contextmenu", (event) => event.preventDefault());
     canvas.addEventListener("wheel", (event) => {
       event.preventDefault();
-      step(this, viewer, PLANES[this.plane].through, -Math.sign(event.deltaY));
+      step(this, viewer, PLANES[this.plane].through, -wheel.slices(event));
     }, { passive: false });
   }
 
