@@ -1,17 +1,18 @@
 """What the reader of this session entered and did not save, in `st.session_state`."""
 
+import hashlib
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 import streamlit as st
 
-from app.drafts import Drafts
+from app.drafts import Draft, Drafts
 from medsym.errors import MedsymError
 from medsym.screening.reviews import NONE, Verdict
 
 DRAFTS_KEY = "drafts"
 SAVED_KEY = "saved"  # how many drafts the last saving kept
-SAVE_ERROR_KEY = "save_error"
 
 
 def drafts() -> Drafts:
@@ -22,34 +23,55 @@ def drafts() -> Drafts:
     return found
 
 
-def note_draft(blank: Verdict, kept: Verdict | None, place: str) -> None:
+def place_of(blank: Draft) -> str:
+    """End of the keys of a line's widgets: another folder, record or reader has other widgets."""
+    folder = hashlib.sha256(str(blank.root).encode()).hexdigest()[:12]  # keys go to the browser
+    about = blank.entered
+    return f"{folder}_{about.case}_{about.record_sha256}_{about.reader}_{about.finding or 'case'}"
+
+
+def note_draft(blank: Draft, kept: Verdict | None) -> None:
     """Remember what stands in a line of the form for verdicts; called when it changes.
 
     Args:
         blank: what the line is about.
         kept: the last saved word about it.
-        place: end of the keys of the line's widgets.
     """
+    place = place_of(blank)
     word = st.session_state.get(f"verdict_{place}") or NONE
     comment = str(st.session_state.get(f"comment_{place}") or "")
-    drafts().note(replace(blank, verdict=word, comment=comment), kept=kept)
+    entered = replace(blank.entered, verdict=word, comment=comment)
+    drafts().note(replace(blank, entered=entered), kept=kept)
 
 
-def save_drafts(root: Path, *about: str) -> None:
-    """Save drafts, as the effect of a button; what came of it is in the two functions below.
+def save_case(root: Path, case: str, reader: str) -> None:
+    """Save what a reader entered about a case, as the effect of a button."""
+    _save(drafts().of(root, case=case, reader=reader))
 
-    Args:
-        root: result folder.
-        about: case and reader; nothing for every draft of the session.
-    """
-    wanted = drafts().of(case=about[0], reader=about[1]) if about else list(drafts())
-    st.session_state[SAVED_KEY], st.session_state[SAVE_ERROR_KEY] = 0, ""
+
+def save_all() -> None:
+    """Save every draft of the session, each into its own folder, as the effect of a button."""
+    _save(drafts())
+
+
+def _save(wanted: Iterable[Draft]) -> None:
+    st.session_state[SAVED_KEY] = 0
     for draft in wanted:
         try:
-            drafts().save(root, draft)
-            st.session_state[SAVED_KEY] += 1
+            st.session_state[SAVED_KEY] += drafts().save(draft)
         except MedsymError as error:
-            st.session_state[SAVE_ERROR_KEY] = str(error)
+            drafts().refuse(draft, str(error))
+
+
+def drop(unwanted: Iterable[Draft]) -> None:
+    """Forget drafts, as the effect of a button."""
+    for draft in unwanted:
+        drafts().drop(draft)
+
+
+def drop_folder(root: Path) -> None:
+    """Forget every draft about a result folder that is to be removed."""
+    drop([draft for draft in drafts() if draft.root == root])
 
 
 def saved_words() -> str:
@@ -58,6 +80,8 @@ def saved_words() -> str:
     return f"Saved: {number} new." if number else "Nothing new to save."
 
 
-def save_error() -> str:
-    """Why the last saving left something unsaved; "" if it did not."""
-    return str(st.session_state.get(SAVE_ERROR_KEY, ""))
+def show_errors(unsaved: Iterable[Draft]) -> None:
+    """Say why drafts could not be saved, each reason once."""
+    for text in dict.fromkeys(filter(None, map(drafts().error, unsaved))):
+        st.error("This was not kept.")
+        st.text(text)

@@ -14,6 +14,10 @@ from medsym.screening.naming import stem_of
 DATE_KEYS = ("AcquisitionDateTime", "AcquisitionDate", "SeriesDate", "StudyDate")
 SHIFTED_BEFORE = 1925  # BIDS: days moved into the past for privacy lie before this year
 LARGEST_SIDECAR = 4 * 1024**2  # bytes
+#: Labels of sessions that count time: a number alone, or after a word that is the same for both.
+_NUMBERED = re.compile(
+    r"^(?P<word>|d|day|w|week|m|month|y|year|v|visit|t|tp|timepoint|wave)(?P<number>[0-9]{1,18})$"
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,9 +61,8 @@ def visit_of(case: str) -> Visit:
 def other_visits(names: Sequence[str], case: str) -> list[Visit]:
     """Other scans of the same subject, the one to compare with first.
 
-    The same contrast goes before others; then earlier sessions, the nearest first, later ones, and
-    scans of the same session. Sessions are ordered by their labels, numbers in them as numbers: a
-    label need not say when a scan was taken.
+    The same contrast goes before others; then earlier sessions, the nearest first, later ones,
+    sessions whose labels say no order, and scans of the same session.
 
     Args:
         names: cases of the result folder.
@@ -69,13 +72,12 @@ def other_visits(names: Sequence[str], case: str) -> list[Visit]:
     family = [
         visit for visit in map(visit_of, names) if own.subject and visit.subject == own.subject
     ]
-    order = sorted({visit.session for visit in family} | {own.session}, key=_natural)
-    here = order.index(own.session)
 
     def preference(visit: Visit) -> tuple[bool, int, int, str]:
-        steps = order.index(visit.session) - here
-        when = 2 if steps == 0 else 0 if steps < 0 else 1
-        return (visit.contrast != own.contrast, when, abs(steps), visit.case)
+        steps = _steps(own.session, visit.session)
+        when = 2 if not steps else 0 if steps < 0 else 1
+        when += visit.session == own.session
+        return (visit.contrast != own.contrast, when, abs(steps or 0), visit.case)
 
     return sorted((visit for visit in family if visit.case != case), key=preference)
 
@@ -86,26 +88,34 @@ def relation(current: Visit, other: Visit, *, days: tuple[date | None, date | No
     Args:
         current: the case on review.
         other: the case beside it.
-        days: on which the two were taken, where known; else the labels of the sessions decide, as
+        days: on which the two were taken, where known; else the numbers of the sessions decide, as
             where only one of the two was moved for privacy: the days then say no order.
 
     Returns:
-        "Prior", "Later scan", "Other scan" of the same session, or "Other case".
+        "Prior", "Later scan", "Other scan" of the person, of the same session or where nothing
+        says which came first, or "Other case".
     """
     if not current.subject or current.subject != other.subject:
         return "Other case"
     now, then = days
     if now is not None and then is not None and now != then and _moved(now) == _moved(then):
         return "Prior" if then < now else "Later scan"
-    if current.session == other.session:
+    steps = _steps(current.session, other.session)
+    if not steps:
         return "Other scan"
-    return "Prior" if _natural(other.session) < _natural(current.session) else "Later scan"
+    return "Prior" if steps < 0 else "Later scan"
 
 
-def _natural(label: str) -> list[tuple[int, str]]:
-    """A label as a list that sorts the numbers in it as numbers."""
-    pieces = re.findall(r"[0-9]+|[^0-9]+", label.lower())
-    return [(int(piece), "") if piece.isdigit() else (-1, piece) for piece in pieces]
+def _steps(own: str, other: str) -> int | None:
+    """How far another session lies after one's own, by their labels; None where they do not say.
+
+    Only numbers order: 1 and 2, month06 and month12, not preop and postop.
+    """
+    numbers = [_NUMBERED.match(label.lower()) for label in (own, other)]
+    here, there = numbers
+    if here is None or there is None or here["word"] != there["word"]:
+        return None
+    return int(there["number"]) - int(here["number"])
 
 
 def day_of(case: Case) -> date | None:

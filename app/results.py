@@ -17,6 +17,7 @@ from typing import Any
 from app.folder_files import read_case_record, read_json_object, read_table
 from medsym.errors import OutputError
 from medsym.screening.records import SEAL
+from medsym.screening.reviews import Verdict
 
 CASE_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,254}$")
 CASE_SUFFIX = "_case.json"
@@ -92,6 +93,11 @@ def _seal_of(path: Path, mtime_ns: int) -> str:  # noqa: ARG001
 def seal_of(record: Mapping[str, Any]) -> str:
     """The hash that a record has of itself; what a reader saw is named by it."""
     return str(record.get(SEAL, ""))
+
+
+def is_of_present(root: Path, verdict: Verdict) -> bool:
+    """Whether the record that a reader judged is still the one of the folder."""
+    return record_seal(root, verdict.case) == verdict.record_sha256
 
 
 def compared_with(record: Mapping[str, Any]) -> str:

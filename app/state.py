@@ -70,6 +70,13 @@ def result_folder() -> Path | None:
     return UPLOADS.results(session()) if shows_upload() else cohort_folder()
 
 
+def other_folder_words(folder: Path) -> str:
+    """What a result folder is called while the session looks at another one; "" for this one."""
+    if folder == result_folder():
+        return ""
+    return "in the folder" if folder == cohort_folder() else "in your uploads"
+
+
 def uploads() -> Uploads | None:
     """Uploads of all sessions, or None where the operator did not allow them."""
     return UPLOADS if arguments().upload else None

@@ -4,7 +4,7 @@ import math
 
 import streamlit as st
 
-from app import state
+from app import draft_state, state
 from app.uploads.files import packed_results
 from app.uploads.queue import CANCELLED, DONE, FAILED, RUNNING, WAITING, JobStatus
 from app.uploads.service import GONE_AFTER_S, Uploads
@@ -169,6 +169,9 @@ def _results(uploads: Uploads) -> None:
 
 
 def _discard(uploads: Uploads) -> None:
+    folder = uploads.results(state.session())
+    if folder is not None:
+        draft_state.drop_folder(folder)
     uploads.discard(state.session())
     state.show_upload(own=False)
 

@@ -5,13 +5,13 @@ that click, and Streamlit would run the fragment alone and lose the click.
 """
 
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
 from app import draft_state, state
-from app.drafts import said
+from app.drafts import Draft, said
 from app.reading import WORDS
 from app.results import Case, seal_of
 from medsym.errors import MedsymError
@@ -87,9 +87,9 @@ def _form(case: Case, *, reader: str, kept: Sequence[Verdict]) -> None:
         st.text("You read this case before it was screened again; those words stay in your file.")
     with st.container(key="verdict_rows"):
         for finding in subjects:
-            blank = _blank(finding, case=case, reader=reader)
+            blank = Draft(root=case.root, entered=_blank(finding, case=case, reader=reader))
             shown = "Whole case" if finding is None else _finding_words(finding)
-            _row(blank, known.get(blank.finding), shown=shown)
+            _row(blank, known.get(blank.entered.finding), shown=shown)
     _save(case, reader=reader, has_words=bool(known))
 
 
@@ -108,12 +108,12 @@ def _blank(finding: Mapping[str, Any] | None, *, case: Case, reader: str) -> Ver
     )
 
 
-def _row(blank: Verdict, kept: Verdict | None, *, shown: str) -> None:
+def _row(blank: Draft, kept: Verdict | None, *, shown: str) -> None:
     """One line of the form; what is entered becomes a draft at once."""
     word, comment = said(draft_state.drafts().find(blank) or kept)
-    label = _subject_words(blank.finding)  # labels are read as Markdown
-    place = f"{blank.case}_{blank.record_sha256}_{blank.reader}_{blank.finding or 'case'}"
-    note: dict[str, Any] = {"on_change": draft_state.note_draft, "args": (blank, kept, place)}
+    label = _subject_words(blank.entered.finding)  # labels are read as Markdown
+    place = draft_state.place_of(blank)
+    note: dict[str, Any] = {"on_change": draft_state.note_draft, "args": (blank, kept)}
     state.start_widget(f"verdict_{place}", None if word == NONE else word)
     state.start_widget(f"comment_{place}", comment)
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -151,34 +151,53 @@ def _finding_words(finding: Mapping[str, Any]) -> str:
 def _save(case: Case, *, reader: str, has_words: bool) -> None:
     """The button that saves this case, and what is not saved here and elsewhere."""
     drafts = draft_state.drafts()
-    here = drafts.of(case=case.name, reader=reader)
+    entered = drafts.of(case.root, case=case.name, reader=reader)
+    seal = seal_of(case.record)
+    here = [draft for draft in entered if draft.entered.record_sha256 == seal]
     with st.container(horizontal=True, vertical_alignment="center"):
         pressed = st.button(
             "Save verdicts",
             type="primary",
             key="save_verdicts",
             shortcut=SAVE_KEY,
-            on_click=draft_state.save_drafts,
+            on_click=draft_state.save_case,
             args=(case.root, case.name, reader),
         )
         if here:
-            words = ", ".join(_subject_words(draft.finding) for draft in here)
+            words = ", ".join(_subject_words(draft.entered.finding) for draft in here)
             _status(f"Not saved yet: {words}. Kept while this browser page is open.", unsaved=True)
         elif pressed:
             _status(draft_state.saved_words())
         else:
             _status("Saved." if has_words else "Nothing entered yet.")
-    elsewhere = dict.fromkeys(
-        draft.case if draft.reader == reader else f"{draft.case} ({draft.reader})"
-        for draft in drafts
-        if draft not in here
-    )
+    show_stale([draft for draft in entered if draft not in here])
+    elsewhere = [draft for draft in drafts if draft not in entered]
     if elsewhere:
-        words = ", ".join(elsewhere)
+        words = unsaved_words(elsewhere)
         _status(f"Also not saved: {words}. The work list saves them all.", unsaved=True)
-    if here and draft_state.save_error():
-        st.error("This was not kept.")
-        st.text(draft_state.save_error())
+    draft_state.show_errors(here)
+
+
+def show_stale(drafts: Sequence[Draft]) -> None:
+    """What was entered about records that are gone: to be read and copied, never saved."""
+    if not drafts:
+        return
+    _status("Not saved, as the results were replaced after you had entered this:", unsaved=True)
+    for draft in drafts:
+        said_then = draft.entered
+        about = f"{unsaved_words([draft])}, {_subject_words(said_then.finding)}, as it was then"
+        st.text(f"{about}: {WORDS.get(said_then.verdict, 'no verdict')}. {said_then.comment}")
+    st.button("Discard these words", key="discard", on_click=draft_state.drop, args=(drafts,))
+
+
+def unsaved_words(drafts: Iterable[Draft]) -> str:
+    """The cases of drafts, each once, with the folder and the reader where it is another one."""
+    names = []
+    for draft in drafts:
+        about = [draft.entered.reader] if draft.entered.reader != state.reader() else []
+        about += filter(None, [state.other_folder_words(draft.root)])
+        names.append(draft.entered.case + (f" ({', '.join(about)})" if about else ""))
+    return ", ".join(dict.fromkeys(names))
 
 
 def _status(words: str, *, unsaved: bool = False) -> None:

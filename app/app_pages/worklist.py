@@ -1,5 +1,6 @@
 """Work list: every scan of the folder, the rarest first, refused scans with their reason."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,10 @@ import pandas as pd
 import streamlit as st
 
 from app import draft_state, state
+from app.app_pages.verdict_form import show_stale, unsaved_words
 from app.cohort import WorklistRow, read_worklist
 from app.reading import FILTERS, Status, select_rows, statuses
+from app.results import is_of_present
 from app.viewer.pictures import picture_url
 from medsym.errors import MedsymError
 from medsym.screening.case_words import direction
@@ -60,10 +63,10 @@ def page() -> None:
         return
     _counts(rows, read)
     if rows:
-        shown = _filter(rows, read, reviews=reviews)
+        shown = _filter(rows, read, reviews=reviews, folder=folder)
         state.list_cases([row.case for row in shown if row.case])
-        _unsaved(folder)
-        _table(shown, read, folder=folder, key="_".join(["worklist", *_asked_for()]))
+        _unsaved()
+        _table(shown, read, folder=folder, key=_table_key(shown))
         if reviews.unreadable:
             st.caption(f"{reviews.unreadable} lines of the reviews could not be read.")
 
@@ -84,7 +87,7 @@ def _counts(rows: Sequence[WorklistRow], read: Mapping[str, Status]) -> None:
 
 
 def _filter(
-    rows: Sequence[WorklistRow], read: Mapping[str, Status], *, reviews: Reviews
+    rows: Sequence[WorklistRow], read: Mapping[str, Status], *, reviews: Reviews, folder: Path
 ) -> list[WorklistRow]:
     """Search box, filters and the export of verdicts; returns the rows to show."""
     reader = state.reader()
@@ -108,7 +111,9 @@ def _filter(
         st.text(f"{len(shown)} of {len(rows)}" + (f"; unread: by {reader}" if reader else ""))
         st.download_button(
             "Verdicts (TSV)",
-            lambda: review_table(reviews.verdicts),  # made when it is asked for
+            lambda: review_table(  # made when it is asked for
+                reviews.verdicts, is_present=lambda said: is_of_present(folder, said)
+            ),
             file_name="medsym_verdicts.tsv",
             mime="text/tab-separated-values",
             key="export",
@@ -118,25 +123,23 @@ def _filter(
     return shown
 
 
-def _unsaved(folder: Path) -> None:
+def _unsaved() -> None:
     """What was entered on the review page and not saved, with a button that saves it."""
-    cases = draft_state.drafts().cases()
-    if not cases:
-        return
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.button(
-            "Save all verdicts", key="save_all", on_click=draft_state.save_drafts, args=(folder,)
-        )
-        st.text(f"Verdicts not saved yet: {', '.join(cases)}")
-    if draft_state.save_error():
-        st.error("This was not kept.")
-        st.text(draft_state.save_error())
+    drafts = list(draft_state.drafts())
+    stale = [draft for draft in drafts if draft.is_stale]
+    waiting = [draft for draft in drafts if draft not in stale]
+    if waiting:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.button("Save all verdicts", key="save_all", on_click=draft_state.save_all)
+            st.text(f"Verdicts not saved yet: {unsaved_words(waiting)}")
+    draft_state.show_errors(waiting)
+    show_stale(stale)
 
 
-def _asked_for() -> list[str]:
-    """What the table is filtered by; another choice is another table, with no row clicked."""
-    search = str(st.session_state.get("search") or "")
-    return [part for part in (search, *(st.session_state.get("filters") or ())) if part]
+def _table_key(rows: Sequence[WorklistRow]) -> str:
+    """Other rows are another table, with no row clicked: a click is on a place, not on a name."""
+    names = "\n".join(row.case or row.file for row in rows)
+    return f"worklist_{hashlib.sha256(names.encode('utf-8', 'replace')).hexdigest()[:12]}"
 
 
 def _pictures(rows: Sequence[WorklistRow], *, folder: Path) -> list[str | None]:
@@ -160,7 +163,7 @@ def _frame(
 ) -> pd.DataFrame:
     """The table as it is shown."""
     unread = Status()
-    unsaved = set(draft_state.drafts().cases())
+    unsaved = set(draft_state.drafts().cases(folder))
     found = [read.get(row.case, unread) for row in rows]
     numbers = {
         title: [_shown(name, row.numbers[name]) for row in rows]
@@ -210,8 +213,16 @@ def _table(
     )
     row = rows[_selected(chosen["selection"])]
     open_label = f"Open {row.case}" if row.case else "This scan was refused"
-    if st.button(open_label, key="open", type="primary", disabled=not row.case, shortcut=OPEN_KEY):
-        state.choose_case(row.case)
+    opened = st.button(
+        open_label,
+        key="open",
+        type="primary",
+        disabled=not row.case,
+        shortcut=OPEN_KEY,
+        on_click=state.choose_case,  # the case that was named on the button when it was clicked
+        args=(row.case,),
+    )
+    if opened:
         st.switch_page("app_pages/review.py")
     st.caption(CAPTION)
 

@@ -1,7 +1,7 @@
 """What readers said about screened cases: one append-only file of JSON lines per reader.
 
 Nothing is ever changed or removed: a reader who thinks again adds a line, and the last line about a
-case or a finding counts. Readers have files of their own, so none can overwrite another's.
+record, or one of its findings, counts. Readers have files of their own: none overwrites another's.
 """
 
 import json
@@ -65,9 +65,13 @@ class Verdict:
     time: str = ""
 
     @property
-    def subject(self) -> tuple[str, str, int | None]:
-        """Whose word about what: a later line with the same subject replaces an earlier one."""
-        return self.reader, self.case, self.finding
+    def subject(self) -> tuple[str, str, str, int | None]:
+        """Whose word about what: a later line with the same subject replaces an earlier one.
+
+        A word about an earlier record of a case, however late it is saved, replaces none about
+        the present record.
+        """
+        return self.reader, self.case, self.record_sha256, self.finding
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,7 +79,8 @@ class Reviews:
     """What counts of all files.
 
     Attributes:
-        verdicts: the last word of every reader about every case and finding, in order of time.
+        verdicts: the last word of every reader about every record that was read, and about each of
+            its findings, in order of time.
         unreadable: lines that could not be read, such as one that a crash cut short.
     """
 
@@ -171,7 +176,7 @@ def read_reviews(root: Path) -> Reviews:
     A link is no file of a reader. A file that cannot be opened, or is endless, counts as an
     unreadable line, and so does what a file says in the name of somebody whose file it is not.
     """
-    latest: dict[tuple[str, str, int | None], Verdict] = {}
+    latest: dict[tuple[str, str, str, int | None], Verdict] = {}
     unreadable = 0
     for path in sorted((root / REVIEWS).glob(_FILE.format(label="*"))):
         try:

@@ -126,11 +126,35 @@ def test_previous_and_next_follow_the_case_box(pages: AppTest) -> None:
 
 def test_a_clicked_cell_chooses_its_row(pages: AppTest) -> None:
     pages.run()
-    pages.session_state["worklist"] = {
+    pages.session_state[table_key(pages)] = {
         "selection": {"rows": [], "columns": [], "cells": [[1, "Case"]]}
     }
     pages.run()
     assert pages.button("open").label == "Open sub-01_T1w"
+
+
+def table_key(pages: AppTest) -> str:
+    """Key of the work list's table: it is another one when the rows are."""
+    return str(pages.dataframe[0].proto.id).rsplit("-", maxsplit=1)[-1]
+
+
+def test_open_shows_the_case_that_the_button_named_when_it_was_clicked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = build_folder(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["main.py", str(root)])
+    pages = AppTest.from_file(str(MAIN), default_timeout=60).run()
+    pages.session_state[table_key(pages)] = {
+        "selection": {"rows": [], "columns": [], "cells": [[1, "Case"]]}
+    }
+    pages.run()
+    named = pages.button("open").label.removeprefix("Open ")
+    lines = (root / "screening.tsv").read_text().splitlines(keepends=True)
+    (root / "screening.tsv").write_text("".join(line for line in lines if "sub-02_" not in line))
+    pages.button("open").click().run()  # screened again meanwhile: other rows, another order
+    assert payload(pages)["case"] == named == "sub-01_T1w"
+    pages.switch_page("app_pages/worklist.py").run()
+    assert pages.button("open").label == "Open sub-01_T1w", "the first row: no click is left over"
 
 
 def test_next_case_leaves_the_link_behind(pages: AppTest) -> None:

@@ -57,6 +57,29 @@ def test_known_days_decide_what_is_the_prior_and_else_the_sessions() -> None:
 
 
 @pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        *(("preop", "postop"), ("before", "after"), ("initial", "followup"), ("3T", "7T")),
+        *(("presurgery", "postsurgery"), ("1", "followup2"), ("scanner1", "scanner2")),
+        *(("month6", "week30"), ("1", "01"), ("", "2")),
+    ],
+)
+def test_words_of_sessions_say_no_order(one: str, other: str) -> None:
+    visits = [visit_of(f"sub-01_ses-{label}_T1w") for label in (one, other)]
+    for now, then in (visits, visits[::-1]):
+        assert relation(now, then, days=(None, None)) == "Other scan"
+        assert other_visits([now.case, then.case], now.case) == [then]
+
+
+@pytest.mark.parametrize(("early", "late"), [("2", "10"), ("M06", "m12"), ("20190301", "20200102")])
+def test_numbers_of_sessions_say_the_order(early: str, late: str) -> None:
+    first, second = (visit_of(f"sub-01_ses-{label}_T1w") for label in (early, late))
+    assert relation(second, first, days=(None, None)) == "Prior"
+    assert relation(first, second, days=(None, None)) == "Later scan"
+    assert relation(first, second, days=(date(2021, 1, 1), date(2020, 1, 1))) == "Prior"
+
+
+@pytest.mark.parametrize(
     ("about", "stated"),
     [
         ({"AcquisitionDateTime": "2023-11-02T10:00:00"}, date(2023, 11, 2)),

@@ -50,6 +50,13 @@ def test_files_only_grow_and_the_last_word_counts(tmp_path: Path) -> None:
     assert latest == {None: "reject", 1: "unsure"}
 
 
+def test_a_late_word_on_an_earlier_record_replaces_none_on_the_present_one(tmp_path: Path) -> None:
+    for seal, verdict in [("new", "accept"), ("old", "reject"), ("new", "unsure")]:
+        add_verdict(tmp_path, said(verdict=verdict, record_sha256=seal))
+    found = [(word.record_sha256, word.verdict) for word in read_reviews(tmp_path).verdicts]
+    assert found == [("old", "reject"), ("new", "unsure")]
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [("Anna", "Ben"), ("a b", "ab"), ("M\u00fcller", "Muller"), ("../x", "x"), ("a.b", "a b")],
@@ -176,10 +183,14 @@ def test_the_table_is_one_line_per_word_and_holds_no_formula(tmp_path: Path) -> 
     add_verdict(tmp_path, said("=Anna", comment="=HYPERLINK(1)\n+2\t@x"))
     peak = (-42.0, 1.5, 3.0)
     add_verdict(tmp_path, said("Ben", "reject", finding=1, side="left", peak_mm=peak))
-    header, *lines = review_table(read_reviews(tmp_path).verdicts).splitlines()
+    table = review_table(
+        read_reviews(tmp_path).verdicts, is_present=lambda word: word.reader == "Ben"
+    )
+    header, *lines = table.splitlines()
     rows = [dict(zip(header.split("\t"), line.split("\t"), strict=True)) for line in lines]
     assert [row["finding"] for row in rows] == ["n/a", "1"]
     assert [row["reader"] for row in rows] == ["'=Anna", "Ben"]
+    assert [row["results"] for row in rows] == ["earlier", "present"]
     assert rows[0]["comment"] == "'=HYPERLINK(1) +2 @x"
     assert (rows[1]["side"], rows[1]["peak_x_mm"]) == ("left", "-42")
     line = json.loads(reader_file(tmp_path, "=Anna").read_text())
