@@ -104,6 +104,7 @@ def _prior_payload(case: Case, volumes: Any, prior: Case) -> dict[str, Any]:
         "role": relation(*visits, days=(day_of(case), day_of(prior))),
         "visit": _visit(prior),
         "volumes": volume_addresses(prior_volumes),
+        "thresholds": (prior.record.get("calibration") or {}).get("thresholds"),
         "structures": {str(index): name for index, name in prior.structures.items()},
         "mirror_world": prior.record.get("mirror_world"),
         "link": link.as_dict(),

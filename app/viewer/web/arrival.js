@@ -35,11 +35,11 @@ export async function takeMaps(viewer) {
   viewer.set({});
 }
 
-// A band across a picture, below the letter at its upper edge.
-export function drawWaiting(context, { width, ratio }) {
+// A band across a picture, below the letter at its upper edge: a picture without colours says why it has none.
+export function drawBand(context, text, { width, ratio }) {
   const top = 30 * ratio, height = 22 * ratio;
   context.fillStyle = BAND;
   context.fillRect(0, top, width, height);
   Object.assign(context, { font: `600 ${13 * ratio}px system-ui, sans-serif`, textAlign: "center", textBaseline: "middle", fillStyle: INK });
-  context.fillText(WAITING, width / 2, top + height / 2);
+  context.fillText(text, width / 2, top + height / 2, width);
 }

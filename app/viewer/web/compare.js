@@ -137,6 +137,6 @@ export class CompareViewer extends Viewer {
 
   captionLines() {
     if (this.difference) return ["Right: the scan minus its mirror at the mid-plane; orange: the scan is brighter, blue: the mirror is. The colour bar belongs to the left picture"];
-    return [this.partner.caption(this.blink.flipped ? "Left and right, caught while blinking" : "Right")];
+    return [this.partner.caption(this.blink.flipped ? "Left and right, caught while blinking" : "Right", this)];
   }
 }

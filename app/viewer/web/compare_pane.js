@@ -1,5 +1,6 @@
 // A plane of a comparison: the scan, its mirror, another scan, or the difference of scan and mirror.
 
+import { drawBand } from "./arrival.js";
 import { paintDifference } from "./compare_difference.js";
 import { PLANES, conventionText, mirrorFrame, transform } from "./geometry.js";
 import { Pane } from "./pane.js";
@@ -35,6 +36,10 @@ export class ComparePane extends Pane {
     return scene.matrix;
   }
 
+  mirrorOf({ matrix, partner, mirrorWorld }) {
+    return matrix ? partner.mirrorWorld : mirrorWorld;
+  }
+
   sample(scene, frame) {
     if (this.sampled !== scene.volumes) this.samples = { key: "" };
     this.sampled = scene.volumes;
@@ -64,15 +69,22 @@ export class ComparePane extends Pane {
     return display.noseLeft ? "Nose on left" : "Nose on right";
   }
 
+  // A picture without colours says so where it has no map: it looks like one without findings.
+  drawWords(context, scene) {
+    super.drawWords(context, scene);
+    const text = scene.shown === "prior" ? scene.partner.lacks(scene) : "";
+    if (text) drawBand(context, text, { width: this.canvas.width, ratio: this.ratio });
+  }
+
   // Side of the place that is shown: of a mirrored picture the other one, of another scan by its own mid-plane.
   sideWords(crosshair, mirrorWorld) {
-    const { matrix, partner } = this.scene;
-    if (!matrix) return super.sideWords(crosshair, mirrorWorld);
-    return super.sideWords(transform(matrix, crosshair), partner.mirrorWorld);
+    const { matrix } = this.scene;
+    return super.sideWords(matrix ? transform(matrix, crosshair) : crosshair, this.mirrorOf({ ...this.scene, mirrorWorld }));
   }
 
   describe(scene) {
     const title = { mirror: "", scan: scene.title, prior: scene.title, difference: "Scan minus mirror:" }[scene.shown];
-    return [title, super.describe(scene)].filter(Boolean).join(" ");
+    const lacks = scene.shown === "prior" ? scene.partner.lacks(scene) : "";
+    return [title, super.describe(scene), lacks].filter(Boolean).join(" ");
   }
 }

@@ -16,15 +16,25 @@ export class PairTable {
     this.viewer = viewer;
     this.body = element("tbody");
     const heads = ["", viewer.partner.kind === "mirror" ? "Scan" : "This case", viewer.partner.role];
-    this.node = element("table", { class: "pair" }, [element("thead", {}, [element("tr", {}, heads.map((text) => element("th", { text, scope: "col" })))]), this.body]);
+    this.record = element("p", { class: "quiet", "data-record": true });
+    const table = element("table", { class: "pair" }, [element("thead", {}, [element("tr", {}, heads.map((text) => element("th", { text, scope: "col" })))]), this.body]);
+    this.node = element("div", {}, [table, this.record]);
   }
 
   show() {
     const { viewer } = this, { partner, volumes } = viewer;
-    const here = factsAt(viewer.crosshair, { ...viewer, finding: viewer.findings[viewer.place] });
+    const finding = viewer.findings[viewer.place], isMirror = partner.kind === "mirror";
+    const here = factsAt(viewer.crosshair, { ...viewer, finding: isMirror ? finding : null }); // two scans are read one way
     const there = factsAt(partner.placeOf(viewer.apart || viewer.crosshair), { ...viewer, volumes: partner.volumes, structures: partner.structures, mirrorWorld: partner.mirrorWorld, finding: null });
-    if (partner.kind === "mirror") Object.assign(there, { deviation: -here.deviation, asymmetry: -here.asymmetry });
+    if (isMirror) Object.assign(there, { deviation: -here.deviation, asymmetry: -here.asymmetry, pathology: here.mirrorPathology });
     this.body.replaceChildren(...this.rows(here, there, volumes, partner).map(([name, title, left, right]) => element("tr", {}, [element("th", { text: title, scope: "row" }), element("td", { text: left, "data-left": name }), element("td", { text: right, "data-right": name })])));
+    const words = isMirror ? "" : this.recordWords(finding);
+    if (this.record.textContent !== words) this.record.textContent = words;
+  }
+
+  // What the findings say of this place, where the table says another number.
+  recordWords(finding) {
+    return finding ? `The record's deviation here: ${number(finding.deviation, 2)} SD. The table reads both scans between voxels, the same way.` : "";
   }
 
   rows(here, there, volumes, partner) {

@@ -1,7 +1,10 @@
 // What stands beside the scan: its own mirror, or another scan, with the way from a place to its partner.
 
+import { loadVolumes } from "./arrival.js";
+import { LAYERS } from "./colours.js";
 import { keepsSides, transform, withinPlane } from "./geometry.js";
-import { autoWindow, loadVolume } from "./volume.js";
+import { formatMm } from "./readout.js";
+import { autoWindow } from "./volume.js";
 
 export function mirrorPartner({ volumes, structures, mirrorWorld }) {
   return new Partner({ kind: "mirror", role: "Mirror", title: "MIRRORED", volumes, structures, mirrorWorld, matrix: mirrorWorld });
@@ -11,14 +14,13 @@ export function mirrorPartner({ volumes, structures, mirrorWorld }) {
 export async function priorPartner(about) {
   const { matrix } = about.link;
   if (matrix && !keepsSides(matrix)) throw new Error("the match of the two scans would exchange left and right");
-  const loaded = await Promise.all(Object.entries(about.volumes).map(async ([kind, volume]) => [kind, await loadVolume(volume)]));
   return new Partner({
     kind: "prior",
     role: about.role,
     title: about.role.toUpperCase(),
     name: about.case,
     visit: about.visit,
-    volumes: Object.fromEntries(loaded),
+    volumes: await loadVolumes(about.volumes, about), // its rarity by its own thresholds
     structures: about.structures,
     mirrorWorld: about.mirror_world,
     matrix,
@@ -95,12 +97,18 @@ class Partner {
     return this.auto;
   }
 
-  // What the picture at a place ("Right") is.
-  caption(where) {
+  // In words, that it has no map of the layer that is asked for; "" where it has, or none is.
+  lacks({ display, settings: { layer } }) {
+    return display.overlay && LAYERS[layer] && !this.volumes[layer] ? `${LAYERS[layer].title}: not drawn, this scan has no such map` : "";
+  }
+
+  // What the picture at a place ("Right") of a viewer is.
+  caption(where, viewer) {
     if (this.kind === "mirror") return `${where}: the scan mirrored at its mid-plane; its letters bear a star`;
-    const how = this.byHand ? "linked by hand" : this.link.matrix ? `matched, brains overlap by ${Math.round(100 * this.link.overlap)} %` : "not matched";
+    const how = viewer.apart ? "not linked" : this.byHand ? "linked by hand" : this.link.matrix ? `matched, brains overlap by ${Math.round(100 * this.link.overlap)} %` : "not matched";
     const { name, version, sha256 } = this.model || {}, hash = String(sha256 || "unknown").slice(0, 16);
     const made = `model ${name || "unknown"} ${version || ""} sha256 ${hash}; calibration: ${this.comparedWith || "none"}`;
-    return `${where}: ${this.role.toLowerCase()} ${this.name}, ${this.visit.day}; not registered, ${how}; ${made}`;
+    const place = `crosshair ${formatMm(this.placeOf(viewer.apart || viewer.crosshair))} mm in that scan`;
+    return [`${where}: ${this.role.toLowerCase()} ${this.name}, ${this.visit.day}; ${place}; not registered, ${how}; ${made}`, this.lacks(viewer)].filter(Boolean).join(". ");
   }
 }

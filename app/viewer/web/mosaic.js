@@ -1,7 +1,7 @@
 // Many slices of the brain on one canvas, with the heatmap and the letters of the planes.
 
 import { AXIS_NAMES, PLANES, View, conventionText, edgeLetters, rasterFrame, sideOfSlice } from "./geometry.js";
-import { WAITING, drawWaiting } from "./arrival.js";
+import { WAITING, drawBand } from "./arrival.js";
 import { brainBox } from "./brain_box.js";
 import { listenKeys, step } from "./input.js";
 import { drawOutlines, outlinePath } from "./outlines.js";
@@ -83,7 +83,7 @@ export class Mosaic extends Pane {
     this.tiles = this.layOut(box, scene);
     const current = this.nearestTile(scene.crosshair);
     this.tiles.forEach((tile, place) => this.drawTile(context, scene, { tile, box, slice: this.sliceAt(place), current: tile === current }));
-    if (scene.waiting) drawWaiting(context, { width, ratio: this.ratio });
+    if (scene.waiting) drawBand(context, WAITING, { width, ratio: this.ratio });
     this.canvas.setAttribute("aria-label", this.describe(scene));
   }
 

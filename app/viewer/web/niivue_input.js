@@ -77,11 +77,11 @@ export function placeUnder(solid, viewer, pixel) {
   return surface;
 }
 
-function isSignal(mm, { volumes, settings, display }) {
+function isSignal(mm, { volumes, settings, display, mirrorWorld }) {
   const layer = LAYERS[settings.layer];
   if (!display.overlay || !layer || layer.labels) return false;
   const value = volumes[settings.layer].nearest(mm), size = layer.signed && settings.showLess ? Math.abs(value) : value;
-  return size > 0 && size >= settings.threshold && (!layer.bound || !hasBound(volumes) || zoneAt(mm, volumes) === "beyond");
+  return size > 0 && size >= settings.threshold && (!layer.bound || !hasBound(volumes) || zoneAt(mm, volumes, mirrorWorld) === "beyond");
 }
 
 function isBrain(mm, { volumes, settings: { window: [low, high] } }) {

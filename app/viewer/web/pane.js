@@ -1,7 +1,8 @@
 // One plane on one canvas: picture, heatmap, crosshair, letters; pointer and keyboard of that plane.
 
 import { AXIS_NAMES, PLANES, View, conventionText, distanceToMidplane, edgeLetters, mirrorFrame, rasterFrame, sideOf } from "./geometry.js";
-import { WAITING, drawWaiting } from "./arrival.js";
+import { WAITING, drawBand } from "./arrival.js";
+import { isPaired, samplePairs } from "./mirror_pair.js";
 import { drawOutlines, outlinePath } from "./outlines.js";
 import { layerVolumes, paintLabels, paintMap, paintScan, samplePlane } from "./raster.js";
 import { LAYERS } from "./colours.js";
@@ -57,7 +58,7 @@ export class Pane {
     this.drawCrosshair(context, scene);
     scene.rulers?.draw(context, this, scene);
     this.drawWords(context, scene);
-    if (scene.waiting && this.hasMap) drawWaiting(context, { width, ratio: this.ratio });
+    if (scene.waiting && this.hasMap) drawBand(context, WAITING, { width, ratio: this.ratio });
     this.canvas.setAttribute("aria-label", this.describe(scene));
   }
 
@@ -69,8 +70,9 @@ export class Pane {
     const carry = this.carry(scene), key = JSON.stringify([frame, kinds, carry]);
     if (key === this.samples.key) return;
     const source = carry ? mirrorFrame(frame, carry) : frame;
-    this.samples = { key };
-    for (const kind of kinds) {
+    const mirror = this.mirrorOf(scene), pairs = kinds.filter((kind) => isPaired(kind, mirror));
+    this.samples = { key, ...samplePairs(pairs, volumes, source, mirror) };
+    for (const kind of kinds.filter((own) => !pairs.includes(own))) {
       const linear = kind !== "anatomy" && (kind !== "scan" || this.isScanSmooth(carry));
       this.samples[kind] = samplePlane(volumes[kind], source, { linear });
     }
@@ -84,6 +86,11 @@ export class Pane {
   // Matrix from a place of the picture to the place that is shown there; null where it is the same.
   carry({ mirrorWorld }) {
     return this.mirrored ? mirrorWorld : null;
+  }
+
+  // The mid-plane of the scan that is shown.
+  mirrorOf({ mirrorWorld }) {
+    return mirrorWorld;
   }
 
   paint(scene, frame) {

@@ -2,6 +2,7 @@
 
 import { LAYERS } from "./colours.js";
 import { distanceToMidplane, sideOf, transform } from "./geometry.js";
+import { valueAt } from "./mirror_pair.js";
 import { healthyWords, oneInOf, placeRarity } from "./rarity.js";
 import { recordedAt } from "./recorded.js";
 import { zoneAt, zoneOfFinding } from "./zones.js";
@@ -13,7 +14,7 @@ const FLOAT32 = 2e-7; // share that 32 bits lose: 0.2 is not rounded up to 0.21
 const MEANING = {
   mm: "Place in the scanner's coordinates: to the patient's right, to the front, upwards",
   voxel: "Column, row and slice in the scan file, counted from 0",
-  scan: "Brightness in the scan file: of the place, and of its mirror place",
+  scan: "Brightness of the scan at the place and at its mirror place, interpolated for the picture: a single voxel of the file can be darker or brighter",
   deviation: "How much more evidence of pathology there is here than at the mirror place, in standard deviations (SD) of the cases it is compared with, averaged over some millimetres",
   asymmetry: "Evidence of pathology here minus evidence at the mirror place, not averaged. 0.7 nats double the odds",
   pathology: "Probability of pathology that the model gives this place, 0 to 1",
@@ -51,21 +52,21 @@ export function boundWords(bound) {
 }
 
 // Facts at a world point, as numbers; `words` turns them into text. Where the record holds them they are
-// the record's own: the maps here are interpolated. `finding` null: of a place of another scan.
+// the record's own: the maps here are interpolated. `finding` null: all is read from the maps.
 export function factsAt(mm, about) {
   const { volumes, mirrorWorld, structures, measuredDefect, calibration = {} } = about;
-  const finding = about.finding === undefined ? recordedAt(mm, about) : about.finding;
+  const recorded = (place) => (about.finding === undefined ? recordedAt(place, about) : null), finding = about.finding ?? recorded(mm);
   const mirror = mirrorWorld ? transform(mirrorWorld, mm) : null;
-  const at = (kind, point = mm) => (volumes[kind] && point ? volumes[kind].linear(point) : NaN);
+  const at = (kind, point = mm) => (point ? valueAt(kind, volumes, point, mirrorWorld) : NaN), opposite = mirror && recorded(mirror);
   const label = volumes.anatomy ? volumes.anatomy.nearest(mm) : 0, { world_to_voxel: toVoxel } = volumes.scan;
   const facts = { mm, mirror, voxel: toVoxel ? transform(toVoxel, mm) : null, defect: measuredDefect, rarity: rarityWords(finding?.p_value, calibration) };
   facts.distance = mirrorWorld ? distanceToMidplane(mm, mirrorWorld) : NaN;
   facts.structure = label > 0 ? (structures[label] || `structure ${label}`).replaceAll("-", " ").toLowerCase() : null;
-  facts.zone = Number.isFinite(finding?.bound) ? zoneOfFinding(finding) : zoneAt(mm, volumes);
+  facts.zone = Number.isFinite(finding?.bound) ? zoneOfFinding(finding) : zoneAt(mm, volumes, mirrorWorld);
   facts.bound = finding?.bound ?? at("bound");
   for (const kind of ["scan", "deviation", "asymmetry", "pathology"]) {
     facts[kind] = finding?.[kind] ?? at(kind);
-    facts[mirrorName(kind)] = ANTISYMMETRIC.has(kind) && mirror ? -facts[kind] : at(kind, mirror);
+    facts[mirrorName(kind)] = ANTISYMMETRIC.has(kind) && mirror ? -facts[kind] : opposite?.[kind] ?? at(kind, mirror);
   }
   facts.rarity ??= placeRarity(calibration, facts.deviation);
   return facts;
@@ -96,7 +97,7 @@ export function words(facts, volumes) {
   const rows = [row("mm", "Place (mm)", formatMm(facts.mm))];
   if (facts.voxel) rows.push(row("voxel", "Voxel of file", facts.voxel.map((index) => number(index, 1)).join("   ")));
   rows.push(row("structure", "Structure", facts.structure || (volumes.anatomy ? "none" : "\u2013")), row("side", "Side", sideOf(facts.distance) || "\u2013"));
-  rows.push({ heads: ["Here", "Mirror place"] }, pair("scan", "Scan value", digits));
+  rows.push({ heads: ["Here", "Mirror place"] }, pair("scan", "Scan (interp.)", digits));
   if (volumes.deviation) rows.push(pair("deviation", "Deviation (SD)", 2));
   if (volumes.asymmetry) rows.push(pair("asymmetry", "Asym. (nats)", 2));
   if (volumes.pathology) rows.push(pair("pathology", "Pathology", 2));

@@ -32,7 +32,7 @@ export class Rulers {
   hold(pane, viewer, point) {
     const away = (mm) => Math.hypot(...pane.view.toScreen(mm).map((at, axis) => at - point[axis]));
     for (const ruler of this.of(pane, viewer)) {
-      for (const end of ["from", "to"]) if (away(ruler[end]) <= GRAB_PX * pane.ratio) return { ruler, end };
+      for (const end of ["from", "to"]) if (away(ruler[end]) <= GRAB_PX * pane.ratio) return { ruler: this.touch(ruler), end };
     }
     const mm = pane.view.toWorld(...point, viewer.crosshair);
     return { ruler: this.add(pane, mm, mm), end: "to" };
@@ -40,6 +40,13 @@ export class Rulers {
 
   add(pane, from, to) {
     const ruler = { pane, from, to };
+    this.all.push(ruler);
+    return ruler;
+  }
+
+  // The ruler last held is the last one, whose length is named.
+  touch(ruler) {
+    this.remove(ruler);
     this.all.push(ruler);
     return ruler;
   }

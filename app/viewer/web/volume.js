@@ -94,11 +94,17 @@ export function linearAt(volume, i, j, k) {
   const z = Math.min(Math.max(k, 0), nz - 1);
   const a = Math.min(x | 0, nx - 2), b = Math.min(y | 0, ny - 2), c = Math.min(z | 0, nz - 2);
   if (a < 0 || b < 0 || c < 0) return nearestAt(volume, i, j, k);
-  const u = x - a, v = y - b, w = z - c;
-  const s = volume.stored, p = a + nx * (b + ny * c), q = p + nx * ny;
-  const v000 = s[p], v100 = s[p + 1], v010 = s[p + nx], v110 = s[p + nx + 1];
-  const v001 = s[q], v101 = s[q + 1], v011 = s[q + nx], v111 = s[q + nx + 1];
-  if (Math.min(v000, v100, v010, v110, v001, v101, v011, v111) === NO_DATA) return nearestAt(volume, i, j, k);
+  const value = between(volume.stored, a + nx * (b + ny * c), nx, nx * ny, x - a, y - b, z - c);
+  return value === NO_DATA ? nearestAt(volume, i, j, k) : value;
+}
+
+// Trilinear value within the cube of voxels that begins at index p, u, v and w voxels from there; `row` and `slice`
+// are the steps to its neighbours along y and z. NO_DATA where a corner has no data.
+export function between(s, p, row, slice, u, v, w) {
+  const q = p + slice;
+  const v000 = s[p], v100 = s[p + 1], v010 = s[p + row], v110 = s[p + row + 1];
+  const v001 = s[q], v101 = s[q + 1], v011 = s[q + row], v111 = s[q + row + 1];
+  if (v000 === NO_DATA || v100 === NO_DATA || v010 === NO_DATA || v110 === NO_DATA || v001 === NO_DATA || v101 === NO_DATA || v011 === NO_DATA || v111 === NO_DATA) return NO_DATA;
   const front = (v000 + u * (v100 - v000)) * (1 - v) + (v010 + u * (v110 - v010)) * v;
   const back = (v001 + u * (v101 - v001)) * (1 - v) + (v011 + u * (v111 - v011)) * v;
   return front * (1 - w) + back * w;

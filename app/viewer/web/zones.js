@@ -2,6 +2,8 @@
 // above both. A margin is the asymmetry towards the side that is shown minus the larger bound of the place and
 // its mirror place, nats. Asymmetry and bound are interpolated, then compared: what the readout shows decides.
 
+import { valueAt } from "./mirror_pair.js";
+
 const FULL_NATS = 0.5; // beyond the bound from which a place has its full strength: odds times 1.6
 export const AT_BOUND = 0.35; // share of the strength at the bound itself; on either side it changes without a jump
 const FAINT = 0.5; // share of the strength just below the threshold
@@ -61,10 +63,10 @@ export function zoneOfFinding({ asymmetry, bound }) {
 
 // Zone of a world point; null where nothing was compared. A difference against the sign of the deviation is no
 // evidence for it, and none that the model made.
-export function zoneAt(mm, volumes) {
-  const deviation = volumes.deviation ? volumes.deviation.linear(mm) : NaN;
+export function zoneAt(mm, volumes, mirrorWorld) {
+  const [deviation, asymmetry, bound] = ["deviation", "asymmetry", "bound"].map((kind) => valueAt(kind, volumes, mm, mirrorWorld));
   if (!hasBound(volumes)) return Number.isFinite(deviation) ? "unknown" : null;
-  const asymmetry = volumes.asymmetry.linear(mm), bound = volumes.bound.linear(mm), margin = marginOf(asymmetry, bound, (deviation || asymmetry) < 0);
+  const margin = marginOf(asymmetry, bound, (deviation || asymmetry) < 0);
   if (!Number.isFinite(margin)) return null;
   return margin > 0 ? "beyond" : Math.abs(asymmetry) > bound ? "small" : "within";
 }
