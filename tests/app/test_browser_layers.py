@@ -63,16 +63,17 @@ def test_colour_grows_with_the_distance_to_the_bound_without_a_jump(viewer: View
         viewer,
         """v.volumes.scan.stored.fill(0);
         const { asymmetry, bound, deviation } = v.volumes, [nx, ny] = bound.shape;
-        deviation.stored.fill(Math.round(8 / deviation.slope));
         bound.stored.fill(Math.round(1 / bound.slope)); // 1 nat
         asymmetry.stored.forEach((_, n) => {
           const y = bound.origin[1] + bound.spacing * (Math.floor(n / nx) % ny);
-          asymmetry.stored[n] = Math.round((1 + 0.01 * y) / asymmetry.slope); });
+          const side = Math.sign(bound.origin[0] + bound.spacing * (n % nx)); // right is more
+          deviation.stored[n] = Math.round(8 * side / deviation.slope);
+          asymmetry.stored[n] = Math.round((1 + 0.01 * y) * side / asymmetry.slope); });
         v.moveTo([0, 2, 30]);""",
     )
     rows = viewer.inner("axial")
     across = rows.shape[1] // 2
-    profile = warmth(rows)[:, across - 20 : across + 20].max(axis=1)  # between the stripes
+    profile = warmth(rows)[:, across - 60 : across - 20].max(axis=1)  # between the stripes
     profile = profile[np.flatnonzero(profile > 2)[0] :][4:]  # from the front edge backwards
     ends = np.flatnonzero(profile > 2)[-1]
     assert profile[0] > 1.5 * profile[ends // 2] > 10, "the front is far beyond the bound"
