@@ -67,7 +67,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _add_screening(menu: Menu) -> None:
-    demo = menu.add("demo", screening.demo, "screen the bundled samples and open the viewer")
+    demo = menu.add("demo", screening.demo, "screen four sample heads and open the viewer")
     demo.add_argument("--out", type=Path, default=Path("medsym-demo"), metavar="DIR")
     demo.add_argument("--no-view", action="store_true", help="do not start the viewer")
     demo.add_argument("--port", type=int, default=8501)
@@ -180,7 +180,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         _trace(error, shown=arguments.debug)
         complain(
-            f"MS-199 medsym: unexpected {type(error).__name__}. Fix: run with --debug, report."
+            f"MS-199 medsym: unexpected {type(error).__name__}: {error}. "
+            "Fix: run with --debug, report."
         )
         code = EXIT_USAGE
     return code

@@ -13,7 +13,7 @@ import pytest
 from medsym import RESEARCH_USE_ONLY
 from medsym.calibration.reference import REFERENCE_FILE, save_reference
 from medsym.cli import main
-from medsym.commands import viewing
+from medsym.commands import screening, viewing
 from medsym.commands.console import ProgressLine
 from medsym.errors import ScanError
 from medsym.screening.lock import output_lock
@@ -65,6 +65,10 @@ def test_a_refused_scan_gives_one_line_and_exit_code_1(tmp_path, capsys) -> None
     assert "Fix:" in shown.err
     assert "Traceback" not in shown.err + shown.out
     assert "[2/2] sub-01_T1w  done" in shown.out
+    assert main(["screen", str(bad), "--out", str(tmp_path / "no"), "--workers", "0"]) == 1
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert "no case" in last
+    assert str(tmp_path / "no" / "failures.tsv") in last
 
 
 @pytest.mark.usefixtures("shipped")
@@ -96,9 +100,21 @@ def test_an_unexpected_error_is_one_line_unless_debugging(monkeypatch, tmp_path,
     assert main(command) == 2
     quiet = capsys.readouterr().err
     assert quiet.count("\n") == 1
-    assert "ZeroDivisionError" in quiet
+    assert "ZeroDivisionError: division by zero" in quiet
     assert main([*command, "--debug"]) == 2
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_somebody_elses_folder_of_samples_is_not_screened(monkeypatch, tmp_path: Path) -> None:
+    theirs = tmp_path / "data_samples"
+    theirs.mkdir()
+    monkeypatch.setattr(screening, "SAMPLES", theirs)
+    made: list[Path] = []
+    monkeypatch.setattr("medsym.synthesis.samples.write_samples", made.append)
+    assert screening.samples_folder(tmp_path / "made") == tmp_path / "made"
+    (theirs / "CHECKSUMS.sha256").touch()
+    assert screening.samples_folder(tmp_path / "again") == theirs
+    assert made == [tmp_path / "made"]
 
 
 def test_viewer_listens_on_this_machine_only(tmp_path: Path) -> None:

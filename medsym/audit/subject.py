@@ -135,13 +135,21 @@ def load_subject(model: Path | None) -> Subject:
 
     Raises:
         ModelError: The model cannot be loaded; see ``load_model`` and ``load_network_file``.
+            MS-791, it is neither a folder nor a YAML file.
         ConfigError: The network file is not one.
         GridError: MS-160, the network file asks for odd sizes, which no scan is put on.
     """
-    if model is None or model.is_dir() or model.suffix not in (".yaml", ".yml"):
+    if model is None or model.is_dir():
         loaded = load_model(model, folded=False)
         words = [loaded.manifest.get(key) for key in ("name", "version")]
         return subject_of(loaded.network, name=" ".join(str(w) for w in words if w) or "model")
+    if model.suffix not in (".yaml", ".yml"):
+        raise ModelError(
+            code="MS-791",
+            subject=str(model),
+            cause="is neither a folder nor a YAML file",
+            fix="give a model folder, or a network file such as configs/network_segresnet.yaml",
+        )
     named = load_network_file(model)
     settings = named.settings
     return Subject(

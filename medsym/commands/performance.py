@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medsym.commands.console import say
-from medsym.commands.screening import SAMPLES
+from medsym.commands.screening import samples_folder
 from medsym.volumes.output_file import writable_folder
 
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ def screening(arguments: argparse.Namespace) -> tuple[str, object]:
     from medsym.benchmarks.screening.table import format_screening
 
     with tempfile.TemporaryDirectory(prefix="medsym-bench-") as folder:
-        scans = tuple(arguments.scan) or write_fine_scans(Path(folder), samples=SAMPLES)
+        scans = tuple(arguments.scan) or write_fine_scans(
+            Path(folder), samples=samples_folder(Path(folder) / "samples")
+        )
         plan = ScreeningPlan(
             scans=scans,
             repeat=arguments.repeat,
@@ -37,11 +39,10 @@ def screening(arguments: argparse.Namespace) -> tuple[str, object]:
 def viewer(arguments: argparse.Namespace) -> tuple[str, object]:
     """How the viewer feels in a real browser: a case of a folder, and a list of many made cases."""
     from medsym.benchmarks.viewer.benchmark import ViewerPlan, run_viewer_benchmark
-    from medsym.benchmarks.viewer.folder import screen_fine_scan
     from medsym.benchmarks.viewer.table import format_viewer
 
     with tempfile.TemporaryDirectory(prefix="medsym-bench-") as scratch:
-        folder = arguments.folder or screen_fine_scan(Path(scratch), samples=SAMPLES, report=say)
+        folder = arguments.folder or _fine_results(Path(scratch))
         plan = ViewerPlan(
             folder=folder, case=arguments.case, cases=arguments.cases, repeat=arguments.repeat
         )
@@ -60,6 +61,13 @@ def _viewer_start(shown: Path, port: int) -> "Start":
         environment=server_environment(key),
         entrance=with_key("/", key),
     )
+
+
+def _fine_results(scratch: Path) -> Path:
+    """Result folder of a sample head on 256 x 256 x 256 voxels."""
+    from medsym.benchmarks.viewer.folder import screen_fine_scan
+
+    return screen_fine_scan(scratch, samples=samples_folder(scratch / "samples"), report=say)
 
 
 def compression(arguments: argparse.Namespace) -> tuple[str, object]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from medsym.screening.runner import ScreenOptions
     from medsym.screening.shards import Shard
 
-SAMPLES = Path(medsym.__file__).resolve().parents[1] / "data_samples"
+SAMPLES = Path(medsym.__file__).resolve().parents[1] / "data_samples"  # of a clone
 
 
 def screen(arguments: argparse.Namespace) -> int:
@@ -104,20 +104,26 @@ def _size_limit(gib: float) -> float:
 
 
 def demo(arguments: argparse.Namespace) -> int:
-    """Screen the bundled samples, then open the viewer."""
+    """Screen the sample heads, then open the viewer."""
     from medsym.screening.runner import ScreenOptions
 
-    scans = sorted(SAMPLES.glob("*.nii.gz"))
-    if not scans:
-        from medsym.synthesis.samples import write_samples
-
-        say("making the synthetic samples")
-        scans = list(write_samples(arguments.out / "logs" / "samples"))
+    scans = sorted(samples_folder(arguments.out / "logs" / "samples").glob("*.nii.gz"))
     options = ScreenOptions(replace="outdated")
     code = run(scans, arguments.out, model=arguments.model, options=options)
     if code == EXIT_OK and not arguments.no_view:
         return show(arguments.out, port=arguments.port)
     return code
+
+
+def samples_folder(made_in: Path) -> Path:
+    """Where the sample heads are: in the clone, or, without one, made in a folder."""
+    if (SAMPLES / "CHECKSUMS.sha256").is_file():  # else it may be a folder of somebody else's
+        return SAMPLES
+    from medsym.synthesis.samples import write_samples
+
+    say("making the sample heads")
+    write_samples(made_in)
+    return made_in
 
 
 def run(
@@ -207,6 +213,8 @@ def _say_how_it_went(
             f"{tried} scans ({outcome.resumed} kept from before), {refused}; the level 'group' "
             "writes the tables"
         )
+    elif outcome.failures and not outcome.records:
+        say(f"no case in {out}, {refused}; {out / 'failures.tsv'} says why")
     else:
         withheld = sum(1 for record in outcome.records if not record["assessable"])
         say(

@@ -140,12 +140,15 @@ def name_cases(paths: Sequence[Path]) -> dict[Path, CaseName]:
     names = told_apart(paths)
     clashes = _clashing(names)
     if clashes:
-        shown = ", ".join(str(path) for path in clashes[:4])
+        first = names[clashes[0]].case
+        same = [path for path in clashes if names[path].case.casefold() == first.casefold()]
+        shown = ", ".join(map(str, same[:4])) + ", ..." * (len(same) > 4)
         raise OutputError(
             code="MS-150",
             subject=clashes[0].name,
-            cause=f"{len(clashes)} scans would be written under the same name: {shown}",
-            fix="rename them (sub-01_T1w.nii.gz) or screen them into different folders",
+            cause=f"{len(clashes)} scans have a name that another one has, too; {first}: {shown}",
+            fix="name a smaller folder, rename the scans (sub-01_T1w.nii.gz), or list them in a "
+            "table with the columns scan and case",
         )
     return names
 

@@ -223,8 +223,16 @@ def load_folder(
     """Read the named subjects of a folder of label maps.
 
     Raises:
-        AnatomyError: when a subject has no file there.
+        AnatomyError: MS-790 there is no such folder, MS-173 a subject has no file there.
     """
+    if not folder.is_dir():
+        raise AnatomyError(
+            code="MS-790",
+            subject=str(folder),
+            cause="the folder of label maps (label_maps in the configuration) is not there",
+            fix="Get label maps (medsym/models/weights/README.md says where) and name their "
+            "folder, or use configs/train_tiny.yaml, which needs none",
+        )
     anatomies = []
     for subject in subjects:
         paths = [folder / f"{subject}{end}" for end in (".nii.gz", ".nii")]

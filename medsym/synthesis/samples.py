@@ -28,6 +28,7 @@ from medsym.synthesis.sample_geometry import (
     world_affine,
 )
 from medsym.synthesis.template import BONE_MM, CSF_MM, SKIN_MM, SOFT_MM, TissueMaps, sample_template
+from medsym.volumes.output_file import writable_folder
 from medsym.volumes.volume import Volume
 from medsym.volumes.writer import write_map, write_text
 
@@ -125,9 +126,13 @@ def write_samples(out_dir: str | Path, seed: int = DEFAULT_SEED) -> tuple[Path, 
 
     Returns:
         The scans.
+
+    Raises:
+        OutputError: MS-140, no file can be written there.
     """
     folder = Path(out_dir)
-    (folder / "truth").mkdir(parents=True, exist_ok=True)
+    writable_folder(folder)
+    writable_folder(folder / "truth")
     scans, written = [], []
     for number, recipe in enumerate(RECIPES):
         image, lesion = draw_sample(recipe, seed=seed + number)

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from medsym.cli import build_parser
+from medsym.config import read_config
+from medsym.training.settings import TrainSettings
 from tests.architecture.source_files import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -36,6 +38,17 @@ def test_readme_has_exactly_one_install_and_one_test_command() -> None:
 def test_files_that_the_readme_installs_from_exist() -> None:
     for name in re.findall(r"-r (\S+\.txt)", README):
         assert (ROOT / name).is_file(), name
+
+
+def test_configurations_in_the_readmes_commands_need_no_file_that_a_clone_lacks() -> None:
+    named = [w for line in readme_commands() for w in line.split() if w.endswith(".yaml")]
+    assert named
+    for name in named:
+        config = read_config(ROOT / name, TrainSettings)
+        source = config.synthesis.source
+        places = [*source.lesion_folders, *filter(None, [source.label_maps])]
+        assert all((ROOT / place).exists() for place in places), f"{name} needs {places}"
+        assert not any(place.is_absolute() or ".." in place.parts for place in places), name
 
 
 @pytest.mark.parametrize("command", readme_commands())

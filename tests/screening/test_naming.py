@@ -73,8 +73,10 @@ def test_equal_names_take_their_parent_folder() -> None:
 
 
 def test_names_that_still_clash_are_refused() -> None:
-    with pytest.raises(OutputError, match="MS-150"):
-        name_cases([Path("/a/anat/T1.nii"), Path("/b/anat/T1.nii")])
+    others = [Path("/a/x/sub-b_T1w.nii"), Path("/a/x/sub-b_T1w.nii.gz")]
+    with pytest.raises(OutputError, match=r"MS-150 .*4 scans") as refusal:
+        name_cases([Path("/a/anat/T1.nii"), *others, Path("/b/anat/T1.nii")])
+    assert "/a/anat/T1.nii, /b/anat/T1.nii" in refusal.value.cause, "those of one name, no others"
     with pytest.raises(OutputError, match="MS-150"):
         name_cases([Path("/a/x/sub-a_T1w.nii"), Path("/a/x/sub-a_T1w.nii.gz")])
 

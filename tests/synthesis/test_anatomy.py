@@ -122,6 +122,11 @@ def test_real_maps_hold_every_structure_on_its_side(shared_data: Path, tmp_path:
     assert again.classes.equal(anatomy.classes)
 
 
+def test_a_missing_folder_is_not_blamed_on_the_list_of_subjects(tmp_path: Path) -> None:
+    with pytest.raises(AnatomyError, match=r"MS-790 .*nowhere: the folder of label maps"):
+        load_folder(tmp_path / "nowhere", subjects=("sub-x",))
+
+
 def test_missing_subject_is_named(tmp_path: Path) -> None:
     with pytest.raises(AnatomyError, match=r"MS-173 .*sub-x\.nii\.gz"):
         load_folder(tmp_path, subjects=("sub-x",))

@@ -8,6 +8,7 @@ import nibabel
 import numpy as np
 import pytest
 
+from medsym.errors import OutputError
 from medsym.synthesis.sample_geometry import SHAPE, store_as, world_affine
 from medsym.synthesis.samples import RECIPES, write_samples
 
@@ -21,6 +22,12 @@ def test_there_are_four_small_scans_and_three_outlines() -> None:
     assert len(OUTLINES) == 3
     assert all(path.stat().st_size < 500_000 for path in [*SCANS, *OUTLINES])
     assert sum(path.stat().st_size for path in FOLDER.rglob("*")) < 3_000_000
+
+
+def test_a_file_where_the_folder_should_be_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="MS-140"):
+        write_samples(tmp_path / "file")
 
 
 def test_checksums_are_those_of_the_files() -> None:
