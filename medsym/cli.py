@@ -2,7 +2,7 @@
 
 Exit codes: 0 everything done, 1 some scan was refused or damaged, 2 wrong usage, configuration or
 model, 75 not finished, try again later: another run is writing into the output folder, or training
-stopped before its last step.
+stopped before its last step; 130 stopped by Ctrl+C.
 Heavy packages are imported by the commands that need them, so ``medsym --help`` is quick.
 """
 
@@ -41,7 +41,7 @@ from medsym.commands.arguments import (
 )
 from medsym.commands.bench_arguments import add_bench
 from medsym.commands.console import EXIT_LOCKED, EXIT_USAGE, complain
-from medsym.commands.menu import Menu
+from medsym.commands.menu import EXIT_CODES, Menu
 from medsym.commands.scaling import add_scaling
 from medsym.commands.view_arguments import add_view
 from medsym.errors import MedsymError
@@ -52,7 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="medsym",
         description="Left-right asymmetry in brain scans, with a bound on what the model may add.",
-        epilog=RESEARCH_USE_ONLY,
+        epilog=f"{EXIT_CODES} {RESEARCH_USE_ONLY}",
     )
     parser.add_argument("--version", action="version", version=f"medsym {__version__}")
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
@@ -68,15 +68,19 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_screening(menu: Menu) -> None:
     demo = menu.add("demo", screening.demo, "screen four sample heads and open the viewer")
-    demo.add_argument("--out", type=Path, default=Path("medsym-demo"), metavar="DIR")
+    demo.add_argument(
+        "--out", type=Path, default=Path("medsym-demo"), metavar="DIR", help="folder for results"
+    )
     demo.add_argument("--no-view", action="store_true", help="do not start the viewer")
-    demo.add_argument("--port", type=int, default=8501)
+    demo.add_argument("--port", type=int, default=8501, metavar="N", help="port of the viewer")
     add_model(demo)
     screen = menu.add("screen", screening.screen, "screen scans into a folder")
     screen.add_argument(
         "scans", nargs="+", type=Path, metavar="SCAN", help="file, folder, ZIP file or table"
     )
-    screen.add_argument("--out", type=Path, required=True, metavar="DIR")
+    screen.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="folder for results, new or to go on"
+    )
     add_scaling(screen)
     add_screening_options(screen)
     calibrate = menu.add("calibrate", calibrating.calibrate, "calibrate on healthy scans")
@@ -84,7 +88,9 @@ def _add_screening(menu: Menu) -> None:
     add_scaling(calibrate, shards=False)
     bids.add_bids(menu.add("bids", bids.bids, "screen a BIDS data set, as a BIDS App"))
     verify = menu.add("verify", verifying.verify, "hash a result, model or calibration folder")
-    verify.add_argument("folder", type=Path, metavar="DIR")
+    verify.add_argument(
+        "folder", type=Path, metavar="DIR", help="folder of screen, bids, calibrate or train"
+    )
 
 
 def _add_viewing(menu: Menu) -> None:
@@ -92,7 +98,7 @@ def _add_viewing(menu: Menu) -> None:
 
 
 def _add_scoring(menu: Menu) -> None:
-    score = Menu(menu.add("score", scoring.fit, "one number per person from screened scans"))
+    score = menu.menu("score", "one number per person from screened scans")
     add_score_fit(score.add("fit", scoring.fit, "fit a score on a cohort with a table"))
     add_score_apply(score.add("apply", scoring.apply, "score the cases of a result folder"))
 
@@ -103,11 +109,15 @@ def _add_research(menu: Menu) -> None:
         "pretrain", research.pretrain, "start from scans without labels (gave no accuracy)"
     )
     for run, folder in ((train, "runs"), (pretrain, "runs/pretrained")):
-        run.add_argument("config", type=Path, metavar="CONFIG")
-        run.add_argument("--out", type=Path, default=Path(folder), metavar="DIR")
+        run.add_argument("config", type=Path, metavar="CONFIG", help="settings, YAML")
+        run.add_argument(
+            "--out", type=Path, default=Path(folder), metavar="DIR", help="for model and history"
+        )
         run.add_argument("--resume", action="store_true", help="go on from the checkpoint in DIR")
     samples = menu.add("samples", research.samples, "make the synthetic samples again")
-    samples.add_argument("--out", type=Path, required=True, metavar="DIR")
+    samples.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="files of the same name are replaced"
+    )
     evaluate = menu.add(
         "evaluate", evaluating.evaluate, "score models on scans whose lesions are known"
     )
@@ -116,7 +126,7 @@ def _add_research(menu: Menu) -> None:
 
 
 def _add_measuring(menu: Menu) -> None:
-    add_bench(menu.add("bench", measuring.bench, "measure accuracy or speed on this machine"))
+    add_bench(menu.menu("bench", "measure accuracy or speed on this machine"))
     audit = menu.add("audit", measuring.audit, "report how a network treats the mirror")
     audit.add_argument(
         "model",
@@ -136,7 +146,7 @@ def _add_measuring(menu: Menu) -> None:
     audit.add_argument("--out", type=Path, metavar="DIR", help="folder for a picture per scan")
     add_json(audit)
     search = menu.add("search", measuring.search, "search softness settings (Bayesian)")
-    search.add_argument("config", type=Path, metavar="CONFIG")
+    search.add_argument("config", type=Path, metavar="CONFIG", help="settings, YAML")
     search.add_argument("--trials", type=count, default=40, metavar="N", help="trials in all")
     search.add_argument("--out", type=Path, metavar="DIR", help="keep the study here, to go on")
     add_json(search)

@@ -35,7 +35,7 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
         "--assume-orientation", metavar="RAS", help="for files that do not state their orientation"
     )
     parser.add_argument("--volume", type=int, metavar="K", help="which volume of a 4-D file")
-    parser.add_argument("--max-gib", type=float, default=2.0, metavar="G", help="size limit")
+    parser.add_argument("--max-gib", type=float, default=2.0, metavar="G", help="largest scan, GiB")
     parser.add_argument("--allow-shear", action="store_true", help="accept sheared affines")
     parser.add_argument(
         "--single-pass",
@@ -46,7 +46,7 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
         "--device",
         choices=("cpu", "cuda"),
         default="cpu",
-        help="where the network runs (default cpu); the last digits of results depend on it",
+        help="where the network runs (default: cpu); the last digits of results depend on it",
     )
     add_model(parser)
 

@@ -2,33 +2,26 @@
 
 import argparse
 import os
+from collections.abc import Callable
 from pathlib import Path
 
-from medsym.commands import performance
 from medsym.commands.console import EXIT_OK, EXIT_REFUSED, say
 from medsym.strict_json import to_json
 from medsym.volumes.output_file import write_atomically
 
 
-def bench(arguments: argparse.Namespace) -> int:
+def bench(
+    arguments: argparse.Namespace,
+    *,
+    measure: Callable[[argparse.Namespace], tuple[str, object]],
+) -> int:
     """Measure what was asked for: print the table, write the numbers."""
-    table, numbers = {
-        "ablation": _ablation,
-        "alignment": _alignment,
-        "compression": performance.compression,
-        "layers": _layers,
-        "methods": _methods,
-        "partial": performance.partial,
-        "pretraining": _pretraining,
-        "screening": performance.screening,
-        "throughput": _throughput,
-        "viewer": performance.viewer,
-    }[arguments.what](arguments)
+    table, numbers = measure(arguments)
     show(table, numbers=numbers, path=arguments.json)
     return EXIT_OK
 
 
-def _alignment(_arguments: argparse.Namespace) -> tuple[str, object]:
+def alignment(_arguments: argparse.Namespace) -> tuple[str, object]:
     """Accuracy of the mid-plane on heads whose mid-plane is known."""
     from medsym.benchmarks.alignment import WARPS_MM, format_alignment, run_alignment_benchmark
 
@@ -37,7 +30,7 @@ def _alignment(_arguments: argparse.Namespace) -> tuple[str, object]:
     return "\n\n".join(format_alignment(result) for result in numbers), numbers
 
 
-def _layers(_arguments: argparse.Namespace) -> tuple[str, object]:
+def layers(_arguments: argparse.Namespace) -> tuple[str, object]:
     """Speed of soft, folded and half-work layers against plain ones."""
     from medsym.benchmarks.layers import format_layers, run_layer_benchmark
 
@@ -46,7 +39,7 @@ def _layers(_arguments: argparse.Namespace) -> tuple[str, object]:
     return format_layers(numbers), numbers
 
 
-def _methods(arguments: argparse.Namespace) -> tuple[str, object]:
+def methods(arguments: argparse.Namespace) -> tuple[str, object]:
     """Every method of soft symmetry at equal data, steps and parameters."""
     from medsym.benchmarks.methods.benchmark import run_method_benchmark
     from medsym.benchmarks.methods.settings import MethodBenchmarkSettings
@@ -61,7 +54,7 @@ def _methods(arguments: argparse.Namespace) -> tuple[str, object]:
     return format_methods(numbers), numbers
 
 
-def _pretraining(arguments: argparse.Namespace) -> tuple[str, object]:
+def pretraining(arguments: argparse.Namespace) -> tuple[str, object]:
     """What pre-training gives a training, and what the parts of its latent know."""
     from medsym.benchmarks.pretraining.benchmark import run_pretraining_benchmark
     from medsym.benchmarks.pretraining.settings import PretrainBenchSettings
@@ -77,7 +70,7 @@ def _pretraining(arguments: argparse.Namespace) -> tuple[str, object]:
     return format_pretraining(numbers), numbers
 
 
-def _ablation(arguments: argparse.Namespace) -> tuple[str, object]:
+def ablation(arguments: argparse.Namespace) -> tuple[str, object]:
     """What the exchange between the sides gives, and what softness gives."""
     from medsym.benchmarks.ablation.benchmark import run_ablation
     from medsym.benchmarks.ablation.settings import AblationSettings, Resources
@@ -88,7 +81,7 @@ def _ablation(arguments: argparse.Namespace) -> tuple[str, object]:
     settings = AblationSettings() if path is None else read_config(path, AblationSettings)
     given = {
         "seeds": arguments.seeds,
-        "arms": arguments.methods,
+        "arms": arguments.arms,
         "subjects": arguments.subjects,
         "test_subjects": arguments.test_subjects,
     }
@@ -104,7 +97,7 @@ def _ablation(arguments: argparse.Namespace) -> tuple[str, object]:
     return format_ablation(numbers), numbers
 
 
-def _throughput(arguments: argparse.Namespace) -> tuple[str, object]:
+def throughput(arguments: argparse.Namespace) -> tuple[str, object]:
     """How many subjects are drawn, and trained on, in a second."""
     from medsym.benchmarks.throughput import SECONDS, format_throughput, run_throughput
     from medsym.config import read_config
@@ -113,10 +106,10 @@ def _throughput(arguments: argparse.Namespace) -> tuple[str, object]:
 
     settings = (
         TrainSettings(name="throughput", model=ModelSettings(spacing_mm=2.0))
-        if arguments.config is None
-        else read_config(arguments.config, TrainSettings)
+        if arguments.training is None
+        else read_config(arguments.training, TrainSettings)
     )
-    workers = arguments.workers or sorted({0, settings.workers})
+    workers = arguments.drawers or sorted({0, settings.workers})
     say(f"drawing and training, about {SECONDS:.0f} s for each line after its workers have started")
     numbers = run_throughput(settings, workers=workers, report=say)
     return format_throughput(numbers), numbers

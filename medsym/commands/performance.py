@@ -114,6 +114,6 @@ def _synthesis(arguments: argparse.Namespace) -> "SynthesisConfig":
     from medsym.config import read_config
     from medsym.training.settings import TrainSettings
 
-    if arguments.config is None:
+    if arguments.synthetic is None:
         return TrainSettings(name="bench").synthesis
-    return read_config(arguments.config, TrainSettings).synthesis
+    return read_config(arguments.synthetic, TrainSettings).synthesis

@@ -8,8 +8,10 @@ from medsym.commands.view_access import LOOPBACK, Access
 
 def add_view(view: argparse.ArgumentParser) -> None:
     """Arguments of view."""
-    view.add_argument("folder", nargs="?", type=Path, metavar="DIR")
-    view.add_argument("--port", type=int, default=8501)
+    view.add_argument(
+        "folder", nargs="?", type=Path, metavar="DIR", help="result folder of 'medsym screen'"
+    )
+    view.add_argument("--port", type=int, default=8501, metavar="N", help="port to listen on")
     view.add_argument("--upload", action="store_true", help="let readers upload and analyse scans")
     add_access(
         view.add_argument_group(

@@ -1,6 +1,9 @@
 """The command line is a promise: a new, renamed or lost option has to change this list."""
 
 import argparse
+from pathlib import Path
+
+import pytest
 
 from medsym import RESEARCH_USE_ONLY
 from medsym.cli import build_parser
@@ -59,12 +62,21 @@ FROZEN = {
     "train": {"config", "--out", "--resume"},
     "pretrain": {"config", "--out", "--resume"},
     "samples": {"--out"},
-    "bench": {
-        *("what", "--seeds", "--methods", "--out", "--json", "--config", "--steps", "--subjects"),
-        *("--test-subjects", "--processes", "--device", "--minutes", "--workers", "--model"),
-        *("--scan", "--repeat", "--number", "folder", "--case", "--cases"),
-        "--scans-per-worker",
+    "bench ablation": {
+        *("--arms", "--steps", "--subjects", "--test-subjects", "--processes", "--device"),
+        *("--minutes", "--seeds", "--out", "--config", "--json"),
     },
+    "bench methods": {"--methods", "--seeds", "--out", "--json"},
+    "bench pretraining": {"--seeds", "--out", "--config", "--json"},
+    "bench screening": {
+        *("--scan", "--repeat", "--workers", "--scans-per-worker", "--model", "--json"),
+    },
+    "bench partial": {"--scan", "--number", "--synthetic", "--model", "--json"},
+    "bench compression": {"--out", "--number", "--synthetic", "--model", "--json"},
+    "bench layers": {"--json"},
+    "bench alignment": {"--json"},
+    "bench throughput": {"--training", "--drawers", "--json"},
+    "bench viewer": {"folder", "--case", "--cases", "--repeat", "--json"},
     "audit": {"model", "--scan", "--out", "--json"},
     "search": {"config", "--trials", "--out", "--json"},
     "evaluate": {
@@ -113,6 +125,34 @@ def test_every_command_has_debug_help_and_the_research_notice() -> None:
         assert names_of(parser) >= EVERYWHERE
         assert RESEARCH_USE_ONLY in (parser.epilog or "")
         assert parser.description
+
+
+def test_every_argument_says_what_it_is_and_what_it_is_when_not_given() -> None:
+    for name, parser in subcommands().items():
+        shown = " ".join(parser.format_help().split())
+        for action in parser._actions:
+            assert action.help, f"{name} {action.dest}"
+            if action.default and isinstance(action.default, int | float | str | Path):
+                told = f"default: {action.default}" in shown or "default" in action.help
+                assert told or action.default == argparse.SUPPRESS, f"{name} {action.dest}"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("bench layers --cases 5", "--cases is an option of viewer"),
+        ("bench compression --config=x", "--config is an option of ablation and pretraining"),
+        ("score apply a b --side x", "--side is an option of fit"),
+        ("bench layers FOLDER", "unrecognized arguments: FOLDER"),
+    ],
+)
+def test_an_option_of_another_command_is_refused_and_says_whose_it_is(
+    line: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        build_parser().parse_args(line.split())
+    assert stop.value.code == 2
+    assert said in capsys.readouterr().err
 
 
 def test_every_command_knows_what_to_run() -> None:
