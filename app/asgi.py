@@ -17,6 +17,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))  # `import app` from a
 from app import cohort, command_line, state
 from app.parent import end_with_parent
 from app.scripts import script_hashes
+from app.uploads.download import download_routes
 from app.uploads.memory import SentFiles
 from app.viewer.address_key import AddressKey
 from app.viewer.asked_place import AskedPlace
@@ -80,6 +81,7 @@ app = st.App(
     routes=[
         *viewer_routes(state.STORE, base_path=state.base_path(), maps_of=maps_of),
         *picture_routes(state.folder_of, base_path=state.base_path()),
+        *download_routes(state.uploaded_results, base_path=state.base_path()),
     ],
     middleware=[
         Middleware(PrivateHeaders, scripts=script_hashes(), is_https=command_line.is_https()),

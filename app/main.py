@@ -34,6 +34,10 @@ body:has(.st-key-account) .medsym-strip { right: 26rem; }
 .stLayoutWrapper:has(> .st-key-account) { height: 0; margin-bottom: -.7rem; }
 .st-key-account { position: fixed; top: 9px; right: 4rem; z-index: 999991; width: auto;
   max-width: 21rem; }
+.medsym-download, .medsym-download:visited { display: inline-block; padding: .4rem .75rem;
+  border: 1px solid #4a5361; border-radius: .5rem; color: #e8ebef !important;
+  text-decoration: none !important; font-size: .875rem; line-height: 1.6; }
+.medsym-download:is(:hover, :focus-visible) { border-color: #f2a33a; color: #f2a33a !important; }
 .medsym-own { color: #8fd3ff; }
 .medsym-refusal { background: #4a1e1e; color: #ffc9c2; padding: .35rem .8rem; border-radius: 3px; }
 .st-key-leave_guard { position: absolute; height: 0; }

@@ -16,6 +16,7 @@ from app.admissions import Admissions, LogIn
 from app.command_line import arguments
 from app.pairing import forget_links
 from app.thumbnails import forget_thumbnails
+from app.uploads.download import download_url
 from app.uploads.service import Uploads
 from app.viewer.preparing import PREPARED
 from app.viewer.store import VolumeStore
@@ -46,13 +47,14 @@ def is_admitted(session: str) -> bool:
 STORE = VolumeStore(is_active=is_admitted)
 _FOLDERS = VolumeStore(is_active=is_admitted)  # result folders by token, for small pictures
 MAPS = VolumeStore(is_active=is_admitted)  # names of what is prepared, by token
+_OWNERS = VolumeStore(is_active=is_admitted)  # sessions by token, for their own results
 
 
 def _forget_volumes(session: str) -> None:
     PREPARED.forget()
     forget_links()
     forget_thumbnails()
-    for store in (STORE, _FOLDERS, MAPS):
+    for store in (STORE, _FOLDERS, MAPS, _OWNERS):
         store.forget(session)  # a page that still needs one asks for a new token
 
 
@@ -125,6 +127,18 @@ def folder_of(token: str) -> Path | None:
     """The result folder behind a token; None if no living session has it."""
     name = _FOLDERS.get(token)
     return None if name is None else Path(name.decode())
+
+
+def download_address() -> str:
+    """Where this session's browser gets the results of its uploads."""
+    token = _OWNERS.put(session().encode(), digest=session(), session=session())
+    return download_url(token, base_path=base_path())
+
+
+def uploaded_results(token: str) -> Path | None:
+    """The results of the uploads of the session that has a token; None without any."""
+    owner = _OWNERS.get(token)
+    return None if owner is None else UPLOADS.results(owner.decode())
 
 
 def let_in(reader_known: str | None, *, log_in: LogIn | None = None) -> None:

@@ -1,11 +1,12 @@
 """Upload: a scan from the reader's computer, analysed here, for this browser session alone."""
 
 import math
+from html import escape
 
 import streamlit as st
 
 from app import draft_state, state
-from app.uploads.files import packed_results
+from app.uploads.download import NAME
 from app.uploads.queue import CANCELLED, DONE, FAILED, RUNNING, WAITING, JobStatus
 from app.uploads.service import GONE_AFTER_S, Uploads
 from app.uploads.work import UploadedScan
@@ -149,13 +150,10 @@ def _results(uploads: Uploads) -> None:
     folder = uploads.results(state.session())
     with st.container(horizontal=True, vertical_alignment="center"):
         if folder is not None:
-            st.download_button(
-                "Download the results (ZIP)",
-                lambda: packed_results(folder),
-                file_name="medsym_results.zip",
-                mime="application/zip",
-                key="download_results",
-                on_click="ignore",
+            st.html(
+                f'<a class="medsym-download" href="{escape(state.download_address())}"'
+                f' download="{NAME}">Download the results (ZIP)</a>',
+                width="content",
             )
         if uploads.of(state.session()):
             st.button("Delete my uploads now", key="discard", on_click=_discard, args=(uploads,))

@@ -1,8 +1,8 @@
 """What an uploaded file is called here, and the results as one file to take away."""
 
-import io
 import zipfile
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from medsym.errors import ScanError
 from medsym.screening.archives import ENDING as ARCHIVE
@@ -48,12 +48,10 @@ def stored_name(name: str) -> str:
     )
 
 
-def packed_results(folder: Path) -> bytes:
-    """A ZIP file with everything of a result folder but what is about this machine."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as packed:  # maps are packed already
+def pack_results(folder: Path, into: BinaryIO) -> None:
+    """Write a ZIP file with everything of a result folder but what is about this machine."""
+    with zipfile.ZipFile(into, "w", zipfile.ZIP_STORED) as packed:  # maps are packed already
         for path in sorted(folder.rglob("*")):
             place = path.relative_to(folder)
             if path.is_file() and not path.is_symlink() and place.parts[0] != _INTERNAL:
                 packed.write(path, Path("medsym_results") / place)
-    return buffer.getvalue()

@@ -73,7 +73,7 @@ def test_an_uploaded_scan_is_read_by_its_reader_alone_and_then_gone(
     upload(tab, address, scan)
     tab.get_by_role("button", name="Open in Review").wait_for(timeout=180_000)
     with tab.expect_download() as waiting:
-        tab.get_by_role("button", name="Download the results").click()
+        tab.get_by_role("link", name="Download the results").click()
     with zipfile.ZipFile(waiting.value.path()) as packed:
         assert any(name.endswith("_case.json") for name in packed.namelist())
     tab.get_by_role("button", name="Open in Review").click()

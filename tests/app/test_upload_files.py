@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.uploads.files import packed_results, shown_name, stored_name
+from app.uploads.files import pack_results, shown_name, stored_name
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,9 @@ def test_results_to_take_away_hold_the_maps_and_not_where_scans_lie(tmp_path: Pa
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(name)
     (tmp_path / "link").symlink_to("/etc/passwd")
-    with zipfile.ZipFile(BytesIO(packed_results(tmp_path))) as packed:
+    written = BytesIO()
+    pack_results(tmp_path, written)
+    with zipfile.ZipFile(written) as packed:
         names = sorted(packed.namelist())
     root = "medsym_results"
     assert names == [f"{root}/index.html", f"{root}/sub-1/anat/sub-1_case.json"]
