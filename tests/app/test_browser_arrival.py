@@ -1,4 +1,4 @@
-"""The scan is shown first and its maps later: what a reader sees meanwhile, in a real browser."""
+"""What arrives in a browser, and when: the scan before its maps; and that a run is seen to end."""
 
 import json
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from medsym.benchmarks.viewer.probes import COUNT_RUNS, RERUN
 from tests.app.browser_page import ViewerPage, is_orange, share_across
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.filterwarnings("default")]
@@ -89,3 +90,16 @@ def test_maps_that_cannot_be_read_leave_no_picture_without_them(viewer: ViewerPa
         viewer.tab.locator('.medsym[data-status="failed"]').wait_for()
     assert "MS-102" in viewer.tab.locator('.medsym [role="alert"]').inner_text()
     assert viewer.tab.locator("canvas[data-plane]").count() == 0
+
+
+def test_a_run_whose_messages_come_all_at_once_is_measured(viewer: ViewerPage) -> None:
+    viewer.tab.add_init_script(COUNT_RUNS)
+    viewer.open(CASE)
+    viewer.tab.locator('[data-test-script-state="notRunning"]').wait_for()
+    busy = "setTimeout(() => { const end = performance.now() + 1500;"
+    busy += " while (performance.now() < end); }, 0);"
+    quick, held_up = (RERUN, RERUN.replace("element.click();", f"element.click(); {busy}"))
+    button = viewer.tab.get_by_role("button", name="Next")
+    assert button.evaluate(held_up) > 1500
+    viewer.settle()
+    assert 0 < viewer.tab.get_by_role("button", name="Previous").evaluate(quick) < 30000

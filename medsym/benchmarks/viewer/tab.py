@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from medsym.benchmarks.viewer.probes import COLLECT, NOW, RECORD, RERUN
+from medsym.benchmarks.viewer.probes import COLLECT, COUNT_RUNS, NOW, RECORD, RERUN
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Locator, Page
@@ -43,6 +43,7 @@ class Tab:
         context.request.get(f"{address}{entrance}")
         page = context.new_page()
         page.set_default_timeout(WAIT_MS)
+        page.add_init_script(COUNT_RUNS)
         tab = cls(page=page, address=address)
 
         def arrived(payload: Any) -> None:
