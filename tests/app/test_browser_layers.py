@@ -178,3 +178,20 @@ def test_planes_and_panel_fit_a_laptop_and_a_tablet_on_end(viewer: ViewerPage) -
         assert panel["x"] + panel["width"] <= 834
     finally:
         viewer.tab.set_viewport_size(usual)
+
+
+def test_the_mirrored_plane_is_drawn_anew_when_it_is_another_picture(viewer: ViewerPage) -> None:
+    viewer.open(LAS_CASE)
+    start = viewer.pixels("mirror")
+    viewer.press("Mirrored")
+    viewer.press("Mirrored")
+    assert (viewer.pixels("mirror") == start).all(), "hidden and shown again"
+    viewer.slide("threshold", 6.0)
+    assert (viewer.pixels("mirror") == start).all()
+    viewer.press("Full range")
+    window = viewer.pixels("mirror")
+    assert (window != start).any()
+    viewer.press("Radiological: R on left")
+    assert share_across(window.min(axis=-1) > 235) != share_across(
+        viewer.pixels("mirror").min(axis=-1) > 235
+    ), "the other side of the screen"

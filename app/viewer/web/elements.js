@@ -24,13 +24,17 @@ export class Slider {
     this.node = element("div", { class: "slider" }, [this.label, this.input, this.output]);
   }
 
+  // Only what has changed: an element that is told the same again is laid out again.
   set({ min, max, step, value, text }) {
-    Object.assign(this.input, { min, max, step });
-    this.input.value = value;
+    const { input } = this, key = `${min} ${max} ${step} ${value} ${text}`;
+    if (key === this.shown && input.value === this.value) return;
+    Object.assign(input, { min, max, step });
+    input.value = value;
     if (this.output.textContent !== text) this.output.textContent = text;
-    this.input.setAttribute("aria-valuetext", text);
+    input.setAttribute("aria-valuetext", text);
     const filled = max > min ? (100 * (Math.min(Math.max(value, min), max) - min)) / (max - min) : 0;
-    this.input.style.setProperty("--filled", `${filled}%`);
+    input.style.setProperty("--filled", `${filled}%`);
+    Object.assign(this, { shown: key, value: input.value });
   }
 }
 

@@ -30,6 +30,12 @@ export class HeatControls {
     this.maximum = new Slider("maximum", "Full colour", (maximum) => viewer.set({ maximum, threshold: Math.min(settings.threshold, maximum) }));
     this.opacity = new Slider("opacity", "Opacity", (percent) => viewer.set({ opacity: percent / 100 }));
     this.legend = element("canvas", { class: "legend", role: "img" });
+    this.observer = new ResizeObserver(([{ contentRect: { width } }]) => { // to ask for it in every picture lays the page out twice
+      if (width === this.wide) return;
+      this.wide = width;
+      viewer.draw();
+    });
+    this.observer.observe(this.legend);
     this.shown = element("p", { class: "unseen", role: "status" });
     const both = checkBox("showLess", settings.showLess, (showLess) => viewer.set({ showLess }));
     this.boxes = { showLess: both };
@@ -106,7 +112,7 @@ export class HeatControls {
     if (labels) return;
     for (const [name, share] of [["--deep", 0.3], ["--bright", 0.95]]) this.zoneRows.above.parentElement.style.setProperty(name, rampColour(layer.positive, share));
     this.showRange(layer);
-    drawLegend(this.legend, settings);
+    drawLegend(this.legend, settings, this.wide ||= this.legend.clientWidth);
   }
 
   showRange(layer) {

@@ -4,6 +4,7 @@ import { LAYERS, RAMPS, digitsOf } from "./colours.js";
 import { valueText } from "./ranges.js";
 import { FAINT_ENTRY, faint } from "./zones.js";
 
+const CONTEXT = { willReadFrequently: true }; // small, and drawn at every move: a graphics card would only be waited for
 const HIDDEN = 0.25; // share of the bar for what is below the threshold
 
 // `top`: the largest value in the record; the picture is interpolated, so it may reach less.
@@ -27,16 +28,18 @@ function rows(layer, { showLess }) {
   return showLess ? [more, [layer.negative, "less than mirror"]] : [more];
 }
 
-export function drawLegend(canvas, settings) {
+// `width`: of the canvas on the page, px; 0 while it is hidden.
+export function drawLegend(canvas, settings, width) {
   const ratio = window.devicePixelRatio || 1, layer = LAYERS[settings.layer], digits = digitsOf(layer, settings.maximum);
   const ramps = rows(layer, settings), below = ramps.length * 14;
-  const wide = canvas.clientWidth || 296, tall = below + 16;
-  canvas.width = wide * ratio;
-  canvas.height = tall * ratio;
-  canvas.style.height = `${tall}px`;
-  const context = canvas.getContext("2d"), start = Math.round(wide * hiddenShare(settings));
+  const wide = width || 296, tall = below + 16, start = Math.round(wide * hiddenShare(settings));
+  resize(canvas, wide * ratio, tall * ratio);
+  if (canvas.style.height !== `${tall}px`) canvas.style.height = `${tall}px`;
+  const context = canvas.getContext("2d", CONTEXT);
+  context.setTransform(1, 0, 0, 1, 0, 0);
+  context.clearRect(0, 0, canvas.width, canvas.height);
+  context.drawImage(bars(canvas, { ramps, wide, start, ratio, showBelow: settings.showBelow }), 0, 0);
   context.scale(ratio, ratio);
-  ramps.forEach(([name, words], row) => drawRamp(context, RAMPS[name], words, { top: row * 14, wide, start, settings }));
   if (settings.threshold > 0) label(context, "0", 0, below + 8, "left");
   label(context, valueText({ before: layer.before }, settings.threshold, digits), start, below + 8, settings.threshold > 0 ? "center" : "left");
   label(context, valueText(layer, settings.maximum, digits), wide, below + 8, "right");
@@ -44,23 +47,40 @@ export function drawLegend(canvas, settings) {
   canvas.setAttribute("aria-label", `${layer.title}: ${under} below ${settings.threshold.toFixed(digits)}, full colour at ${settings.maximum.toFixed(digits)} ${layer.unit}`);
 }
 
+function resize(canvas, width, height) {
+  if (canvas.width !== Math.trunc(width)) canvas.width = width;
+  if (canvas.height !== Math.trunc(height)) canvas.height = height;
+}
+
+// The bars without their numbers, kept while a slider changes only these.
+function bars(canvas, about) {
+  const { ramps, wide, ratio, showBelow, start } = about, key = JSON.stringify(about);
+  if (canvas.bars?.key === key) return canvas.bars.picture;
+  const picture = document.createElement("canvas"), context = picture.getContext("2d", CONTEXT);
+  resize(picture, wide * ratio, (ramps.length * 14 + 16) * ratio);
+  context.scale(ratio, ratio);
+  ramps.forEach(([name, words], row) => drawRamp(context, RAMPS[name], words, { top: row * 14, wide, start, showBelow }));
+  canvas.bars = { key, picture };
+  return picture;
+}
+
 // Share of the bar for what is below the threshold: none when everything is above it.
 function hiddenShare(settings) {
   return settings.threshold > 0 ? HIDDEN : 0;
 }
 
-function drawRamp(context, table, words, { top, wide, start, settings }) {
+function drawRamp(context, table, words, { top, wide, start, showBelow }) {
   context.fillStyle = "#0d0f13";
   context.fillRect(0, top, start, 12);
   for (let x = 0; x < wide; x += 1) {
-    if (x < start && !settings.showBelow) continue;
+    if (x < start && !showBelow) continue;
     const entry = x < start ? 3 * FAINT_ENTRY : 3 * Math.round((255 * (x - start)) / (wide - start - 1));
     context.globalAlpha = x < start ? faint(x, start, Infinity) : 1;
     context.fillStyle = `rgb(${table[entry]}, ${table[entry + 1]}, ${table[entry + 2]})`;
     context.fillRect(x, top, 1, 12);
   }
   context.globalAlpha = 1;
-  if (start > 0) label(context, settings.showBelow ? "faint" : "not shown", start / 2, top + 6, "center");
+  if (start > 0) label(context, showBelow ? "faint" : "not shown", start / 2, top + 6, "center");
   if (words) label(context, words, start + 6, top + 6, "left", "#ffffff");
 }
 

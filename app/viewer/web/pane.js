@@ -93,20 +93,29 @@ export class Pane {
     return mirrorWorld;
   }
 
+  // The grey picture is kept until slice or window change: a slider of the heat layer changes colours alone.
   paint(scene, frame) {
-    const { settings, display } = scene;
-    this.raster.width = frame.width;
-    this.raster.height = frame.height;
-    const context = this.raster.getContext("2d", { willReadFrequently: true });
-    const image = context.createImageData(frame.width, frame.height);
-    paintScan(image.data, this.samples.scan, settings.window);
+    const { settings, display } = scene, { raster, samples } = this, [low, high] = settings.window;
+    if (raster.width !== frame.width || raster.height !== frame.height || !this.image) {
+      raster.width = frame.width;
+      raster.height = frame.height;
+      this.context = raster.getContext("2d", { willReadFrequently: true });
+      this.image = this.context.createImageData(frame.width, frame.height);
+      this.grey = null;
+    }
+    if (this.grey?.scan !== samples.scan || this.grey.low !== low || this.grey.high !== high) {
+      const pixels = new Uint8ClampedArray(this.image.data.length);
+      paintScan(pixels, samples.scan, settings.window);
+      this.grey = { scan: samples.scan, low, high, pixels };
+    }
+    this.image.data.set(this.grey.pixels);
     if (display.overlay && this.hasMap && LAYERS[settings.layer]) {
-      if (!LAYERS[settings.layer].labels) paintMap(image.data, this.samples, frame, settings);
-      else if (this.samples.anatomy) {
-        paintLabels(image.data, this.samples.anatomy, frame.width, { names: scene.structures, opacity: settings.opacity });
+      if (!LAYERS[settings.layer].labels) paintMap(this.image.data, samples, frame, settings);
+      else if (samples.anatomy) {
+        paintLabels(this.image.data, samples.anatomy, frame.width, { names: scene.structures, opacity: settings.opacity });
       }
     }
-    context.putImageData(image, 0, 0);
+    this.context.putImageData(this.image, 0, 0);
   }
 
   drawCrosshair(context, { display, crosshair }) {

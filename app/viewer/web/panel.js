@@ -5,6 +5,7 @@ import { Slider, element, section } from "./elements.js";
 import { HeatControls } from "./heat.js";
 import { keyRows } from "./keys.js";
 import { pText, words } from "./readout.js";
+import { windowPresets } from "./window.js";
 import { shownZone, zoneOfFinding, zoneText } from "./zones.js";
 
 // Structure names of the table carry their side already, as a rule.
@@ -90,7 +91,7 @@ export class Panel {
 
   scanSection() {
     const { viewer } = this;
-    const presets = viewer.presets().map(([name, window]) => {
+    const presets = windowPresets(viewer.volumes.scan).map(([name, window]) => {
       const button = element("button", { type: "button", text: name });
       button.addEventListener("click", () => viewer.set({ window }));
       return button;

@@ -42,25 +42,49 @@ export function paintScan(pixels, scan, [low, high]) {
   }
 }
 
-// Colour by size, strength by the margin to the bound; see zones.js.
+// What of a sampled layer may have a colour: pixels and their values, margins and strengths; see zones.js. Kept with
+// the samples, as no slider changes them. `both`: those below zero, too.
+function signalOf(samples, layer, both) {
+  const key = `${layer} ${both}`;
+  samples.signals ||= {};
+  samples.signals[key] ||= findSignal(samples, layer, both);
+  return samples.signals[key];
+}
+
+function findSignal(samples, layer, both) {
+  const values = samples[layer], { asymmetry, bound } = samples, bounded = LAYERS[layer].bound && hasBound(samples);
+  const pixels = [], margins = [];
+  for (let n = 0; n < values.length; n += 1) {
+    const value = values[n];
+    if (!(value > 0 || (both && value < 0))) continue;
+    const margin = bounded ? marginOf(asymmetry[n], bound[n], value < 0) : Infinity;
+    if (!(margin > 0 || margin <= 0)) continue; // nothing was compared
+    pixels.push(n);
+    margins.push(margin);
+  }
+  return { pixels: Uint32Array.from(pixels), margins: Float64Array.from(margins), strengths: Float64Array.from(margins, fade) };
+}
+
+// Colour by size, strength by the margin to the bound.
 export function paintMap(pixels, samples, { width, across }, settings) {
   const layer = LAYERS[settings.layer], values = samples[settings.layer];
   if (!values) return;
-  const { threshold, opacity, showWithin, showBelow } = settings, bounded = layer.bound && hasBound(samples), { asymmetry, bound } = samples;
+  const { threshold, opacity, showWithin, showBelow } = settings;
   const period = Math.max(4, Math.round(HATCH_MM / Math.hypot(...across)));
-  const steps = 255 / Math.max(settings.maximum - threshold, 1e-9), both = layer.signed && settings.showLess;
+  const steps = 255 / Math.max(settings.maximum - threshold, 1e-9), both = Boolean(layer.signed && settings.showLess);
   const positive = RAMPS[layer.positive], negative = RAMPS[layer.negative || layer.positive];
-  for (let n = 0; n < values.length; n += 1) {
-    const value = values[n], size = value < 0 ? -value : value;
-    if (!(value > 0 || (both && value < 0)) || (size < threshold && !showBelow)) continue;
-    const margin = bounded ? marginOf(asymmetry[n], bound[n], value < 0) : Infinity, table = value < 0 ? negative : positive;
+  const signal = signalOf(samples, settings.layer, both), { margins, strengths } = signal;
+  for (let m = 0; m < margins.length; m += 1) {
+    const n = signal.pixels[m], value = values[n], size = value < 0 ? -value : value, margin = margins[m];
+    if (size < threshold && !showBelow) continue;
+    const table = value < 0 ? negative : positive;
     if (size < threshold) {
       if (margin > 0) blend(pixels, 4 * n, table, FAINT_ENTRY, opacity * faint(size, threshold, margin));
       continue;
     }
-    const entry = Math.min(255, Math.round(steps * (size - threshold))), strength = fade(margin);
+    const entry = Math.min(255, Math.round(steps * (size - threshold))), strength = strengths[m];
     if (margin > 0) blend(pixels, 4 * n, table, entry, opacity * strength);
-    else if (showWithin && margin <= 0) {
+    else if (showWithin) {
       const stripe = ((n % width) + Math.floor(n / width)) % period, near = strength / AT_BOUND;
       if (stripe < 2) blend(pixels, 4 * n, STRIPES, stripe, opacity * (STRIPE[0] + (STRIPE[1] - STRIPE[0]) * near));
       else blend(pixels, 4 * n, table, entry, opacity * strength);
@@ -81,5 +105,8 @@ export function paintLabels(pixels, labels, width, { names, opacity }) {
 
 // Mix an entry of a table of colours into a pixel.
 function blend(pixels, at, table, entry, alpha) {
-  for (let channel = 0; channel < 3; channel += 1) pixels[at + channel] += (table[3 * entry + channel] - pixels[at + channel]) * alpha;
+  const from = 3 * entry;
+  pixels[at] += (table[from] - pixels[at]) * alpha;
+  pixels[at + 1] += (table[from + 1] - pixels[at + 1]) * alpha;
+  pixels[at + 2] += (table[from + 2] - pixels[at + 2]) * alpha;
 }

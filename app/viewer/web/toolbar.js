@@ -62,8 +62,8 @@ export class Toolbar {
 
   show() {
     const { viewer } = this, { radiological, noseLeft } = viewer.display;
-    for (const [name, button] of Object.entries(this.toggles)) button.setAttribute("aria-pressed", String(viewer.display[name]));
-    for (const [tool, button] of Object.entries(this.tools)) button.setAttribute("aria-pressed", String(tool === viewer.tool));
+    for (const [name, button] of Object.entries(this.toggles)) mark(button, viewer.display[name]);
+    for (const [tool, button] of Object.entries(this.tools)) mark(button, tool === viewer.tool);
     viewer.hold(viewer.panning);
     this.toggles.overlay.disabled = !viewer.settings.layer;
     this.name(this.toggles.radiological, conventionText(viewer.display));
@@ -76,4 +76,9 @@ export class Toolbar {
   name(node, text) {
     if (node.textContent !== text) node.textContent = text;
   }
+}
+
+// An attribute that is written again is taken for a change, and the page styled anew.
+function mark(button, pressed) {
+  if (button.getAttribute("aria-pressed") !== String(pressed)) button.setAttribute("aria-pressed", String(pressed));
 }

@@ -10,6 +10,7 @@ import { listen } from "./input.js";
 import { factsOf } from "./facts.js";
 import { fitHeight } from "./layout.js";
 import { lastPlaces, mount } from "./mount.js";
+import { MirrorPane } from "./mirror_pane.js";
 import { OUTSIDE, jumpTo, zoomAbout } from "./motion.js";
 import { Pane } from "./pane.js";
 import { Panel } from "./panel.js";
@@ -21,7 +22,7 @@ import { Toolbar } from "./toolbar.js";
 import { Views } from "./views.js";
 import { autoWindow } from "./volume.js";
 import { Why } from "./why.js";
-import { changedWindow, draggedWindow, windowPresets } from "./window.js";
+import { changedWindow, draggedWindow } from "./window.js";
 
 const DISPLAY = { radiological: true, noseLeft: true, crosshair: true, overlay: true, mirror: true, outlines: false };
 const OPACITY = 0.75;
@@ -66,7 +67,7 @@ export class Viewer {
   }
 
   makePanes() {
-    this.mirrorPane = new Pane("axial", { mirrored: true });
+    this.mirrorPane = new MirrorPane("axial");
     return [new Pane("axial"), new Pane("coronal"), new Pane("sagittal"), this.mirrorPane];
   }
 
@@ -103,8 +104,7 @@ export class Viewer {
     delete this.root.medsymViewer;
   }
 
-  // A new place from Python, applied once.
-  follow(mm) {
+  follow(mm) { // a new place from Python, applied once
     if (!mm || JSON.stringify(mm) === this.followed) return;
     this.followed = JSON.stringify(mm);
     if (this.volumes) this.moveTo(mm, { recentre: true });
@@ -115,14 +115,12 @@ export class Viewer {
     this.frame = requestAnimationFrame(() => this.drawNow());
   }
 
-  // Which planes are there.
-  arrange() {
+  arrange() { // which planes are there
     this.mirrorPane.canvas.hidden = !this.display.mirror;
   }
 
-  // What a pane draws.
   sceneOf(pane, scene) {
-    return scene;
+    return scene; // what a pane draws
   }
 
   drawNow() {
@@ -136,12 +134,20 @@ export class Viewer {
     for (const pane of this.panes) if (pane.canvas.clientWidth > 0) pane.draw(this.sceneOf(pane, scene));
     this.why?.draw(scene);
     this.views.draw(scene, ratio);
-    const finding = this.findings[this.place], facts = factsAt(this.crosshair, { ...this, finding });
-    this.panel.showFacts(facts);
-    this.announcer.tell(facts, { finding, findings: this.findings });
+    this.tellPlace();
     this.panel.showSettings();
     this.toolbar.show();
     Object.assign(this.root.dataset, { drawn: Number(this.root.dataset.drawn || 0) + 1, drawMs: (performance.now() - begun).toFixed(1) });
+  }
+
+  // What is under the crosshair; said again only when it, or what is known there, has changed.
+  tellPlace() {
+    const finding = this.findings[this.place], told = [this.crosshair, this.volumes, finding];
+    if (told.every((part, n) => part === this.told?.[n])) return;
+    this.told = told;
+    const facts = factsAt(this.crosshair, { ...this, finding });
+    this.panel.showFacts(facts);
+    this.announcer.tell(facts, { finding, findings: this.findings });
   }
 
   set(change) {
@@ -183,8 +189,6 @@ export class Viewer {
   jumpToMirror() {
     if (this.mirrorWorld) jumpTo(this, transform(this.mirrorWorld, this.crosshair));
   }
-
-  // Magnify; the point, or else the crosshair, stays where it is on the screen.
   zoomBy(factor, point = this.crosshair) {
     zoomAbout(this, factor, point);
   }
@@ -194,10 +198,10 @@ export class Viewer {
     this.draw();
   }
 
-  // Space held down: a drag moves the picture, whatever the tool.
-  hold(panning) {
+  hold(panning) { // Space held down: a drag moves the picture, whatever the tool
+    const tool = panning ? "pan" : this.tool;
     this.panning = panning;
-    this.stage.dataset.tool = panning ? "pan" : this.tool;
+    if (this.stage.dataset.tool !== tool) this.stage.dataset.tool = tool;
   }
 
   changeRulers(change) {
@@ -229,10 +233,6 @@ export class Viewer {
 
   useLayerRange() {
     Object.assign(this.settings, layerRange(this.settings.layer, this));
-  }
-
-  presets() {
-    return windowPresets(this.volumes.scan);
   }
 
   setWindow(change) {
