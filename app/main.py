@@ -59,7 +59,7 @@ button[kind^="primary"]:enabled * { color: #1d1302; font-weight: 600; opacity: 1
 .medsym-keys th { width: 8.2rem; text-align: left; font-weight: 600; }
 .medsym-keys kbd { font-size: .75rem; padding: 0 .25rem; border: 1px solid #4a5361;
   border-radius: 3px; background: #262c36; white-space: nowrap; }
-.stElementContainer:has(> .stHtml script) { display: none; }
+.stElementContainer:has(> .stHtml script), .stElementContainer:has(.medsym-turn) { display: none; }
 </style>
 """
 

@@ -12,6 +12,7 @@ from app.frame import with_cases
 from app.pairing import Link, cautions, changes, link_cases
 from app.prior import Visit, day_of, day_words, other_visits, relation, visit_of
 from app.results import Case, compared_with, read_case, seal_of, unknown_case
+from app.turning import turn_to
 from app.viewer import compare_viewer
 from app.viewer.payload import case_payload
 from app.viewer.preparing import case_volumes
@@ -28,7 +29,8 @@ def page(folder: Path, names: list[str]) -> None:
         case = read_case(folder, choose(names))
         beside = _beside(names, case.name)
         prior = None if beside is None else read_case(folder, beside)
-    _view(case, prior)
+        mark = turn_to(case, *([] if prior is None else [prior]))
+    _view(case, prior, key=f"{mark}-compare")
 
 
 def _beside(names: Sequence[str], case: str) -> str | None:
@@ -68,7 +70,7 @@ def _title(name: str, visit: Visit | None) -> str:
     return f"Beside: {name}" if visit is None else f"Beside: same person, {visit.title}"
 
 
-def _view(case: Case, prior: Case | None) -> None:
+def _view(case: Case, prior: Case | None, *, key: str) -> None:
     missing = [one.name for one in (case, prior) if one is not None and one.scan_path is None]
     if missing:
         st.warning(f"Not on this machine any more, so there is no picture: {', '.join(missing)}")
@@ -90,8 +92,7 @@ def _view(case: Case, prior: Case | None) -> None:
         "beside": beside,
         "linked_finding": state.linked_finding(),
     }
-    shown = [f"{one.name}_{seal_of(one.record)}" for one in (case, prior) if one is not None]
-    compare_viewer(payload, key="_".join(["compare", *shown]))
+    compare_viewer(payload, key=key)
 
 
 def _prior_payload(case: Case, volumes: Any, prior: Case) -> dict[str, Any]:

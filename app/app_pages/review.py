@@ -14,7 +14,8 @@ from app import state
 from app.app_pages.case_chooser import choose
 from app.app_pages.verdict_form import verdict_form
 from app.frame import whole_height, with_cases
-from app.results import Case, read_case, seal_of
+from app.results import Case, read_case
+from app.turning import turn_to
 from app.viewer import review_viewer
 from app.viewer.case_volumes import case_files
 from app.viewer.payload import case_payload
@@ -48,10 +49,11 @@ def page(folder: Path, names: list[str]) -> None:
     """Draw the page."""
     with st.container(horizontal=True, vertical_alignment="center"):
         case = read_case(folder, choose(names))
+        mark = turn_to(case)
         _summary(case)
-    _view(folder, names, case)
-    verdict_form(case)
-    _structures(case)
+    _view(folder, names, case, key=f"{mark}-viewer")
+    verdict_form(case, key=f"{mark}-form")
+    _structures(case, key=f"{mark}-structures")
 
 
 def _summary(case: Case) -> None:
@@ -84,7 +86,7 @@ def _facts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     return facts
 
 
-def _view(folder: Path, names: list[str], case: Case) -> None:
+def _view(folder: Path, names: list[str], case: Case, *, key: str) -> None:
     files = case_files(case)
     if files is None:
         st.warning("The scan itself is not on this machine any more, so there is no picture.")
@@ -99,7 +101,6 @@ def _view(folder: Path, names: list[str], case: Case) -> None:
         web=web_url(base_path=state.base_path()),
         finding=state.linked_finding(),
     )
-    key = f"viewer_{case.name}_{seal_of(case.record)}"  # screened again, it is shown anew
     review_viewer(payload | {"why": _why_url(case)}, key=key)
     prepare_neighbours(folder, state.listed_cases(names, wanted=case.name), case.name, shown=made)
 
@@ -110,12 +111,14 @@ def _why_url(case: Case) -> str:
     return address_of(body, digest=hashlib.sha256(body).hexdigest())
 
 
-def _structures(case: Case) -> None:
+def _structures(case: Case, *, key: str) -> None:
     """Volumes of the structures on the left and on the right, in the order of the table."""
     rows = case.record.get("structures", []) if case.assessable else []
     if not rows:
         return
-    part = st.expander("Structures: left and right volumes", on_change="rerun", key="structures")
+    with st.container(key=key):
+        title = "Structures: left and right volumes"
+        part = st.expander(title, on_change="rerun", key="structures")
     if not part.open:  # a table is 1.3 MB of scripts, which the planes would wait for
         return
     with part:

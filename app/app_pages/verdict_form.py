@@ -5,6 +5,7 @@ that click, and Streamlit would run the fragment alone and lose the click.
 """
 
 import html
+import string
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -33,17 +34,28 @@ HELP = (
 )
 
 
-def verdict_form(case: Case) -> None:
-    """Draw the form for the reader of this browser session."""
-    with st.expander("Reader's verdict", expanded=True):
+def verdict_form(case: Case, *, key: str) -> None:
+    """Draw the form for the reader of this browser session.
+
+    Args:
+        case: what is read; the form names it.
+        key: of the form, which belongs to the case.
+    """
+    kept = [word for word in read_reviews(case.root).verdicts if word.case == case.name]
+    title = f"Reader's verdict on {_plain(case.name)}"
+    with st.container(key=key), st.expander(title, expanded=True):
         if not can_be_kept(case.root):
             st.text("Verdicts cannot be kept here: the result folder cannot be written.")
             return
         reader = _reader()
-        kept = [word for word in read_reviews(case.root).verdicts if word.case == case.name]
         if reader:
             _form(case, reader=reader, kept=[own for own in kept if own.reader == reader])
             _others([other for other in kept if other.reader != reader], seal=seal_of(case.record))
+
+
+def _plain(name: str) -> str:
+    """A name where Streamlit reads Markdown."""
+    return "".join(f"\\{sign}" if sign in string.punctuation else sign for sign in name)
 
 
 def _reader() -> str:

@@ -26,6 +26,24 @@ def wait_for_case(viewer: ViewerPage, case: str) -> None:
         viewer.tab.wait_for_timeout(50)
 
 
+#: From now on: whether any part of the case on the page was seen below the header of the next one,
+#: which cannot be assessed.
+WATCH = """() => {
+  const canvases = (root) => [...root.querySelectorAll("*")].some((node) =>
+    node.tagName === "CANVAS" || (node.shadowRoot && canvases(node.shadowRoot)));
+  const parts = [...document.querySelectorAll('[class*="st-key-"]')].filter((node) =>
+    /st-key-\\S*-(viewer|form)/.test(node.className));
+  window.medsymParts = parts.length && canvases(document.body) ? parts.length : 0;
+  window.medsymMixed = 0;
+  const names = parts.map((node) => node.className);
+  new MutationObserver(() => {
+    if (!document.querySelector(".medsym-refusal")) return;
+    window.medsymMixed += parts.filter((node, n) =>
+      node.className === names[n] && node.getClientRects().length).length;
+  }).observe(document.body, { subtree: true, childList: true, attributes: true });
+}"""
+
+
 def test_search_opens_a_case_and_keys_step_through_what_is_listed(viewer: ViewerPage) -> None:
     show_worklist(viewer)
     box = viewer.tab.get_by_placeholder("Search by case name")
@@ -35,8 +53,10 @@ def test_search_opens_a_case_and_keys_step_through_what_is_listed(viewer: Viewer
     viewer.tab.get_by_role("button", name="Open sub-01_T1w").click()
     wait_for_case(viewer, "sub-01_T1w")
     viewer.tab.locator(".st-key-previous button:disabled").wait_for()
+    viewer.tab.evaluate(WATCH)
     viewer.key("axial", "j")
     wait_for_case(viewer, "sub-03_T1w")
+    assert viewer.tab.evaluate("[window.medsymParts, window.medsymMixed]") == [2, 0]
     viewer.key("axial", "k")
     wait_for_case(viewer, "sub-01_T1w")
     shown = viewer.tab.locator("[data-p]").all_inner_texts()

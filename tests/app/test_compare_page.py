@@ -9,6 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from medsym import RESEARCH_USE_ONLY
+from tests.app.test_turning import kept, key_of
 from tests.app.visits_folder import NOW, OTHER, THEN, build_visits
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
@@ -51,11 +52,15 @@ def open_compare(pages: AppTest, **query: str) -> AppTest:
 def test_a_case_stands_beside_its_mirror_until_another_is_chosen(pages: AppTest) -> None:
     open_compare(pages, case=NOW)
     assert payload(pages)["beside"] is None
+    alone = kept(pages)
+    assert f"-{alone}-compare" in key_of(pictures(pages)[0])
     assert any(RESEARCH_USE_ONLY in item.value for item in pages.markdown)
     assert len(pages.selectbox("beside_box").options) == 3
     pages.selectbox("beside_box").select(THEN).run()
     beside = payload(pages)["beside"]
     assert (beside["case"], beside["role"]) == (THEN, "Prior")
+    assert f"-{kept(pages)}-compare" in key_of(pictures(pages)[0])
+    assert kept(pages) != alone, "a comparison belongs to both of its cases"
     assert (payload(pages)["visit"]["day"], beside["visit"]["day"]) == ("2024-05-17", "2023-11-02")
     assert pages.query_params["prior"] in (THEN, [THEN])
     pages.selectbox("beside_box").select("").run()
