@@ -11,7 +11,7 @@ from typing import Any
 
 from app.results import Case
 from medsym.screening.case_words import opposite
-from medsym.screening.upwards import bound_text
+from medsym.upwards import bound_text, p_text, percent_text
 
 Facts = Mapping[str, Any]
 #: To a whole number of healthy heads; p-values of a record are rounded.
@@ -106,7 +106,7 @@ def _healthy_words(p_value: float | None, *, calibration: Facts) -> str:
         return f"how often {_heads(calibration)} show as much is not known" + (
             f" ({reason})" if reason else ""
         )
-    shown = f"p = {p_value:.2g}"
+    shown = f"p = {p_text(p_value)}"
     n = int(calibration.get("n") or 0)
     count = p_value * (n + 1) - 1
     if n < 1 or abs(count - round(count)) > NEARLY:
@@ -122,7 +122,7 @@ def _rows(finding: Facts, *, record: Facts) -> list[tuple[str, str]]:
     p_value, rate = finding.get("p_value"), threshold.get("false_alarm_rate")
     peak = f"{threshold['peak_sd']:.1f} SD" if threshold.get("peak_sd") else "\u2013"
     if rate is not None:
-        peak += f" (at most {100 * rate:g} % of {_heads(record.get('calibration') or {})})"
+        peak += f" (at most {percent_text(rate)} % of {_heads(record.get('calibration') or {})})"
     measured = basis.get("measured_defect")
     rows = [
         (
@@ -132,7 +132,7 @@ def _rows(finding: Facts, *, record: Facts) -> list[tuple[str, str]]:
         ("Volume", f"{finding['volume_ml']:.1f} ml"),
         ("Deviation", f"{finding['deviation']:.1f} SD"),
         ("Threshold", peak),
-        ("p", "\u2013" if p_value is None else f"{p_value:.2g}"),
+        ("p", "\u2013" if p_value is None else p_text(p_value)),
         ("Asymmetry at the peak", nats(finding["asymmetry"])),
         ("Bound here", f"{bound_text(finding['bound'])} nats"),
         ("Measured defect here", "\u2013" if measured is None else nats(measured)),
@@ -189,7 +189,7 @@ def _layer_words(basis: Facts, *, record: Facts) -> str:
         "the rest of the bound is rounding of the arithmetic"
     )
     if rounding is not None:
-        exact += f" (at most {plain_number(rounding)} log-odds in this scan, {how})"
+        exact += f" (at most {bound_text(rounding)} log-odds in this scan, {how})"
     return f"{exact}. {tolerance}"
 
 

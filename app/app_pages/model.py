@@ -20,6 +20,7 @@ from app.model_figures import (
     tolerance_picture,
 )
 from app.results import compared_with, read_case
+from medsym.upwards import p_text
 
 NOT_JUDGED = (
     "Nobody measured how often people left out of this calibration are flagged: "
@@ -103,7 +104,7 @@ def _comparison(record: Mapping[str, Any]) -> None:
     said += [f"{text}." for text in (used.get("caution"), used.get("reason")) if text]
     tested = used.get("exchangeability")
     if tested:
-        said.append(f"Is the scan like those of the calibration: p = {tested['p_value']:.2g}.")
+        said.append(f"Is the scan like those of the calibration: p = {p_text(tested['p_value'])}.")
     st.text("\n".join(words[:1].upper() + words[1:] for words in said))
     judged = used.get("cross_validation")
     if judged:

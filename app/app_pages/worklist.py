@@ -1,6 +1,7 @@
 """Work list: every scan of the folder, the rarest first, refused scans with their reason."""
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from medsym.errors import MedsymError
 from medsym.screening.case_words import direction
 from medsym.screening.review_table import review_table
 from medsym.screening.reviews import Reviews, read_reviews
-from medsym.screening.upwards import bound_decimals, rounded_up
+from medsym.upwards import bound_up, figures_up
 
 HEIGHT_PX, HEADER_PX, ROW_PX = 540, 38, 92  # of the table: at most, its header, a row
 PICTURE_PX = 84  # width of the column of small pictures
@@ -26,16 +27,17 @@ OPEN_KEY = "o"
 PICTURE = "Picture"
 UNSAVED = ", not saved"
 COLUMNS = {
-    "p_value": ("p-value", "%.2g"),
-    "q_value": ("q-value", "%.2g"),
+    "p_value": ("p-value", "%.6g"),
+    "q_value": ("q-value", "%.6g"),
     "num_findings": ("Findings", "%d"),
     "deviation_max": ("Largest deviation (SD)", "%.1f"),
     "pathology_ml": ("Pathology (ml)", "%.1f"),
     "share_beyond_bound": ("Share beyond bound", "%.2f"),
-    "bound_max": ("Largest bound (nats)", "%.2g"),
+    "bound_max": ("Largest bound (nats)", "%.6g"),
     "symmetric_score": ("Symmetric score", "%.2f"),
     "midplane_score": ("Mid-plane score", "%.2f"),
 }
+P_VALUES = ("p_value", "q_value")
 CAPTION = (
     "Click a row, or move to it with the arrow keys, to open another case than the first."
     " Pictures show the slice through the leading place, the patient's right on the left. p-value:"
@@ -152,10 +154,17 @@ def _pictures(rows: Sequence[WorklistRow], *, folder: Path) -> list[str | None]:
 
 
 def _shown(name: str, value: float) -> float:
-    """A number of the table; a bound is cut to its two figures upwards."""
-    if name != "bound_max" or not value > 0:
-        return value
-    return rounded_up(value, decimals=bound_decimals(value))
+    """A number of the table; what is rounded up is cut to its two figures here."""
+    if name == "bound_max" and value > 0:
+        return bound_up(value)
+    return figures_up(value) if name in P_VALUES and math.isfinite(value) else value
+
+
+def _side(row: WorklistRow) -> str:
+    """Which side is higher where there are findings, else where the largest deviation is."""
+    if not row.side:
+        return ""
+    return direction(row.side) if row.numbers["num_findings"] > 0 else f"largest on the {row.side}"
 
 
 def _frame(
@@ -178,7 +187,7 @@ def _frame(
                 for row, status in zip(rows, found, strict=True)
             ],
             "Status": [row.status for row in rows],
-            "Side": [direction(row.side) if row.side else "" for row in rows],
+            "Side": [_side(row) for row in rows],
             **numbers,
             "Compared with": [row.calibration for row in rows],
             "Readers": [", ".join(status.readers) for status in found],

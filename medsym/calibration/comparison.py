@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from medsym.calibration.conformal import RarityStep, fewest_cases, rarity_steps
 from medsym.calibration.reference import REFERENCE_HASH, DeviationReference
+from medsym.upwards import p_text
 
 Kind = Literal["synthetic", "healthy scans"]
 
@@ -146,4 +147,4 @@ def too_few(n: int, *, alpha: float, whom: str = "the healthy reference") -> str
     needed = fewest_cases(alpha)
     if n >= needed:
         return None
-    return f"{whom} holds {n} of the {needed} that a false-alarm rate of {alpha:g} needs"
+    return f"{whom} holds {n} of the {needed} that a false-alarm rate of {p_text(alpha)} needs"

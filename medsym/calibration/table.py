@@ -6,6 +6,7 @@ from typing import Any
 from medsym.calibration.calibration import Calibration
 from medsym.calibration.conformal import fewest_cases
 from medsym.text_table import aligned
+from medsym.upwards import p_text
 
 _TOO_FEW = "too few people"
 
@@ -17,7 +18,7 @@ def threshold_table(calibration: Calibration) -> str:
         found = row["threshold"]
         shown = _TOO_FEW if found is None else f"{found:.2f}"
         group = row["group"] or "everybody"
-        rows.append([group, str(row["people"]), f"{row['alpha']:g}", shown])
+        rows.append([group, str(row["people"]), p_text(row["alpha"]), shown])
     counts = calibration.counts
     lines = [
         f"{counts['people']} people, {counts['scans']} scans, {counts['left_out']} left out",
@@ -33,8 +34,8 @@ def threshold_table(calibration: Calibration) -> str:
     if calibration.mean_p_value is not None:
         taken = "is taken off" if calibration.minus_mean else "is kept in the deviation"
         lines.append(
-            f"mean asymmetry of these people: p = {calibration.mean_p_value:.3f} (sign flips); it "
-            f"{taken}"
+            f"mean asymmetry of these people: p = {p_text(calibration.mean_p_value)} (sign flips);"
+            f" it {taken}"
         )
     return "\n".join(lines)
 
@@ -44,7 +45,7 @@ def cross_validation_table(found: Mapping[str, Any]) -> str:
     rows = [["promised rate", "people judged", "flagged", "share", "abstained"]]
     rows += [
         [
-            f"{row['alpha']:g}",
+            p_text(row["alpha"]),
             str(row["judged"]),
             str(row["flagged"]),
             "-" if row["share"] is None else f"{row['share']:.3f}",

@@ -69,7 +69,7 @@ def dicom(arguments: argparse.Namespace) -> int:
         arguments.folder, arguments.case, series=arguments.series, to=arguments.to
     )
     if written.segments is None:
-        say("no finding above the threshold, so nothing to outline; this does not mean normal")
+        say("no finding, so nothing to outline; this does not mean normal")
     else:
         say(f"{written.findings} findings outlined in {written.segments}")
     say(f"report in {written.report}")

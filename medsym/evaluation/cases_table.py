@@ -5,6 +5,7 @@ from typing import Any
 
 from medsym.evaluation.synthetic_table import interval, method_rows
 from medsym.text_table import aligned
+from medsym.upwards import percent_text
 
 Numbers = Mapping[str, Any]
 
@@ -52,7 +53,7 @@ def _healthy(numbers: Numbers) -> list[str]:
         return ["no scans without a lesion in the table"]
     refused = sum(any(case["not_assessable"].values()) for case in healthy)
     counts = f"{len(healthy)} scans without a lesion, {refused} of them not assessable by a model"
-    promise = f"promised, at most {numbers['alpha']:.0%} flagged"
+    promise = f"promised, at most {percent_text(numbers['alpha'])}% flagged"
     lines = [counts, f"{promise}; the exact interval takes every scan as another person"]
     if not numbers["healthy"]:
         return [*lines, "no method has a threshold"]

@@ -12,6 +12,7 @@ import numpy as np
 
 from medsym.calibration.conformal import conformal_threshold, fewest_cases
 from medsym.errors import ConfigError
+from medsym.upwards import p_text
 
 #: A method that gives every healthy subject nothing at all still needs a positive threshold.
 _SMALLEST = 1e-6
@@ -34,7 +35,7 @@ def frozen_thresholds(peaks: Mapping[str, Sequence[float]], *, alpha: float) -> 
             raise ConfigError(
                 code="MS-380",
                 subject="healthy reference",
-                cause=f"{len(values)} subjects cannot promise a false-alarm rate of {alpha:g}",
+                cause=f"{len(values)} subjects cannot keep a false-alarm rate of {p_text(alpha)}",
                 fix=f"draw at least {fewest_cases(alpha)}",
             )
         thresholds[name] = max(found, _SMALLEST)

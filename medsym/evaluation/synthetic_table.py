@@ -7,6 +7,7 @@ from typing import Any
 from medsym.evaluation.bootstrap import LEVEL, RESAMPLES
 from medsym.evaluation.columns import FALSE_PER_SCAN, SPECIFICITIES
 from medsym.text_table import aligned
+from medsym.upwards import percent_text
 
 Numbers = Mapping[str, Any]
 
@@ -39,8 +40,8 @@ def _opening(numbers: Numbers) -> Iterator[str]:
     )
     yield (
         f"thresholds frozen on {reference['threshold_draws']} healthy subjects of the "
-        f"{reference['split']} split: promised, at most {numbers['alpha']:.0%} of healthy scans "
-        "flagged"
+        f"{reference['split']} split: promised, at most {percent_text(numbers['alpha'])}% of "
+        "healthy scans flagged"
     )
     yield from (f"note: {remark}" for remark in numbers["remarks"])
 

@@ -31,7 +31,7 @@ def tracking_of(finding: Finding, *, seal: str) -> tuple[str, str]:
 
 def segmentation(
     series: Series,
-    labels: NDArray[np.uint8],
+    labels: NDArray[np.uint16],
     *,
     findings: Sequence[Finding],
     model: Mapping[str, str],

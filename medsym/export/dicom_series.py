@@ -87,13 +87,13 @@ class Series:
                 return False
         return True
 
-    def cut(self, labels: Volume) -> NDArray[np.uint8]:
-        """(images, rows, columns) labels of a volume whose grid the series is."""
+    def cut(self, labels: Volume) -> NDArray[np.uint16]:
+        """(images, rows, columns) labels of a volume whose grid the series is, 0 to 65535."""
         found = []
         for number in range(len(self.images)):
             x, y, z = np.moveaxis(np.rint(self.indices(number, like=labels)).astype(int), -1, 0)
             found.append(labels.voxels[x, y, z])
-        return np.asarray(found).astype(np.uint8)
+        return np.asarray(found).astype(np.uint16)
 
 
 def find_series(folder: Path, *, like: Volume) -> Series:

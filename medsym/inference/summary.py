@@ -20,7 +20,8 @@ class Summary:
 
     Attributes:
         pathology_ml: volume with a pathology probability above one half.
-        deviation_max: largest deviation, SD.
+        deviation_max: largest deviation anywhere, SD: it need not be a finding, where the bound
+            covers it or the place is too small.
         deviation_max_mm: world coordinates of it.
         deviation_side: patient's side of it, "left" or "right".
         p_value: probability that a healthy scan deviates as far anywhere; None where the

@@ -2,6 +2,7 @@
 
 from medsym.calibration.normative import FLOOR_NATS
 from medsym.science.intervals import Numbers
+from medsym.upwards import percent_text
 
 
 def interval_words(found: Numbers, *, digits: int = 2, sign: bool = False) -> str:
@@ -137,9 +138,9 @@ def alarm_words(name: str, curve: Numbers, *, alpha: float) -> str:
     if point["flagged"] is None:
         return (
             f"{name}: the model's {curve['calibration_cases']} calibration cases are too few to "
-            f"promise a rate of {alpha:.0%}."
+            f"promise a rate of {percent_text(alpha)}%."
         )
     return (
-        f"{name}: at a promised rate of {alpha:.0%}, {share_words(point['flagged'])} are flagged; "
-        "the interval is exact, 95 %."
+        f"{name}: at a promised rate of {percent_text(alpha)}%, {share_words(point['flagged'])} "
+        "are flagged; the interval is exact, 95 %."
     )

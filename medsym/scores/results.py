@@ -22,6 +22,7 @@ from medsym.scores.score import (
 from medsym.scores.words import top_regions, words_of
 from medsym.screening.records import SEAL, read_record
 from medsym.screening.table import tsv
+from medsym.upwards import kept_up
 from medsym.volumes.writer import write_json, write_text
 
 COLUMNS = (
@@ -92,7 +93,7 @@ def _add_q_values(rows: Sequence[dict[str, Any]], name: str) -> None:
     tested = [row for row in rows if row[f"{name}_p"] is not None and not row["in_fit"]]
     q = benjamini_hochberg(np.array([row[f"{name}_p"] for row in tested], dtype=np.float64))
     for row, value in zip(tested, q, strict=True):
-        row[f"{name}_q"] = float(value)
+        row[f"{name}_q"] = kept_up(value)
 
 
 def row_of(found: CaseScore, score: SubjectScore) -> dict[str, Any]:

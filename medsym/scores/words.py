@@ -2,6 +2,7 @@
 
 from medsym.scores.one_class import LEVEL
 from medsym.scores.score import BASE, CaseScore, SubjectScore
+from medsym.upwards import p_text
 
 _NOT_UNUSUAL = "Among the healthy it would not stand out, which does not mean normal."
 _SHOWN_REGIONS = 3
@@ -57,7 +58,7 @@ def _unusual(found: CaseScore) -> list[str]:
         ),
     )
     known = [(p, text) for p, text in meanings if p is not None]
-    small = [f"{text} (p {p:.2g})" for p, text in known if p <= LEVEL]
+    small = [f"{text} (p {p_text(p)})" for p, text in known if p <= LEVEL]
     if not small:
         return [_NOT_UNUSUAL] if known else []
     said = "; ".join(small)

@@ -9,6 +9,7 @@ from typing import Any
 
 from medsym.calibration.comparison import CAUTION
 from medsym.inference import gate
+from medsym.upwards import p_text
 
 Record = Mapping[str, Any]
 
@@ -40,7 +41,7 @@ def headline(record: Record) -> str:
         return "Not assessable"
     sides = Counter(finding["side"] for finding in record["findings"])
     if not sides:
-        return "No finding above the threshold. This does not mean normal."
+        return "No finding. This does not mean normal."
     if len(sides) == 1:
         return direction(next(iter(sides)))
     return "; ".join(
@@ -137,7 +138,7 @@ def calibration_rows(record: Record) -> list[Row]:
     rows.append(
         Row(
             label="Is the scan like those of the calibration?",
-            value="not tested" if test is None else f"p = {test['p_value']:.2g}",
+            value="not tested" if test is None else f"p = {p_text(test['p_value'])}",
             meaning=calibration.get("warning")
             or ("" if test is None else "nothing speaks against"),
         )

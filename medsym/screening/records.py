@@ -16,7 +16,7 @@ from medsym.inference.case import CaseResult
 from medsym.inference.findings import EXTENT_SHARE
 from medsym.models.store import LoadedModel
 from medsym.screening.naming import CaseName
-from medsym.screening.upwards import rounded_up
+from medsym.upwards import UPWARDS, rounded_up
 from medsym.volumes.stored_scan import scan_files
 from medsym.volumes.volume import content_sha256
 
@@ -25,8 +25,6 @@ SCHEMA = 2
 SEAL = "record_sha256"
 #: Decimals kept in case.json: far below anything measured, and stable to read.
 DECIMALS = 6
-#: Keys whose numbers are rounded up.
-BOUNDS = ("bound", "bound_max")
 
 
 def build_record(
@@ -128,10 +126,10 @@ def software() -> dict[str, str]:
 
 
 def plain(value: Any) -> Any:
-    """Plain JSON values: lists, floats rounded (bounds: up); what is not finite becomes null."""
+    """Plain JSON values: lists, floats rounded (`UPWARDS`: up); what is not finite becomes null."""
     if isinstance(value, dict):
         return {
-            str(key): plain(_upwards(item) if key in BOUNDS else item)
+            str(key): plain(_upwards(item) if key in UPWARDS else item)
             for key, item in value.items()
         }
     if isinstance(value, list | tuple):
@@ -145,9 +143,9 @@ def plain(value: Any) -> Any:
 
 
 def _upwards(value: Any) -> Any:
-    """A bound that is no smaller with the decimals of a record; anything else as it is."""
+    """A number that is no smaller with the decimals of a record; anything else as it is."""
     if isinstance(value, float | np.floating) and np.isfinite(value):
-        return rounded_up(float(value), decimals=DECIMALS)
+        return rounded_up(value, decimals=DECIMALS)
     return value
 
 

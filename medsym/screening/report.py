@@ -18,7 +18,7 @@ from medsym.screening.case_words import (
     quality_rows,
 )
 from medsym.screening.cohort import Cohort, cohort_of
-from medsym.screening.upwards import bound_text
+from medsym.upwards import bound_text, p_text, percent_text
 from medsym.volumes.writer import write_text
 
 
@@ -48,6 +48,8 @@ def _environment() -> Environment:
     environment.filters["number"] = _number
     environment.filters["figures"] = _figures
     environment.filters["bound"] = bound_text
+    environment.filters["p"] = p_text
+    environment.filters["percent"] = percent_text
     environment.filters["place"] = place_text
     environment.filters["words"] = words_of
     environment.filters["direction"] = direction

@@ -2,7 +2,7 @@
 
 import csv
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from medsym import RESEARCH_USE_ONLY
 from medsym.calibration.conformal import benjamini_hochberg
 from medsym.screening.description import write_description
+from medsym.upwards import MOST_DECIMALS, UPWARDS, kept_up, plain_text, rounded_up
 from medsym.volumes.writer import json_text, write_text
 
 COLUMNS = (
@@ -70,7 +71,7 @@ def with_q_values(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Rows with q-values: Benjamini and Hochberg over the rows that have a p-value."""
     tested = [row for row in rows if row["p_value"] is not None]
     q = benjamini_hochberg(np.array([row["p_value"] for row in tested], dtype=np.float64))
-    found = {row["case"]: float(value) for row, value in zip(tested, q, strict=True)}
+    found = {row["case"]: kept_up(value) for row, value in zip(tested, q, strict=True)}
     return [{**row, "q_value": found.get(row["case"])} for row in rows]
 
 
@@ -93,10 +94,18 @@ def cell(value: Any) -> str:
     return text or "n/a"
 
 
+def _cell_of(row: Mapping[str, Any], column: str) -> str:
+    """A cell; what is rounded up keeps the digits that it has in its record."""
+    value = row.get(column)
+    if column in UPWARDS and isinstance(value, float) and math.isfinite(value):
+        return plain_text(rounded_up(value, decimals=MOST_DECIMALS))
+    return cell(value)
+
+
 def tsv(rows: Iterable[dict[str, Any]], *, columns: Sequence[str]) -> str:
     """Tab-separated text with a header line."""
     lines = ["\t".join(columns)]
-    lines += ["\t".join(cell(row.get(column)) for column in columns) for row in rows]
+    lines += ["\t".join(_cell_of(row, column) for column in columns) for row in rows]
     return "\n".join(lines) + "\n"
 
 

@@ -60,7 +60,7 @@ def test_search_opens_a_case_and_keys_step_through_what_is_listed(viewer: Viewer
     viewer.key("axial", "k")
     wait_for_case(viewer, "sub-01_T1w")
     shown = viewer.tab.locator("[data-p]").all_inner_texts()
-    assert shown == ["0.012", "\u2013"]
+    assert shown == ["0.013", "\u2013"]
     assert "site-a (80 healthy people)" in viewer.tab.locator("[data-comparison]").inner_text()
     viewer.tab.get_by_role("link", name="Work list").click()
     viewer.tab.get_by_text("2 of 4").wait_for()

@@ -79,3 +79,20 @@ def test_a_saved_picture_carries_the_dial_and_what_speaks_against_p(said: dict[s
     assert "(faint), 3.0 ml under the bound (hatched)" in said["saved"]
     assert "hatched" not in said["saved3d"]
     assert said["saved3d"].count("(not drawn in 3D)") == 2
+
+
+def test_without_a_finding_nothing_is_said_of_the_threshold_alone(tmp_path: Path) -> None:
+    script = """
+        const made = [];
+        const node = () => ({ dataset: {}, setAttribute() {}, append() {}, addEventListener() {} });
+        globalThis.document = { createElement: () => (made.push(node()), made.at(-1)) };
+        const { Panel } = await import("./panel.js");
+        const viewer = { assessable: true, largest: [1, 1, 1], largestValues: { deviation: 30 } };
+        Panel.prototype.noFindings.call({ viewer, comparison: () => [] });
+        answer(made.map(({ textContent }) => textContent));
+    """
+    words, button = answer_of(script, folder=tmp_path)
+    assert words.startswith(
+        "No place that is large enough exceeds both the threshold and the bound"
+    )
+    assert "below" not in button

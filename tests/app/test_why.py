@@ -37,9 +37,9 @@ def test_the_sentence_names_the_patients_side_and_the_mirror_place(side: str, ot
 @pytest.mark.parametrize(
     ("p_value", "words"),
     [
-        (round(1 / 81, 6), "none of 80 drawn healthy heads shows as much anywhere (p = 0.012)"),
+        (round(1 / 81, 6), "none of 80 drawn healthy heads shows as much anywhere (p = 0.013)"),
         (round(2 / 81, 6), "1 of 80 drawn healthy heads shows as much anywhere (p = 0.025)"),
-        (round(9 / 81, 6), "8 of 80 drawn healthy heads show as much anywhere (p = 0.11)"),
+        (round(9 / 81, 6), "8 of 80 drawn healthy heads show as much anywhere (p = 0.12)"),
         (0.02, "p = 0.02: the share of drawn healthy heads that show as much anywhere"),
         (None, "how often drawn healthy heads show as much is not known"),
     ],

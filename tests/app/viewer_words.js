@@ -2,7 +2,7 @@
 
 globalThis.document = { createElement: () => ({ dataset: {}, setAttribute() {}, firstChild: {} }) };
 const { sideOfSlice, rasterFrame } = await import("./geometry.js");
-const { percentUp } = await import("./panel.js");
+const { percentUp } = await import("./upwards.js");
 const { dialText, healthyWords } = await import("./rarity.js");
 const { ComparePane } = await import("./compare_pane.js");
 const { CompareViewer } = await import("./compare.js");

@@ -15,8 +15,10 @@ from pydicom.dataset import Dataset
 
 from medsym.cli import main
 from medsym.errors import MedsymError
+from medsym.export.dicom_series import Series
 from medsym.export.findings_dicom import write_findings
 from medsym.screening.records import read_record
+from medsym.volumes.volume import Volume
 from tests.builders_case import head_phantom
 from tests.builders_dicom import PATIENT, write_series
 from tests.screening.quick_run import patch_known_plane, run, store
@@ -179,7 +181,7 @@ def test_without_a_finding_there_is_a_report_that_does_not_say_normal(screened, 
     assert segments is None
     assert len(content_of(report, "Largest deviation from healthy asymmetry in the scan")) == 1
     words = [item.TextValue for item in content_of(report, "Comment")]
-    assert "No finding above the threshold. This does not mean normal." in words
+    assert "No finding. This does not mean normal." in words
 
 
 def test_nothing_of_the_patient_is_in_the_result_folder(screened, tmp_path) -> None:
@@ -234,3 +236,9 @@ def test_the_command_writes_both_and_says_where(screened, tmp_path: Path, capsys
     assert main(["dicom", str(folder / "out"), "sub-01_T1w", *place]) == 0
     assert "patient" in capsys.readouterr().out
     assert len(list((tmp_path / "to").glob("*.dcm"))) == 2
+
+
+def test_the_256th_finding_is_no_background(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Series, "indices", lambda *_, **__: np.array([[[0.0, 0.0, 0.0]]]))
+    ranks = Volume(voxels=np.array([[[256]]], dtype=np.int16), affine=np.eye(4))
+    assert Series(images=(Dataset(),), folder=Path()).cut(ranks).tolist() == [[[256]]]

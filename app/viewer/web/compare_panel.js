@@ -1,7 +1,7 @@
 // Beside two pictures: the values at both crosshairs, and what changed between two scans.
 
 import { element, section } from "./elements.js";
-import { factsAt, formatMm, number } from "./readout.js";
+import { factsAt, formatMm, number, pText } from "./readout.js";
 import { sideOf } from "./geometry.js";
 import { jumpTo } from "./motion.js";
 import { findingTitle } from "./panel.js";
@@ -59,10 +59,6 @@ function ml(finding, { assessable }) {
   return finding ? Number(finding.volume_ml).toFixed(1) : DASH;
 }
 
-function rarity({ p_value: value }) {
-  return Number.isFinite(value) ? String(Number(value.toPrecision(2))) : DASH;
-}
-
 // From the earlier scan to the later one; nothing where the order or the places are not known. What one
 // record does not list may lie just below its threshold: it is not called new or gone.
 export function change({ now, then }, { role, link }, assessable) {
@@ -89,7 +85,7 @@ export class ChangesTable {
   }
 
   cases(now, { role, visit: then }) {
-    const facts = [["", "This case", role], ["Scan", now.title, then.title], ["Day", now.day, then.day], ["p-value", rarity(now), rarity(then)], ["Largest deviation", number(now.deviation_max ?? NaN, 1, "SD"), number(then.deviation_max ?? NaN, 1, "SD")], ["Pathology", number(now.pathology_ml ?? NaN, 1, "ml"), number(then.pathology_ml ?? NaN, 1, "ml")]];
+    const facts = [["", "This case", role], ["Scan", now.title, then.title], ["Day", now.day, then.day], ["p-value", pText(now.p_value), pText(then.p_value)], ["Largest deviation", number(now.deviation_max ?? NaN, 1, "SD"), number(then.deviation_max ?? NaN, 1, "SD")], ["Pathology", number(now.pathology_ml ?? NaN, 1, "ml"), number(then.pathology_ml ?? NaN, 1, "ml")]];
     return element("table", { class: "pair" }, facts.map(([title, left, right], n) => element("tr", {}, [element("th", { text: title, scope: "row" }), ...[left, right].map((text) => element(n ? "td" : "th", { text }))])));
   }
 

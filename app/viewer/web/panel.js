@@ -5,6 +5,7 @@ import { Slider, element, section } from "./elements.js";
 import { HeatControls } from "./heat.js";
 import { keyRows } from "./keys.js";
 import { pText, words } from "./readout.js";
+import { percentUp } from "./upwards.js";
 import { windowPresets } from "./window.js";
 import { shownZone, zoneOfFinding, zoneText } from "./zones.js";
 
@@ -12,11 +13,6 @@ import { shownZone, zoneOfFinding, zoneText } from "./zones.js";
 export function findingTitle({ side, structure }) {
   const name = String(structure || "outside named structures").replaceAll("-", " ").toLowerCase();
   return name.includes(side) ? name : `${side}, ${name}`;
-}
-
-// A rate in percent, rounded up in the third decimal: "at most 0 %" would promise what nobody can.
-export function percentUp(rate) {
-  return String(Math.ceil(rate * 1e5 - 1e-6) / 1e3);
 }
 
 // What makes a finding, and how often that happens where there is none to find.
@@ -74,9 +70,9 @@ export class Panel {
   noFindings() {
     const { viewer } = this;
     if (!viewer.assessable) return [element("p", { class: "quiet", text: "Not assessable." })];
-    const words = element("p", { class: "quiet", text: "None above the reporting threshold. This does not mean normal." });
+    const words = element("p", { class: "quiet", text: "No place that is large enough exceeds both the threshold and the bound. This does not mean normal." });
     if (!viewer.largest) return [words, ...this.comparison()];
-    const button = element("button", { type: "button", class: "jump", "data-largest": true, text: "Go to the largest deviation (below the threshold)" });
+    const button = element("button", { type: "button", class: "jump", "data-largest": true, text: "Go to the largest deviation" });
     button.addEventListener("click", () => viewer.moveTo(viewer.largest, { recentre: true }));
     return [words, button, ...this.comparison()];
   }

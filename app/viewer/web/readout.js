@@ -5,6 +5,7 @@ import { distanceToMidplane, sideOf, transform } from "./geometry.js";
 import { valueAt } from "./mirror_pair.js";
 import { healthyWords, oneInOf, placeRarity } from "./rarity.js";
 import { recordedAt } from "./recorded.js";
+import { figuresUp } from "./upwards.js";
 import { zoneAt, zoneOfFinding } from "./zones.js";
 
 const ANTISYMMETRIC = new Set(["deviation", "asymmetry"]); // the same with the other sign at the mirror place
@@ -78,7 +79,7 @@ export function mirrorName(kind) {
 
 // How often a case of the calibration deviates as far anywhere; a dash where nobody can say.
 export function pText(value) {
-  return Number.isFinite(value) ? String(Number(value.toPrecision(2))) : "\u2013";
+  return Number.isFinite(value) ? figuresUp(value) : "\u2013";
 }
 
 function rarityWords(p, calibration) {

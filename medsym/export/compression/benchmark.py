@@ -21,6 +21,7 @@ from medsym.export.compression.precisions import Copy, compressed_copies
 from medsym.inference.maps import CaseMaps, compute_maps
 from medsym.synthesis.settings import SynthesisConfig
 from medsym.text_table import aligned
+from medsym.upwards import bound_text
 
 SEED = 20_261  # no training, validation or evaluation of this repository uses it
 EXAMPLES = 4  # healthy subjects that set the scales of int8
@@ -169,7 +170,7 @@ def _cells(copy: dict[str, Any]) -> list[str]:
         f"{copy['deviation_auprc']:.3f}",
         f"{copy['pathology_auprc']:.3f}",
         f"{copy['rounding']:.2g}",
-        f"{copy['bound']:.2g}",
+        bound_text(copy["bound"]),
         "yes" if copy["excess"] <= 0 else f"no, by {copy['excess']:.2g}",
         f"{copy['difference_sd']:.2g} SD",
     ]

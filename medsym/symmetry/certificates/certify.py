@@ -35,6 +35,7 @@ from medsym.symmetry.certificates.rules import certificate_rules
 from medsym.symmetry.certificates.twin import Twin
 from medsym.symmetry.mirror import ChannelAction, mirror
 from medsym.symmetry.walk import Walk
+from medsym.upwards import figures_up
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,9 +84,10 @@ class NetworkCertificate:
         tight, tight_any = float(self.tightness.max()), self.a_priori_tightness
         lines += [f"norm of the output    {float(self.output_norm.max()):10.4g}"]
         lines += [f"defect, measured      {float(self.measured.max()):10.4g}"]
+        running, a_priori = (figures_up(bound, figures=4) for bound in (running, self.a_priori))
         lines += [f"bound on this input   {running:10.4g}  tightness {tight:.2g}"]
-        lines[-1] += f", rounding {rounding:.2g}"
-        lines += [f"bound for all inputs  {self.a_priori:10.4g}  tightness {tight_any:.2g}"]
+        lines[-1] += f", rounding {figures_up(rounding):.2g}"
+        lines += [f"bound for all inputs  {a_priori:10.4g}  tightness {tight_any:.2g}"]
         lines[-1] += f", |x| <= {self.radius:.4g}"
         lines += ["The bounds multiply worst cases: they rank layers and describe no scan."]
         return "\n".join(lines)
