@@ -82,11 +82,6 @@ def mirror_permutation() -> tuple[int, ...]:
     return tuple(structure.mirror for structure in STRUCTURES)
 
 
-def brain_indices() -> tuple[int, ...]:
-    """Channels that are brain, ventricles included."""
-    return tuple(structure.index for structure in STRUCTURES if structure.index != BACKGROUND)
-
-
 def ventricle_indices() -> tuple[int, ...]:
     """Channels filled with cerebrospinal fluid."""
     return tuple(s.index for s in STRUCTURES if s.name.endswith("ventricle"))

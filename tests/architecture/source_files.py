@@ -22,6 +22,12 @@ def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
 
+@cache
+def nodes_of(path: Path) -> tuple[ast.AST, ...]:
+    """Every node of one file's syntax tree."""
+    return tuple(ast.walk(tree_of(path)))
+
+
 def label(path: Path) -> str:
     """Path from the repository root, for messages."""
     return path.relative_to(ROOT).as_posix()
@@ -30,7 +36,7 @@ def label(path: Path) -> str:
 def imported_modules(path: Path) -> set[str]:
     """Dotted names of every module that the file imports, anywhere in it."""
     names: set[str] = set()
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:

@@ -37,20 +37,15 @@ def test_every_kind_of_configuration_is_there() -> None:
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.name)
-def test_configuration_loads_strictly(path: Path) -> None:
+def test_configuration_says_what_it_is_loads_strictly_and_refuses_a_misspelt_key(
+    path: Path, tmp_path: Path
+) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith("# ")
     settings = read_config(path, settings_model(path))
     with pytest.raises(ValidationError, match="frozen"):
         settings.seed = 1
-
-
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.name)
-def test_configuration_opens_with_a_comment_that_says_what_it_is(path: Path) -> None:
-    assert path.read_text(encoding="utf-8").startswith("# ")
-
-
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.name)
-def test_misspelt_key_is_refused_with_the_nearest_name(path: Path, tmp_path: Path) -> None:
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content = yaml.safe_load(text)
     content["sead"] = content.pop("seed")
     broken = tmp_path / "broken.yaml"
     broken.write_text(yaml.safe_dump(content), encoding="utf-8")

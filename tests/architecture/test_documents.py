@@ -72,8 +72,8 @@ def test_python_in_readme_runs(number: int, monkeypatch: pytest.MonkeyPatch) -> 
     exec(code, {"__name__": "readme"})
 
 
-def test_readme_has_three_python_snippets() -> None:
-    assert len(SNIPPETS) == 3
+def test_readme_has_python_to_run() -> None:
+    assert len(SNIPPETS) >= 3
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.relative_to(ROOT).as_posix())

@@ -3,7 +3,7 @@
 import ast
 import re
 
-from tests.architecture.source_files import ROOT, label, python_files, tree_of
+from tests.architecture.source_files import ROOT, label, nodes_of, python_files, tree_of
 
 MAX_FILE_LINES = 250
 MAX_FUNCTION_LINES = 40
@@ -34,7 +34,7 @@ def test_no_function_is_longer_than_40_lines() -> None:
     long = {
         f"{label(path)}:{node.lineno} {node.name}": code_lines(node)
         for path in python_files("medsym", "app")
-        for node in ast.walk(tree_of(path))
+        for node in nodes_of(path)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and code_lines(node) > MAX_FUNCTION_LINES
     }
