@@ -14,7 +14,7 @@ from starlette.middleware import Middleware
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))  # `import app` from a plain checkout
 
-from app import cohort, command_line, state
+from app import cohort, command_line, state  # noqa: F401  cohort as pandas
 from app.parent import end_with_parent
 from app.scripts import script_hashes
 from app.uploads.download import download_routes
@@ -69,9 +69,6 @@ command_line.check_environment()
 entrance = command_line.entrance()
 end_with_parent()
 
-
-#: Modules of the pages: what they import takes longer than to draw them.
-PAGES_USE = (cohort,)
 REVIEW = "review"  # address of the page of one case, as main.py names it
 takes_files = command_line.arguments().upload
 

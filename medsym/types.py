@@ -1,4 +1,4 @@
-"""The axis legend and every array type of medsym; shapes are checked at run time in tests only.
+"""The axis legend and the types of medsym's arrays; shapes are checked at run time in tests only.
 
 Axis legend (a letter means the same everywhere):
 
@@ -15,25 +15,16 @@ the ones of NIfTI: +x patient's right, +y anterior, +z superior (RAS+).
 from os import PathLike
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Float64, Int, Int32, Num
-from torch import Tensor
+from jaxtyping import Bool, Float32, Float64, Int32, Num
 
 PathLikeString = str | PathLike[str]
 
-# numpy: volumes as they are read, written and prepared
+# volumes as they are read, written and prepared
 VoxelArray = Num[np.ndarray, "x y z"]
-ImageArray = Float[np.ndarray, "x y z"]
 ScanArray = Float32[np.ndarray, "x y z"]
-LabelArray = Int[np.ndarray, "x y z"]
 LabelMapArray = Int32[np.ndarray, "x y z"]
 MaskArray = Bool[np.ndarray, "x y z"]
 AffineMatrix = Float64[np.ndarray, "4 4"]
 Matrix3 = Float64[np.ndarray, "3 3"]
 Vector3 = Float64[np.ndarray, "3"]
 Points = Float64[np.ndarray, "n 3"]
-
-# torch: what networks take and give
-ImageBatch = Float[Tensor, "b c x y z"]
-LabelBatch = Int[Tensor, "b x y z"]
-MaskBatch = Bool[Tensor, "b c x y z"]
-ImageTensor = Float[Tensor, "x y z"]

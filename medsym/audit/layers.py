@@ -71,11 +71,6 @@ class LayerReport:
         """The first layer whose output has lost the mirror by more than a relative defect."""
         return next((layer for layer in self.layers if layer.defect > tolerance), None)
 
-    def culprits(self, tolerance: float) -> tuple[LayerDefect, ...]:
-        """Layers that themselves add more than a relative defect, the worst first."""
-        added = [layer for layer in self.layers if (layer.own or 0.0) > tolerance]
-        return tuple(sorted(added, key=lambda layer: -(layer.own or 0.0)))
-
 
 def layer_defects(
     network: nn.Module,

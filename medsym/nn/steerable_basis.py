@@ -2,13 +2,11 @@
 
 By default escnn's basis spans 10 of the 27 symmetric dimensions per pair of a trivial and a
 regular field. Rings through the voxel centres (radius 0, 1, sqrt 2, sqrt 3) with harmonics up to
-the degree that tells the voxels of a ring apart span all of them; :func:`steerable_rank` measures
-it. The coefficients are those of R3Conv, in its order. Only tensors are kept: escnn shares its own
-expansion module among layers, so that ``.double()`` on one converts all, and it cannot always be
-copied.
+the degree that tells the voxels of a ring apart span all of them. The coefficients are those of
+R3Conv, in its order. Only tensors are kept: escnn shares its own expansion module among layers, so
+that ``.double()`` on one converts all, and it cannot always be copied.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,26 +16,10 @@ from medsym.errors import ModelError
 from medsym.nn import representations
 from medsym.nn.representations import mirror_space
 from medsym.symmetry.mirror import ChannelAction
-from medsym.symmetry.parts import split_kernel
 
 _RINGS = (0.0, 1.0, 2.0**0.5, 3.0**0.5)  # distances of the 27 voxels from the centre
 _DEGREES = {0: 0, 1: 2, 2: 3, 3: 3}  # by squared radius: lowest that separates the ring's voxels
 _RING_WIDTH = 0.05  # voxels; narrow enough that no ring reaches the next
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SteerableRank:
-    """How much of the equivariant kernels a steerable basis spans.
-
-    Attributes:
-        parameters: Number of basis kernels.
-        rank: Dimension of their span.
-        complete: Dimension of all equivariant kernels.
-    """
-
-    parameters: int
-    rank: int
-    complete: int
 
 
 class SteerableBasis(nn.Module):
@@ -87,26 +69,6 @@ class SteerableBasis(nn.Module):
                 block = torch.einsum("oib,bpqk->opiqk", fields, basis)
                 kernel[rows[:, None], columns] = block.reshape(len(rows), len(columns), 27)
         return kernel.unflatten(-1, (3, 3, 3))
-
-
-def steerable_rank(action_in: ChannelAction, action_out: ChannelAction) -> SteerableRank:
-    """Measure the span of :class:`SteerableBasis`; meant for a few channels.
-
-    Example:
-        >>> steerable_rank(ChannelAction.trivial(1), ChannelAction.regular(1)).rank
-        27
-    """
-    expand = SteerableBasis(action_in, action_out)
-    units = torch.eye(expand.initial.numel())
-    basis = torch.stack([expand(unit).flatten() for unit in units]).double()
-    shape = (*expand.shape, 3, 3, 3)
-    whole = torch.eye(basis.shape[1], dtype=torch.float64).unflatten(1, shape)
-    even = torch.stack([split_kernel(k, action_in, action_out)[0].flatten() for k in whole])
-    return SteerableRank(
-        parameters=len(basis),
-        rank=int(torch.linalg.matrix_rank(basis, rtol=1e-5)),
-        complete=int(torch.linalg.matrix_rank(even)),
-    )
 
 
 def steerable_layer(action_in: ChannelAction, action_out: ChannelAction) -> Any:

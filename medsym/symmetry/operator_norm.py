@@ -29,6 +29,9 @@ def conv_norm(
 ) -> float:
     """Upper bound on the 2-norm of a zero-padded convolution, for every image size and padding.
 
+    It holds for the transposed convolution with the same weight too: that is its adjoint, adjoints
+    have equal norms, and output padding only adds zeros.
+
     Args:
         weight: (out, in / groups, *kernel) with any number of spatial axes, also none.
         stride: Per axis or shared.
@@ -44,22 +47,6 @@ def conv_norm(
     kernel = polyphase(weight.detach().double(), stride=stride, dilation=dilation)
     kernels = kernel.unflatten(0, (groups, -1))
     return float(kernel_bounds(kernels, precision=precision).max())
-
-
-def transposed_norm(
-    weight: Tensor,
-    *,
-    stride: int | Sequence[int] = 1,
-    dilation: int | Sequence[int] = 1,
-    groups: int = 1,
-    precision: float | None = None,
-) -> float:
-    """The same for a transposed convolution with a weight (in, out / groups, *kernel).
-
-    It is the adjoint of the convolution that maps its output channels to its input channels with
-    the very same weight, and adjoints have equal norms; output padding only adds zeros.
-    """
-    return conv_norm(weight, stride=stride, dilation=dilation, groups=groups, precision=precision)
 
 
 def absolute_norm(

@@ -80,24 +80,6 @@ def estimate_midplane(
     return search_plane(build_space(see(volume), weights=_votes(volume, weights=weights)))
 
 
-def refine_midplane(
-    volume: Volume, *, start: MidPlane, weights: NDArray[np.floating] | NDArray[np.bool_] | Volume
-) -> MidPlane:
-    """Improve a nearly right plane with the voters given by weights; no global search.
-
-    Args:
-        volume: the scan the plane was found in.
-        start: plane within a few degrees and mm of the truth.
-        weights: votes as in estimate_midplane.
-    """
-    from medsym.volumes.intensity import see
-    from medsym.volumes.plane_search import polish_plane
-    from medsym.volumes.plane_space import build_space
-
-    space = build_space(see(volume), weights=_votes(volume, weights=weights))
-    return polish_plane(space, start=start)
-
-
 def _votes(
     volume: Volume, *, weights: NDArray[np.floating] | NDArray[np.bool_] | Volume | None
 ) -> Volume | None:

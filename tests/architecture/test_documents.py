@@ -17,13 +17,13 @@ DOCUMENTS = [
     *(ROOT / "medsym").rglob("README.md"),
     *(ROOT / "data_samples").glob("README.md"),
 ]
-SNIPPETS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
+SNIPPETS = [text for language, text in BLOCKS if language == "python"]
 
 
 def readme_commands() -> list[str]:
     """Each `medsym ...` command line in a code block of the README."""
-    blocks = re.findall(r"```\n(.*?)```", README, flags=re.DOTALL)
-    lines = [line for block in blocks for line in block.splitlines()]
+    lines = [line for language, text in BLOCKS if not language for line in text.splitlines()]
     return [part.strip() for line in lines for part in line.split("&&") if "medsym " in part + " "]
 
 
@@ -72,8 +72,9 @@ def test_python_in_readme_runs(number: int, monkeypatch: pytest.MonkeyPatch) -> 
     exec(code, {"__name__": "readme"})
 
 
-def test_readme_has_python_to_run() -> None:
+def test_readme_has_python_and_commands_to_run() -> None:
     assert len(SNIPPETS) >= 3
+    assert len(readme_commands()) >= 10
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.relative_to(ROOT).as_posix())

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from medsym.nn.escnn_reference import ReferenceConv, reference_conv
 from medsym.nn.layers import MirrorConv3d
 from medsym.nn.representations import Fields, mirror_action
 from medsym.symmetry.mirror import ChannelAction, mirror
 from medsym.symmetry.parts import split_kernel
+from tests.nn.escnn_reference import ReferenceConv, reference_conv
 
 PAIRS = [
     pytest.param(Fields(trivial=1), Fields(regular=3), id="trivial-regular"),

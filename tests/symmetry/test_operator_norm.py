@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from medsym.symmetry.operator_norm import absolute_norm, conv_norm, polyphase, transposed_norm
+from medsym.symmetry.operator_norm import absolute_norm, conv_norm, polyphase
 from medsym.symmetry.symbol_norm import kernel_bounds, unfolding_bounds
 
 
@@ -67,9 +67,8 @@ def test_the_bound_holds_the_norm_of_the_dense_matrix(
     shape: tuple[int, ...], form: dict[str, int], transposed: bool
 ) -> None:
     weight = normal(*shape, seed=len(form))
-    norm = transposed_norm if transposed else conv_norm
     terms = {k: v for k, v in form.items() if k != "padding"}
-    bound, size = norm(weight, **terms), 3 if transposed and form.get("stride") else 6
+    bound, size = conv_norm(weight, **terms), 3 if transposed and form.get("stride") else 6
     truth = true_norm(weight, size, transposed=transposed, **form)
     assert truth <= bound
     assert bound <= 1.8 * truth  # the matrix is that of a tiny image, the bound of all images

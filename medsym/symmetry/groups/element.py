@@ -93,11 +93,6 @@ class GridElement:
         """Axes (0 is x) of the output that are flipped."""
         return tuple(i for i in range(3) if self.signs[i] < 0)
 
-    @property
-    def is_mirror(self) -> bool:
-        """True for the reflection of a single axis."""
-        return self.source == (0, 1, 2) and len(self.flipped) == 1
-
     def __mul__(self, other: "GridElement") -> "GridElement":
         """The product g h: first h, then g."""
         x, y, z = (other.source[i] for i in self.source)

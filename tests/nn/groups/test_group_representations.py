@@ -6,18 +6,18 @@ import pytest
 import torch
 
 from medsym.errors import ModelError
-from medsym.nn.groups.representations import (
-    grid_group_of,
-    group_action_of,
-    octahedral_space,
-    three_mirrors_space,
-)
 from medsym.nn.representations import escnn, mirror_space
 from medsym.symmetry.groups.action import GroupAction
 from medsym.symmetry.groups.grid_group import GridGroup
 from medsym.symmetry.groups.mirror import mirror_of_action
 from medsym.symmetry.groups.parts import project_kernel, worst_defect
 from tests.builders_group import volume_for
+from tests.nn.groups.escnn_spaces import (
+    grid_group_of,
+    group_action_of,
+    octahedral_space,
+    three_mirrors_space,
+)
 
 # escnn leaves /dev/null open while it decomposes a representation
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

@@ -67,7 +67,6 @@ def test_quarter_turns_are_those_of_torch(triplet: str, dims: tuple[int, int]) -
 def test_mirror_element_is_the_mirror_of_the_library(axis: Axis) -> None:
     element = GridElement.mirror(axis)
     volume = torch.randn(1, 1, 3, 4, 5)
-    assert element.is_mirror
     assert torch.equal(element.apply(volume), mirror(volume, ChannelAction.trivial(1, axis=axis)))
     other: Axis = "y" if axis == "x" else "x"
     assert not torch.equal(element.apply(volume), GridElement.mirror(other).apply(volume))
