@@ -1,6 +1,6 @@
 // Asked of the browser's modules by test_two_scans.py.
 
-const made = () => ({ dataset: {}, firstChild: {}, setAttribute() {}, append() {}, replaceChildren(...rows) { this.rows = rows; } });
+const made = () => ({ dataset: {}, firstChild: {}, getAttribute() {}, setAttribute() {}, append() {}, replaceChildren(...rows) { this.rows = rows; } });
 globalThis.document = { createElement: made };
 const { Volume } = await import("./volume.js");
 const { priorPartner, mirrorPartner } = await import("./compare_partner.js");
