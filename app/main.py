@@ -51,6 +51,7 @@ button[kind^="primary"]:enabled * { color: #1d1302; font-weight: 600; opacity: 1
 .medsym-facts dt { font-size: .7rem; color: #9aa4b1; margin: 0; }
 .medsym-facts dd { font-size: .9rem; margin: 0; font-variant-numeric: tabular-nums; }
 .medsym-columns { columns: 2; column-gap: 1.2rem; }
+[data-testid="stCaptionContainer"] code { color: inherit; }
 .medsym-keys { width: 100%; margin-bottom: .5rem; font-size: .8rem; line-height: 1.25; }
 .medsym-keys caption { caption-side: top; text-align: left; padding: 0 0 .1rem; font-size: .75rem;
   color: #9aa4b1; break-after: avoid; }

@@ -18,6 +18,7 @@ SAFE = {
     ("server", "enableCORS"): True,
     ("browser", "gatherUsageStats"): False,
     ("client", "showErrorDetails"): "none",
+    ("client", "showErrorLinks"): False,
     ("client", "toolbarMode"): "minimal",
 }
 

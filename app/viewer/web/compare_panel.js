@@ -17,7 +17,7 @@ export class PairTable {
     this.body = element("tbody");
     const heads = ["", viewer.partner.kind === "mirror" ? "Scan" : "This case", viewer.partner.role];
     this.record = element("p", { class: "quiet", "data-record": true });
-    const table = element("table", { class: "pair" }, [element("thead", {}, [element("tr", {}, heads.map((text) => element("th", { text, scope: "col" })))]), this.body]);
+    const table = element("table", { class: "pair" }, [element("thead", {}, [element("tr", {}, heads.map((text) => (text ? element("th", { text, scope: "col" }) : element("td"))))]), this.body]);
     this.node = element("div", {}, [table, this.record]);
   }
 

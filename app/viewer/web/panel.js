@@ -48,12 +48,12 @@ export class Panel {
     const { viewer } = this;
     const findings = viewer.findings;
     if (!findings.length) return section("Findings", this.noFindings());
-    const head = element("tr", {}, ["", "Place", "SD", "p", "ml", ...(viewer.why ? [""] : [])].map((text) => element("th", { text, scope: "col" })));
+    const head = element("tr", {}, [["Zone", "unseen"], ["Place"], ["SD"], ["p"], ["ml"], ...(viewer.why ? [["Reasons", "unseen"]] : [])].map(([text, shown]) => element("th", { scope: "col" }, [element("span", { text, class: shown })])));
     this.rows = findings.map((found, place) => {
       const button = element("button", { type: "button", class: "jump", "data-finding": String(found.rank), text: findingTitle(found) });
       button.addEventListener("click", () => viewer.goToFinding(place));
       const zone = zoneOfFinding(found);
-      const mark = element("span", { class: `dot ${zone}`, title: zoneText(zone) });
+      const mark = element("span", { class: `dot ${zone}`, role: "img", "aria-label": zoneText(zone), title: zoneText(zone) });
       return element("tr", {}, [element("td", {}, [mark]), element("td", {}, [button]), element("td", { class: "number", text: Number(found.deviation).toFixed(1) }), element("td", { class: "number", "data-p": String(found.rank), text: pText(found.p_value) }), element("td", { class: "number", text: Number(found.volume_ml).toFixed(1) }), ...this.whyCell(found, place)]);
     });
     const table = element("table", {}, [element("thead", {}, [head]), element("tbody", {}, this.rows)]);

@@ -6,7 +6,7 @@ import { element } from "./elements.js";
 const WIDE = 40, TALL = 12; // pixels of a sample
 
 export function render({ data, parentElement }) {
-  const rows = data.samples.map(({ sample, name, what }) => element("div", { class: "sampleRow" }, [drawn(sample), element("dt", { text: name }), element("dd", { text: what })]));
+  const rows = data.samples.map(({ sample, name, what }) => element("div", { class: "sampleRow" }, [element("dt", {}, [drawn(sample), element("span", { text: name })]), element("dd", { text: what })]));
   parentElement.querySelector(".medsym").replaceChildren(element("dl", { class: "samples" }, rows));
 }
 
