@@ -11,7 +11,8 @@ import numpy as np
 
 from app.results import Case, map_path
 from app.viewer.encoding import EncodedVolume, Rounding, encode, encode_labels
-from app.viewer.grid import DisplayGrid, content_grid, resample, scan_grid
+from app.viewer.grid import DisplayGrid, content_grid, resample
+from app.viewer.grid import scan_grid as grid_of_scan
 from app.viewer.threads import over_kinds
 from app.viewer.zones import keep_peaks, pair_bound
 from medsym.errors import OutputError, ScanError
@@ -97,20 +98,20 @@ def scan_volume(files: CaseFiles) -> EncodedVolume:
         ScanError: it cannot be read.
     """
     scan = _read_source(files)
-    grid = scan_grid(scan.affine, scan.voxels.shape)
+    grid = grid_of_scan(scan.affine, scan.voxels.shape)
     shown = resample(scan.voxels, affine=scan.affine, grid=grid, order=1)
     back = tuple(tuple(float(v) for v in row) for row in np.linalg.inv(scan.affine))
     return replace(encode(shown, grid=grid, symmetric=False), world_to_voxel=back)
 
 
 def map_volumes(
-    files: CaseFiles, scan_grid_of: Callable[[], DisplayGrid], *, go_on: Callable[[], None]
+    files: CaseFiles, *, scan_grid: DisplayGrid, go_on: Callable[[], None]
 ) -> dict[str, EncodedVolume]:
     """Maps and anatomy of a case, on one grid of their own.
 
     Args:
         files: of the case.
-        scan_grid_of: the grid of the scan, asked for when the maps have been read.
+        scan_grid: the grid of the scan.
         go_on: called between the steps; what it raises ends them.
 
     Raises:
@@ -125,7 +126,7 @@ def map_volumes(
         return read_label_map(path) if kind == "anatomy" else _read_map(path)
 
     sources = over_kinds(paths, read)
-    spacing = max(scan_grid_of().spacing_mm, MAP_SHARE * files.grid_mm)
+    spacing = max(scan_grid.spacing_mm, MAP_SHARE * files.grid_mm)
     common = _common_grid(sources, spacing_mm=spacing)
     go_on()
     values = over_kinds(

@@ -21,7 +21,7 @@ from medsym.errors import MedsymError
 
 KEPT = 5  # the case that is read, its neighbours, and what was read before
 WORKERS = 2  # cases at a time; each map at hand takes memory: 70 MB of a scan of 256^3 voxels
-NICE = 5  # how far maps, and cases that nobody asked for yet, stand back behind the browser
+NICE = 5  # how far cases that nobody asked for yet stand back behind the browser
 
 Find = Callable[[], Case]
 Made = TypeVar("Made")
@@ -60,7 +60,7 @@ class Preparations:
         self._known: OrderedDict[str, Preparation] = OrderedDict()
         self._lock = threading.Lock()
         self._scans = ThreadPoolExecutor(WORKERS, "scan")
-        self._maps = ThreadPoolExecutor(WORKERS, "maps", initializer=_stand_back)
+        self._maps = ThreadPoolExecutor(WORKERS, "maps")
         self._behind = ThreadPoolExecutor(1, "ahead", initializer=_stand_back)
         self._links = ThreadPoolExecutor(1, "link")
         self._link: Future[None] | None = None
@@ -179,7 +179,7 @@ class Preparations:
 def _maps(
     files: CaseFiles, made: Preparation, *, go_on: Callable[[], None] = lambda: None
 ) -> dict[str, EncodedVolume]:
-    return map_volumes(files, lambda: made.scan.result().grid, go_on=go_on)
+    return map_volumes(files, scan_grid=made.scan.result().grid, go_on=go_on)  # the scan goes first
 
 
 def _stand_back() -> None:
