@@ -1,14 +1,15 @@
 """The one exception tree of medsym: every refusal names the file, the cause, the fix and a code.
 
     MedsymError
-    |-- ScanError     an input scan or label map cannot be used (MS-101 .. MS-139)
+    |-- ScanError     an input scan or label map cannot be used
     |-- GridError     a volume does not fit the symmetric grid
     |-- AnatomyError  the anatomy needed for a measurement was not found
     |-- ConfigError   a configuration or an argument is wrong
     |-- ModelError    weights are missing, damaged or do not fit
-    `-- OutputError   a result cannot be written (MS-140 .. MS-159)
+    `-- OutputError   a result cannot be written
 
-Codes are stable: people search for them, tests check them, tables of failed cases list them.
+Codes are stable: people search for them, tests check them, tables of failed cases list them. Their
+numbers say nothing about the kind of error.
 """
 
 

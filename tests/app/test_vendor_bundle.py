@@ -3,9 +3,11 @@
 import hashlib
 import json
 import re
+import tomllib
 
 from app.viewer.routes import WEB, WEB_FILES
 
+ROOT = WEB.parents[2]
 VENDOR = WEB / "vendor"
 BUNDLE = VENDOR / "niivue-0.69.0.js"
 # What `npm ci && npm run build` makes of build.mjs and package-lock.json.
@@ -36,5 +38,8 @@ def test_everything_in_the_bundle_comes_with_its_licence() -> None:
     lock = json.loads((VENDOR / "package-lock.json").read_text(encoding="utf-8"))["packages"]
     needed = set(lock["node_modules/@niivue/niivue"]["dependencies"]) - {"zarrita"}  # stubbed
     assert needed | {"@niivue/niivue"} <= set(headings)
-    assert set(headings.values()) <= {"BSD-2-Clause", "MIT", "ISC"}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert set(project["license"].split(" AND ")) == {"Apache-2.0", *headings.values()}
+    shipped = {path for pattern in project["license-files"] for path in ROOT.glob(pattern)}
+    assert {ROOT / "LICENSE", *VENDOR.glob("*LICENSE*.txt")} == shipped
     assert BUNDLE.read_text(encoding="ascii").startswith("/* NiiVue 0.69.0, BSD-2-Clause")

@@ -17,7 +17,7 @@ IMPORT_NAMES = {
     "pyyaml": "yaml",
     "scikit-learn": "sklearn",
 }
-FLOORS = {"torch": "2.10", "monai": "1.6.1", "streamlit": "1.54"}  # known advisories below
+FLOORS = {"torch": "2.10", "monai": "1.6.1", "streamlit": "1.57"}  # known advisories below
 
 
 def project() -> dict[str, Any]:

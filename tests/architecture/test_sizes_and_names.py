@@ -55,7 +55,8 @@ def test_no_module_has_a_vague_name() -> None:
 
 
 def test_code_and_documents_are_ascii() -> None:
-    documents = [*ROOT.glob("*.md"), *ROOT.glob("configs/*"), *(ROOT / "medsym").rglob("*.md")]
+    texts = [p for name in ("medsym", "app") for p in (ROOT / name).rglob("*.md")]
+    documents = [*ROOT.glob("*.md"), *ROOT.glob("configs/*"), *texts]
     files = [*python_files("medsym", "app", "tests"), *(p for p in documents if p.is_file())]
     offenders = [
         f"{label(path)}:{number}"
