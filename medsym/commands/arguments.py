@@ -73,8 +73,7 @@ def add_screening_options(parser: argparse.ArgumentParser) -> None:
         "--false-alarm-rate",
         type=float,
         metavar="R",
-        help="share of healthy people (without --calibration: of drawn heads) that may show a "
-        "finding (default: 0.05)",
+        help="share of healthy people (or drawn heads) that may show a finding (default: 0.05)",
     )
     add_participants(parser)
 
