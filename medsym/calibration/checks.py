@@ -1,7 +1,7 @@
 """What a calibration is asked for, and whether the healthy people can give it."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from medsym.calibration.adjustment import refuse_too_few, width_of
@@ -46,10 +46,12 @@ def check_people(
         folds: of a cross-validation; None without one.
 
     Raises:
-        ConfigError: as ``check_columns``, MS-502 too few people for the adjustment, MS-503 too few
-            people, MS-508 fewer people than folds, MS-515 a column holds numbers and words.
+        ConfigError: as ``check_columns``, MS-799 nobody has a column that is asked for, MS-502 too
+            few people for the adjustment, MS-503 too few people, MS-508 fewer people than folds,
+            MS-515 a column holds numbers and words.
     """
     rows = {name: row for scans in people.values() for name, row in scans.items()}
+    _refuse_unknown(rows.values(), settings)
     check_columns(rows, settings)
     check_number(len(people))
     kept = len(people)
@@ -60,6 +62,23 @@ def check_people(
     if settings.adjust:
         width = width_of(list(rows.values()), columns=settings.adjust)
         refuse_too_few((kept + 1) // 2, width=width)
+
+
+def _refuse_unknown(rows: Iterable[Covariates], settings: CalibrationSettings) -> None:
+    """Refuse a column that is stated of nobody: the fault is in the command, not in a person."""
+    known = sorted({column for row in rows for column in row})
+    asked = [("--group-by", group.column) for group in settings.group_by]
+    asked += [("--adjust", column) for column in settings.adjust]
+    for option, column in asked:
+        if column not in known:
+            has = f"the tables have {', '.join(known)}" if known else "no table states anything"
+            raise ConfigError(
+                code="MS-799",
+                subject=option,
+                cause=f"no scan has a column '{column}'; {has}",
+                fix="name a column as it is written there, or give a table that has it with "
+                "--participants",
+            )
 
 
 def check_columns(covariates: Mapping[str, Covariates], settings: CalibrationSettings) -> None:

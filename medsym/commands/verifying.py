@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Literal
 
 from medsym.commands.console import EXIT_OK, EXIT_REFUSED, complain, say
 from medsym.errors import OutputError
@@ -36,7 +37,7 @@ def verify(arguments: argparse.Namespace) -> int:
             cause="holds no case, no model and no calibration",
             fix="name an output folder of 'medsym screen' or 'calibrate', or a model folder",
         )
-    damaged = sum(_is_damaged(path, out=folder) for path in paths)
+    states = [_state(path, out=folder) for path in paths]
     lost, unlisted = cases_beside_tables(folder)
     for case in lost:
         complain(f"missing: the record of {case}, which the tables list")
@@ -46,9 +47,13 @@ def verify(arguments: argparse.Namespace) -> int:
             "is going on, or was cut off; the same command again goes on and writes the tables "
             "(after 'medsym bids' with labels: the level 'group' does)"
         )
-    altered = damaged or lost or unlisted or _says_altered(folder)
-    say(f"{len(paths) - damaged} of {len(paths) + len(lost)} cases are intact")
-    return EXIT_REFUSED if altered else EXIT_OK
+    unread = states.count("unreadable")
+    if unread:
+        complain(f"tables and index were not compared: {unread} records cannot be read")
+    altered = not (unread or lost or unlisted) and _says_altered(folder)
+    say(f"{states.count('intact')} of {len(paths) + len(lost)} cases are intact")
+    is_whole = set(states) == {"intact"} and not (lost or unlisted or altered)
+    return EXIT_OK if is_whole else EXIT_REFUSED
 
 
 def _verify_calibration(folder: Path) -> int:
@@ -84,15 +89,15 @@ def _says_altered(folder: Path) -> bool:
     return bool(names)
 
 
-def _is_damaged(record: Path, *, out: Path) -> bool:
-    """Whether a case is not as it was written; says what is wrong."""
+def _state(record: Path, *, out: Path) -> Literal["intact", "damaged", "unreadable"]:
+    """Whether a case is as it was written; says what is wrong."""
     from medsym.screening.records import damaged_files, read_record
 
     try:
         wrong = damaged_files(read_record(record), out=out)
     except OutputError as error:
         complain(str(error))
-        return True
+        return "unreadable"
     for name in wrong:
         complain(f"damaged or missing: {name}")
-    return bool(wrong)
+    return "damaged" if wrong else "intact"

@@ -4,9 +4,10 @@ These files hold the patient's name and identity, copied from the series, becaus
 archive files them. So they are never written into the result folder, which holds neither.
 """
 
+import difflib
 import io
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,9 @@ from medsym.volumes.volume import Volume
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
+
+#: Cases that a refusal lists at most.
+_SHOWN = 5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,10 +82,10 @@ def write_findings(out: Path, case: str, *, series: Path, to: Path) -> WrittenDi
 
 
 def _usable_record(out: Path, case: str) -> dict[str, Any]:
-    paths = [path for path in find_records(out) if path.name == f"{case}_case.json"]
-    if not paths:
-        raise _unusable(case, f"there is no such case in {out}")
-    record = read_record(paths[0])
+    paths = {path.name.removesuffix("_case.json"): path for path in find_records(out)}
+    if case not in paths:
+        raise _unknown(case, known=list(paths), out=out)
+    record = read_record(paths[case])
     if not record["assessable"]:
         raise _unusable(case, f"it is not assessable: {'; '.join(record['reasons'])}")
     if "findings" not in record["files"]:
@@ -89,6 +93,20 @@ def _usable_record(out: Path, case: str) -> dict[str, Any]:
     if damaged_files(record | {"files": {"f": record["files"]["findings"]}}, out=out):
         raise _unusable(case, "the map of its findings is not as it was written")
     return record
+
+
+def _unknown(case: str, *, known: Sequence[str], out: Path) -> OutputError:
+    """A case that is not there, with the nearest name and what is there."""
+    listed = ", ".join(known[:_SHOWN]) + (", ..." if len(known) > _SHOWN else "")
+    near = difflib.get_close_matches(case, known, n=1, cutoff=0.0)
+    return OutputError(
+        code="MS-594",
+        subject=case,
+        cause=f"there is no such case in {out}, which has {listed or 'none'}",
+        fix=f"did you mean {near[0]}? The column case of screening.tsv lists all, with their files"
+        if near
+        else "name a folder of 'medsym screen'",
+    )
 
 
 def _unusable(case: str, cause: str) -> OutputError:

@@ -24,6 +24,13 @@ from medsym.screening.participants import Covariates, read_participants
 #: Parts of a complex image that show no anatomy by themselves.
 _MAGNITUDE = frozenset({None, "mag"})
 _SUFFIXES = frozenset(suffix.casefold() for suffix in KNOWN_CONTRASTS)
+#: Other suffixes of images in the folders anat of BIDS 1.10: named rightly, and not screened.
+_OTHER_SUFFIXES = frozenset(
+    "2PE angio BF BlockfaceImage Chimap CONF CARS DF FLASH FLUO inplaneT1 inplaneT2 IRT1 "
+    "M0map MEGRE MESE MP2RAGE MPE MPM MTR MTRmap MTS MTsat MTVmap MWFmap NLO OCT PC PD PDmap "
+    "PDT2 PLI R1map R2map R2starmap RB1map S0map SEM SPIM SR T1map T1rho T2map T2star "
+    "T2starmap TB1map TEM UNIT1 uCT VFA defacemask".casefold().split()
+)
 
 
 def bids_entries(
@@ -153,18 +160,28 @@ def _is_scan(name: BidsName) -> bool:
 def _problem(name: BidsName | None, *, path: Path, folder: Path) -> str:
     """What is wrong with the name of a scan; nothing for whatever is no scan at all."""
     place = path.parent.name
+    is_expected = place in ("anat", folder.name) or place.startswith("ses-")  # not in dwi, func
     if name is None:
-        return "its name is not as BIDS says" if place == "anat" else ""
+        return "its name is not as BIDS says" if is_expected else ""
     if name.made_from is not None and name.made_from.casefold() in _SUFFIXES:
         return f"the suffix {name.made_from} stands in the middle of its name"
     if not _is_scan(name):
-        return ""
+        return _unknown(name.suffix) if is_expected else ""
     if f"sub-{name.subject}" != folder.name:
         return f"its name says sub-{name.subject}, its folder {folder.name}"
     visits = [part for part in path.relative_to(folder).parts[:-1] if part.startswith("ses-")]
     if visits != ([f"ses-{name.session}"] if name.session else []):
         return f"its name and its folder {'/'.join(visits) or folder.name} state other sessions"
     return "" if name_of(path).case.endswith(f"_{name.suffix}") else "its name is not as BIDS says"
+
+
+def _unknown(suffix: str) -> str:
+    """What is wrong with a suffix beside scans; nothing if BIDS knows it."""
+    if suffix.casefold() in _OTHER_SUFFIXES | _SUFFIXES:
+        return ""
+    near = difflib.get_close_matches(suffix, sorted(_shown()), n=1)
+    meant = f" (did you mean {near[0]}?)" if near else ""
+    return f"BIDS knows no suffix {suffix} of an anatomical scan{meant}"
 
 
 def _refused(path: Path, problem: str, *, root: Path) -> ScanEntry:

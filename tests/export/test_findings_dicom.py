@@ -14,7 +14,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from medsym.cli import main
-from medsym.errors import MedsymError
+from medsym.errors import MedsymError, OutputError
 from medsym.export.dicom_series import Series
 from medsym.export.findings_dicom import write_findings
 from medsym.screening.records import read_record
@@ -215,7 +215,11 @@ def test_a_series_without_names_and_dates_is_enough(screened, tmp_path, tag: str
 
 def test_another_series_or_case_is_refused(screened, tmp_path: Path) -> None:
     folder, to = screened["right axial"], tmp_path / "to"
-    assert refused(folder, to, case="sub-02") == "MS-594"
+    with pytest.raises(
+        OutputError, match=r"MS-594 sub-1_T1w: .*out, which has sub-01_T1w"
+    ) as caught:
+        write_findings(folder / "out", "sub-1_T1w", series=folder / "series", to=to)
+    assert "did you mean sub-01_T1w?" in caught.value.fix
     (tmp_path / "empty").mkdir()
     assert refused(folder, to, series=tmp_path / "empty") == "MS-591"
     volume = head_phantom(codes="LPS")

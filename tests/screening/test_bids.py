@@ -20,6 +20,8 @@ NO_SCANS = (
     "sub-02/anat/.sub-02_T1w.nii.gz",
     "sub-02/dwi/sub-02_dwi.nii.gz",
     "sub-02/derivatives/sub-02_T1w.nii.gz",
+    "sub-02/anat/sub-02_T1map.nii.gz",
+    "sub-02/beh/notes.nii.gz",
     "sub-10/anat/sub-10_part-phase_T2starw.nii.gz",
     "derivatives/other/sub-01/anat/sub-01_T1w.nii.gz",
     "sourcedata/sub-01/anat/sub-01_T1w.nii.gz",
@@ -99,6 +101,9 @@ def test_a_folder_that_is_no_data_set_is_refused(tmp_path: Path) -> None:
         "sub-02/anat/sub-02_T1w_defaced.nii.gz",
         "sub-02/anat/sub-02_T1w_acq-x_T1w.nii.gz",
         "sub-02/anat/T1.nii.gz",
+        "sub-02/anat/sub-02_T1.nii.gz",
+        "sub-02/sub-02_T1.nii.gz",
+        "sub-02/ses-a/FLAIR.nii.gz",
         "sub-02/anat/sub-01_T1w.nii.gz",
         "sub-02/anat/sub-02_ses-a_T1w.nii.gz",
         "sub-02/ses-a/anat/sub-02_T1w.nii.gz",
@@ -113,6 +118,13 @@ def test_a_wrong_name_is_refused_by_name_and_not_mangled(root: Path, name: str) 
     assert len(entries) == 2
     assert entries[0].path == root / SCANS[2]
     assert len({entry.name.case for entry in entries}) == 2
+
+
+def test_a_suffix_that_bids_does_not_know_names_the_nearest(tmp_path: Path) -> None:
+    touch(tmp_path, "sub-02/anat/sub-02_T1.nii.gz")  # nothing else: the run has to name it still
+    (entry,) = bids_entries(tmp_path)
+    assert entry.refusal is not None
+    assert "no suffix T1 of an anatomical scan (did you mean T1w?)" in entry.refusal.cause
 
 
 def test_covariates_come_from_the_tables_and_the_session_goes_first(root: Path) -> None:
