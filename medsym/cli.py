@@ -41,7 +41,7 @@ from medsym.commands.arguments import (
 )
 from medsym.commands.bench_arguments import add_bench
 from medsym.commands.console import EXIT_LOCKED, EXIT_USAGE, complain
-from medsym.commands.menu import EXIT_CODES, Menu
+from medsym.commands.menu import EXIT_CODES, Menu, SuggestingParser
 from medsym.commands.scaling import add_scaling
 from medsym.commands.view_arguments import add_view
 from medsym.errors import MedsymError
@@ -49,7 +49,7 @@ from medsym.errors import MedsymError
 
 def build_parser() -> argparse.ArgumentParser:
     """The argument parser; every subcommand carries its function as ``run``."""
-    parser = argparse.ArgumentParser(
+    parser = SuggestingParser(
         prog="medsym",
         description="Left-right asymmetry in brain scans, with a bound on what the model may add.",
         epilog=f"{EXIT_CODES} {RESEARCH_USE_ONLY}",
@@ -108,11 +108,10 @@ def _add_research(menu: Menu) -> None:
     pretrain = menu.add(
         "pretrain", research.pretrain, "start from scans without labels (gave no accuracy)"
     )
-    for run, folder in ((train, "runs"), (pretrain, "runs/pretrained")):
+    for run, folder in ((train, "runs/NAME"), (pretrain, "runs/pretrained/NAME")):
         run.add_argument("config", type=Path, metavar="CONFIG", help="settings, YAML")
-        run.add_argument(
-            "--out", type=Path, default=Path(folder), metavar="DIR", help="for model and history"
-        )
+        where = f"for model and history (default: {folder}, NAME as CONFIG is called)"
+        run.add_argument("--out", type=Path, metavar="DIR", help=where)
         run.add_argument("--resume", action="store_true", help="go on from the checkpoint in DIR")
     samples = menu.add("samples", research.samples, "make the synthetic samples again")
     samples.add_argument(

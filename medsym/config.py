@@ -53,19 +53,22 @@ def _explain(error: ValidationError, path: Path, model: type[BaseModel]) -> Conf
     """The first complaint of pydantic as one line with a remedy."""
     first = error.errors(include_url=False)[0]
     where = ".".join(str(part) for part in first["loc"]) or "(top level)"
-    fix = "correct this value; the field's documentation gives unit and range"
+    part = _model_at(model, [str(part) for part in first["loc"][:-1]])
+    place = f"{part.__module__.replace('.', '/')}.py"
+    fix = f"correct this value; unit and range stand in the class {part.__name__} of {place}"
     if first["type"] == "extra_forbidden":
-        known = _known_keys(model, [str(part) for part in first["loc"][:-1]])
+        known = list(part.model_fields)
         near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1, cutoff=0.0)
         fix = f"did you mean '{near[0]}'? Known keys here: {', '.join(sorted(known))}"
     return ConfigError(code="MS-303", subject=str(path), cause=f"{where}: {first['msg']}", fix=fix)
 
 
-def _known_keys(model: type[BaseModel], parents: list[str]) -> list[str]:
+def _model_at(model: type[BaseModel], parents: list[str]) -> type[BaseModel]:
+    """The model that a key belongs to, as far as it can be followed."""
     for parent in parents:
         field = model.model_fields.get(parent)
         annotation = field.annotation if field is not None else None
         if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
             break
         model = annotation
-    return list(model.model_fields)
+    return model

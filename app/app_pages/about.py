@@ -23,7 +23,9 @@ READING = """
 - **Not covered by the bound**: errors of the mid-plane, the natural asymmetry of healthy brains,
   coil shading.
 - **Pathology**: probability of a lesion at this place.
-- **Symmetric score**: pathology that both sides share, which the mirror comparison cannot see.
+- **Symmetric score**: pathology that both sides share, which the mirror comparison cannot see. Near
+  1 the model is sure of pathology at a place and at its mirror place; look at the layer Pathology
+  there. No healthy range has been measured.
 - **Sides** are always the patient's. The picture starts in radiological convention: the patient's
   right is on the left of the screen.
 """
@@ -32,7 +34,8 @@ BLIND_SPOTS = """
 #### Blind spots
 - Disease that is **equal on both sides**, or **in the midline**, is invisible to a mirror
   comparison. The symmetric score is the only hint at it.
-- Changes smaller than the grid of the model (below), and changes outside the brain.
+- Changes smaller than the grid of the model (see Model), and changes outside the
+  brain.
 - Scans whose other side is cut off: there is no mirror to compare with, so nothing is shown there.
 - Thick slices: a map is no finer than the slices that it comes from.
 """

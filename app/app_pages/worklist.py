@@ -17,6 +17,7 @@ from app.results import is_of_present
 from app.viewer.pictures import picture_url
 from medsym.errors import MedsymError
 from medsym.screening.case_words import direction
+from medsym.screening.naming import stem_of
 from medsym.screening.review_table import review_table
 from medsym.screening.reviews import Reviews, read_reviews
 from medsym.upwards import bound_up, figures_up
@@ -30,10 +31,10 @@ COLUMNS = {
     "p_value": ("p-value", "%.6g"),
     "q_value": ("q-value", "%.6g"),
     "num_findings": ("Findings", "%d"),
-    "deviation_max": ("Largest deviation (SD)", "%.1f"),
+    "deviation_max": ("Deviation (SD)", "%.1f"),
     "pathology_ml": ("Pathology (ml)", "%.1f"),
-    "share_beyond_bound": ("Share beyond bound", "%.2f"),
-    "bound_max": ("Largest bound (nats)", "%.6g"),
+    "share_beyond_bound": ("Beyond bound", "%.2f"),
+    "bound_max": ("Bound (nats)", "%.6g"),
     "symmetric_score": ("Symmetric score", "%.2f"),
     "midplane_score": ("Mid-plane score", "%.2f"),
 }
@@ -167,6 +168,12 @@ def _side(row: WorklistRow) -> str:
     return direction(row.side) if row.numbers["num_findings"] > 0 else f"largest on the {row.side}"
 
 
+def _names(row: WorklistRow) -> str:
+    """The case, and below it the file that it was made from, where that is called otherwise."""
+    is_same = not row.case or stem_of(Path(row.file)) == row.case
+    return (row.case or row.file) if is_same else f"{row.case}\n{row.file}"
+
+
 def _frame(
     rows: Sequence[WorklistRow], read: Mapping[str, Status], *, folder: Path
 ) -> pd.DataFrame:
@@ -181,7 +188,7 @@ def _frame(
     return pd.DataFrame(
         {
             PICTURE: _pictures(rows, folder=folder),
-            "Case": [row.case or row.file for row in rows],
+            "Case": [_names(row) for row in rows],
             "Review": [
                 (status.word + (UNSAVED if row.case in unsaved else "")) if row.case else ""
                 for row, status in zip(rows, found, strict=True)

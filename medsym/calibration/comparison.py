@@ -88,7 +88,7 @@ class CalibrationUse:
     def warning(self) -> str | None:
         """Why the p-value may not be trusted; None if nothing is known."""
         unlike = self.exchangeability.warning if self.exchangeability else None
-        if not self.namesake:
+        if not self.namesake or self.reason:  # without a p-value there is nothing to doubt
             return unlike
         return f"{_NAMESAKE}; {unlike}" if unlike else _NAMESAKE
 

@@ -14,7 +14,10 @@ def count(text: str) -> int:
 
 def count_or_none(text: str) -> int:
     """A number of things; 0 is none."""
-    return 0 if text == "0" else count(text)
+    if not text.isdecimal():
+        msg = f"{text!r} is not a whole number of at least 0"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

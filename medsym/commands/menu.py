@@ -1,6 +1,8 @@
 """The subcommands of the command line, which all have some things in common."""
 
 import argparse
+import difflib
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -14,6 +16,8 @@ EXIT_CODES = (
 )
 #: An option of more commands than these is no hint at all.
 _MOST_OWNERS = 4
+#: Of commands with workers: why an option is not needed.
+_INSTEAD = {"--resume": "without it, the same command goes on where it was cut off"}
 
 
 class _Help(argparse.HelpFormatter):
@@ -27,7 +31,20 @@ class _Help(argparse.HelpFormatter):
         return f"{text} (default: %(default)s)"
 
 
-class _Parser(argparse.ArgumentParser):
+class SuggestingParser(argparse.ArgumentParser):
+    """A parser that names the nearest of the choices."""
+
+    def error(self, message: str) -> NoReturn:
+        """As the standard one."""
+        found = re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message)
+        if found:
+            choices = re.findall(r"[\w-]+", found[2])
+            near = difflib.get_close_matches(found[1], choices, n=1)
+            message += f"; did you mean '{near[0]}'?" if near else ""
+        super().error(message)
+
+
+class _Parser(SuggestingParser):
     """A parser of one command, which knows whose an option is that it does not know."""
 
     siblings: "dict[str, _Parser]"
@@ -43,7 +60,9 @@ class _Parser(argparse.ArgumentParser):
         hints = []
         for option in dict.fromkeys(word.partition("=")[0] for word in unknown):
             owners = [name for name, other in self.siblings.items() if other.knows(option)]
-            if 0 < len(owners) <= _MOST_OWNERS:
+            if option in _INSTEAD and self.knows("--workers"):
+                hints.append(_INSTEAD[option])
+            elif 0 < len(owners) <= _MOST_OWNERS:
                 hints.append(f"{option} is an option of {' and '.join(owners)}")
         hint = f" ({'; '.join(hints)})" if hints else ""
         self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from pathlib import Path
 
 from medsym.commands.console import EXIT_OK, EXIT_UNFINISHED, say
 from medsym.commands.stopping import requests_to_stop
@@ -17,7 +18,11 @@ def train(arguments: argparse.Namespace) -> int:
 
     with requests_to_stop() as stop:
         folder = train_model(
-            arguments.config, out=arguments.out, resume=arguments.resume, report=say, stop=stop
+            arguments.config,
+            out=arguments.out or Path("runs") / arguments.config.stem,
+            resume=arguments.resume,
+            report=say,
+            stop=stop,
         )
     if folder is None:
         return EXIT_OK if "TORCHELASTIC_RUN_ID" in os.environ else EXIT_UNFINISHED
@@ -31,7 +36,11 @@ def pretrain(arguments: argparse.Namespace) -> int:
 
     with requests_to_stop() as stop:
         folder = pretrain_network(
-            arguments.config, out=arguments.out, resume=arguments.resume, report=say, stop=stop
+            arguments.config,
+            out=arguments.out or Path("runs") / "pretrained" / arguments.config.stem,
+            resume=arguments.resume,
+            report=say,
+            stop=stop,
         )
     if folder is None:
         return EXIT_UNFINISHED

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from medsym.screening.shards import Shard
 
 SAMPLES = Path(medsym.__file__).resolve().parents[1] / "data_samples"  # of a clone
+#: Cases that are not assessable and are said to be so one by one.
+_SHOWN = 5
 
 
 def screen(arguments: argparse.Namespace) -> int:
@@ -110,6 +112,7 @@ def demo(arguments: argparse.Namespace) -> int:
     scans = sorted(samples_folder(arguments.out / "logs" / "samples").glob("*.nii.gz"))
     options = ScreenOptions(replace="outdated")
     code = run(scans, arguments.out, model=arguments.model, options=options)
+    say("three of the heads were drawn with a lesion; the faint one of sub-subtle may be missed")
     if code == EXIT_OK and not arguments.no_view:
         return show(arguments.out, port=arguments.port)
     return code
@@ -216,10 +219,12 @@ def _say_how_it_went(
     elif outcome.failures and not outcome.records:
         say(f"no case in {out}, {refused}; {out / 'failures.tsv'} says why")
     else:
-        withheld = sum(1 for record in outcome.records if not record["assessable"])
+        withheld = [record for record in outcome.records if not record["assessable"]]
+        for record in withheld[:_SHOWN]:
+            say(f"not assessable: {record['case']}: {'; '.join(record['reasons'])}")
         say(
             f"{len(outcome.records)} cases in {out} ({outcome.resumed} kept from before, "
-            f"{withheld} not assessable), {refused}; open {out / 'index.html'}"
+            f"{len(withheld)} not assessable), {refused}; open {out / 'index.html'}"
         )
     for error in outcome.damaged:
         complain(str(error))

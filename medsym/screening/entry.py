@@ -1,7 +1,7 @@
 """One scan of a run: where it is, which case it is, and what the user states about it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from medsym.calibration.people import PERSON
@@ -43,6 +43,11 @@ class ScanEntry:
         return str(self.covariates.get(PERSON, self.name.subject))
 
     @property
+    def file(self) -> str:
+        """What the user calls the file, as far as that may be written down."""
+        return self.name.given or self.path.name
+
+    @property
     def place(self) -> Path:
         """The file that holds the scan: itself, or the archive that it is packed in."""
         return self.path if self.packed is None else self.packed.archive
@@ -51,6 +56,8 @@ class ScanEntry:
 def entry_of_series(series: DicomSeries, *, archive: Path | None = None) -> ScanEntry:
     """Entry of a DICOM series, in a folder or in an archive."""
     name, members = series.name, tuple(PurePosixPath(path) for path in series.files)
+    if archive is not None and name.given is not None:
+        name = replace(name, given=archive.name)
     return ScanEntry(
         path=Path(name.case),
         name=name,

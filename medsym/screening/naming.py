@@ -36,12 +36,15 @@ class CaseName:
         session: BIDS session label or None.
         subject_stated: False if the subject is only the file's own name, which need not be whose
             it is.
+        given: name of the folder or archive that was given for a DICOM series, unless it names the
+            patient; None for a scan file.
     """
 
     case: str
     subject: str
     session: str | None
     subject_stated: bool = True
+    given: str | None = None
 
     @property
     def folder(self) -> tuple[str, ...]:

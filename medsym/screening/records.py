@@ -85,7 +85,7 @@ def build_record(
 def _scan(result: CaseResult, *, name: CaseName) -> dict[str, Any]:
     scan = result.prepared.scan
     return {
-        "file": scan.path.name if scan.path else name.case,
+        "file": name.given or (scan.path.name if scan.path else name.case),
         "sha256": scan.sha256,
         "content_sha256": content_sha256(scan),
         "shape": list(scan.shape),

@@ -149,7 +149,7 @@ class ScanRunner:
         return ScanReport(
             number=number,
             case=entry.name.case,
-            file=entry.path.name,
+            file=entry.file,
             stage=stage,
             error=error,
             total_s=round(time.perf_counter() - begun, 3),

@@ -89,7 +89,8 @@ def _the_one(entry: ScanEntry, row: Row, found: Sequence[ScanEntry]) -> ScanEntr
     has_name = row.case is not None or row.subject is not None
     usable = [inside for inside in found if inside.refusal is None]
     if len(usable) == 1:
-        name = entry.name if has_name else usable[0].name
+        given = usable[0].name.given
+        name = replace(entry.name, given=given) if has_name else usable[0].name
         series = usable[0].series and replace(usable[0].series, name=name)
         path = usable[0].path if series is None else Path(name.case)
         return replace(entry, name=name, path=path, series=series, packed=usable[0].packed)

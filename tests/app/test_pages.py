@@ -60,7 +60,7 @@ def test_worklist_lists_every_scan_and_carries_the_strip(pages: AppTest) -> None
     assert RESEARCH_USE_ONLY in texts(pages)
     frame = pages.dataframe[0].value
     assert list(frame["Case"]) == ["sub-02_FLAIR", "sub-01_T1w", "sub-03_T1w", "<b>bad</b>.nii.gz"]
-    assert frame["Largest deviation (SD)"].isna().tolist() == [False, False, True, True]
+    assert frame["Deviation (SD)"].isna().tolist() == [False, False, True, True]
     assert frame["Findings"].fillna(-1).tolist() == [2, 2, -1, -1]
     assert "synthetic subjects" in pages.caption[0].value
     assert "MS-101" in frame["Remarks"].iloc[-1]

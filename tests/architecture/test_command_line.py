@@ -142,11 +142,14 @@ def test_every_argument_says_what_it_is_and_what_it_is_when_not_given() -> None:
     [
         ("bench layers --cases 5", "--cases is an option of viewer"),
         ("bench compression --config=x", "--config is an option of ablation and pretraining"),
-        ("score apply a b --side x", "--side is an option of fit"),
         ("bench layers FOLDER", "unrecognized arguments: FOLDER"),
+        ("screen a --out b --resume", "the same command goes on"),
+        ("screan a", "did you mean 'screen'?"),
+        ("screen a --out b --workers two", "'two' is not a whole number of at least 0"),
+        ("score apply a b --side x", "--side is an option of fit"),
     ],
 )
-def test_an_option_of_another_command_is_refused_and_says_whose_it_is(
+def test_a_wrong_word_is_refused_and_says_what_is_meant(
     line: str, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as stop:

@@ -11,7 +11,7 @@ import pytest
 from medsym.calibration.conformal import p_values
 from medsym.screening.cohort import BINS, MAX_THUMBNAILS, ORDERS, cohort_of
 from medsym.screening.records import read_record
-from medsym.screening.report import report_name, write_index
+from medsym.screening.report import index_text, report_name, write_index
 from tests.screening.quick_run import run, store
 
 Record = dict[str, Any]
@@ -57,6 +57,18 @@ def test_smallest_p_value_comes_first_then_the_largest_deviation(record, tmp_pat
     assert [row["case"] for row in ordered] == ["sub-a", "sub-b", "sub-c", "sub-d"]
     for number in range(len(ORDERS)):
         assert sorted(row["ranks"][number] for row in cohort.rows) == [0, 1, 2, 3]
+
+
+def test_a_file_is_shown_where_the_case_is_called_otherwise(record: Record, tmp_path: Path) -> None:
+    other = record | {
+        "case": "sub-strokeT21a2b3c4d",
+        "scan": record["scan"] | {"file": "a <T2>.nii"},
+    }
+    shown = cohort_of([record, other], out=tmp_path, page_of=report_name).rows
+    assert {row["file_shown"] for row in shown} == {"", "a <T2>.nii"}
+    text = index_text(tmp_path, records=[record, other], failures=[])
+    assert "a &lt;T2&gt;.nii" in text
+    assert "sub-01_T1w.nii.gz" not in text
 
 
 def test_without_p_values_the_largest_deviation_comes_first(record, tmp_path) -> None:

@@ -162,6 +162,7 @@ def test_a_screened_series_resumes_and_holds_nothing_personal(tmp_path: Path) ->
     (record,) = first.records
     assert [finding["side"] for finding in record["findings"]] == ["left"]
     assert record["options"]["dcm2niix"] == converter_version()
+    assert record["scan"]["file"] == record["case"], "the folder is called like the patient"
     assert [row["code"] for row in first.failures] == ["MS-547"]
     assert run([folder], out, model).resumed == 1
     files = [path for path in out.rglob("*") if path.is_file()]
@@ -189,6 +190,6 @@ def test_a_row_of_a_table_may_name_the_folder_of_one_series(tmp_path: Path) -> N
     table.write_text("scan,case,age\none,p1,70\ntwo,p2,71\nnone,p3,72\n", encoding="utf-8")
     one, two, none = entries_of([table])
     assert (one.name.case, one.series.name.case, one.refusal) == ("sub-p1", "sub-p1", None)
-    assert len(one.series.files) == 28
+    assert (one.file, len(one.series.files)) == ("one", 28)
     assert [two.refusal.code, none.refusal.code] == ["MS-534", "MS-534"]
     assert "2 files or series" in two.refusal.cause

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,8 @@ def test_a_packed_series_is_the_series_of_its_folder(tmp_path: Path, scratch: Pa
     (folder / "__MACOSX" / "._000.dcm").write_bytes(b"x")
     (entry,) = entries_of([pack(folder, "visit")])
     (plain,) = entries_of([folder])
-    assert entry.name == plain.name
+    assert entry.name == replace(plain.name, given="visit.zip")
+    assert (entry.file, plain.file) == ("visit.zip", "visit"), "what the user gave"
     assert source_hashes(entry) == source_hashes(plain)
     scan = read_source(entry, read=read_scan).scan
     assert np.linalg.norm(brightest_mm(scan) - brightest_mm(volume)) < 1.0

@@ -89,7 +89,7 @@ def _series(images: Sequence[Header], *, stem: str | None, several: bool) -> Dic
         fix = "if it is a scan of a head all the same, convert it with dcm2niix and screen the file"
         refusal = ScanError(code="MS-544", subject=case, cause=problem, fix=fix)
     return DicomSeries(
-        name=CaseName(case=case, subject=label, session=None, subject_stated=False),
+        name=CaseName(case=case, subject=label, session=None, subject_stated=False, given=stem),
         files=tuple(image.path for image in images),
         refusal=refusal,
     )
