@@ -7,6 +7,7 @@ import streamlit as st
 
 from app import draft_state, state
 from app.uploads.download import NAME
+from app.uploads.files import refuse_content
 from app.uploads.queue import CANCELLED, DONE, FAILED, RUNNING, WAITING, JobStatus
 from app.uploads.service import GONE_AFTER_S, Uploads
 from app.uploads.work import UploadedScan
@@ -67,6 +68,7 @@ def _take_in(uploads: Uploads) -> None:
         st.text("Choose a file first.")
         return
     try:
+        refuse_content(given.name, given.getbuffer())
         uploads.add(state.session(), given.name, given.getbuffer())
     except MedsymError as error:
         st.error("This file was not taken.")

@@ -23,7 +23,7 @@ from medsym.screening.reviews import Reviews, read_reviews
 from medsym.upwards import bound_up, figures_up
 
 HEIGHT_PX, HEADER_PX, ROW_PX = 540, 38, 92  # of the table: at most, its header, a row
-PICTURE_PX = 84  # width of the column of small pictures
+PICTURE_PX, CASE_PX = 84, 200  # widths of the small pictures and of the names, which wrap
 OPEN_KEY = "o"
 PICTURE = "Picture"
 UNSAVED = ", not saved"
@@ -220,7 +220,7 @@ def _table(
         placeholder="\u2013",
         column_config={
             PICTURE: st.column_config.ImageColumn(PICTURE, width=PICTURE_PX, pinned=True),
-            "Case": st.column_config.TextColumn("Case", pinned=True),
+            "Case": st.column_config.TextColumn("Case", width=CASE_PX, pinned=True),
         }
         | {
             title: st.column_config.NumberColumn(title, format=pattern)

@@ -7,8 +7,10 @@ from typing import BinaryIO
 from medsym.errors import ScanError
 from medsym.screening.archives import ENDING as ARCHIVE
 from medsym.screening.naming import clean_label, name_of
+from medsym.volumes.header import HEADER_BYTES
 
 NIFTI = (".nii.gz", ".nii")
+_GZIP, _ZIP = b"\x1f\x8b", b"PK"  # first bytes
 LONGEST_SHOWN = 80  # characters of a name
 _INTERNAL = "logs"  # of a result folder: where scans lie on this machine
 
@@ -17,6 +19,29 @@ def shown_name(name: str) -> str:
     """Last part of a name that came from outside, short enough to be shown as plain text."""
     last = PurePosixPath(name.replace("\\", "/")).name or "file"
     return last if len(last) <= LONGEST_SHOWN else f"{last[: LONGEST_SHOWN - 3]}..."
+
+
+def refuse_content(name: str, content: memoryview | bytes) -> None:
+    """Refuse by its first bytes what no analysis would take, before a process is started for it.
+
+    Args:
+        name: as the browser states it.
+        content: of the file.
+
+    Raises:
+        ScanError: MS-800 it is neither NIfTI, packed NIfTI nor ZIP.
+    """
+    first = bytes(content[:4])
+    is_header = any(int.from_bytes(first, order) in HEADER_BYTES for order in ("little", "big"))
+    is_zip = name.lower().endswith(ARCHIVE)
+    if first.startswith(_ZIP) if is_zip else (is_header or first.startswith(_GZIP)):
+        return
+    raise ScanError(
+        code="MS-800",
+        subject=shown_name(name),
+        cause=f"it is called a {'ZIP file' if is_zip else 'NIfTI scan'} and does not begin as one",
+        fix="export the scan again, or choose another file",
+    )
 
 
 def stored_name(name: str) -> str:

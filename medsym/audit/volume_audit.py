@@ -108,9 +108,9 @@ def audit_volume(
     layers = layer_defects(subject.network, volume, axis=subject.axis, action_in=subject.action_in)
     outputs = tuple(_output_defect(subject, output, layers.output) for output in subject.outputs)
     with evaluating(subject.network):
-        say(f"{name}: motions of the mid-plane")
         smooth = smoothed(volume)
-        motions = _motions(subject, smooth)
+        motions = _motions(subject, smooth, say=lambda step: say(f"{name}: {step}"))
+        say(f"{name}: motions of the mid-plane, layer by layer")
         layer_shift = layer_motion(subject.network, smooth, Motion(subject.axis))
         say(f"{name}: disturbances")
         disturbances = robustness(subject, volume)
@@ -145,9 +145,10 @@ def _output_defect(subject: Subject, output: Output, returned: Any) -> OutputDef
     )
 
 
-def _motions(subject: Subject, volume: Tensor) -> tuple[MotionResponse, ...]:
+def _motions(subject: Subject, volume: Tensor, *, say: Report) -> tuple[MotionResponse, ...]:
     found = []
     for motion in motions_of_plane(subject.axis):
+        say(f"motions of the mid-plane, {motion.name}")
         derivative = lie_derivative(subject.value, volume, motion)
         found.append(
             MotionResponse(

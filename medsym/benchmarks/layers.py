@@ -48,6 +48,7 @@ def run_layer_benchmark(
     pairs: int = 8,
     stack: tuple[int, int] = (64, 16),
     seed: int = 0,
+    report: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Measure the five ratios, and block and convolution at every width.
 
@@ -58,6 +59,7 @@ def run_layer_benchmark(
         pairs: Channel pairs on the first level of the U-Net.
         stack: (channel pairs, voxels along each axis) of the convolutions beside escnn's.
         seed: Of weights and inputs.
+        report: Told what is measured next.
 
     Returns:
         The five ratios by name, ``comparisons``, and ``blocks`` and ``convs`` by width, with
@@ -65,19 +67,17 @@ def run_layer_benchmark(
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        comparisons = {
-            "train_step_soft_over_plain": _training(pairs, network_size, seconds),
-            "inference_folded_over_plain": _inference(pairs, network_size, seconds),
-            "train_step_ours_over_escnn": _escnn(*stack, seconds),
-        }
-        blocks = {
-            str(width): _versus_dense(DenseBlock, _half_block, width, size, seconds)
-            for width, size in sizes.items()
-        }
-        convs = {
-            str(width): _versus_dense(_dense_conv, _half_conv, width, size, seconds)
-            for width, size in sizes.items()
-        }
+        report("a training step, soft beside plain")
+        comparisons = {"train_step_soft_over_plain": _training(pairs, network_size, seconds)}
+        report("inference, folded beside plain")
+        comparisons["inference_folded_over_plain"] = _inference(pairs, network_size, seconds)
+        report("a training step, ours beside escnn")
+        comparisons["train_step_ours_over_escnn"] = _escnn(*stack, seconds)
+        blocks, convs = {}, {}
+        for width, size in sizes.items():
+            report(f"blocks and convolutions of width {width}")
+            blocks[str(width)] = _versus_dense(DenseBlock, _half_block, width, size, seconds)
+            convs[str(width)] = _versus_dense(_dense_conv, _half_conv, width, size, seconds)
     comparisons["mirror_block_over_dense"] = blocks[str(HEADLINE_WIDTH)]
     comparisons["mirror_conv_over_dense"] = convs[str(HEADLINE_WIDTH)]
     settings = {

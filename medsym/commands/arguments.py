@@ -4,20 +4,17 @@ import argparse
 from pathlib import Path
 
 
-def count(text: str) -> int:
-    """A number of things, at least one."""
-    if not text.isdecimal() or int(text) < 1:
-        msg = f"{text!r} is not a whole number of at least 1"
+def count(text: str, *, least: int = 1) -> int:
+    """A number of things."""
+    if not text.isdecimal() or int(text) < least:
+        msg = f"{text!r} is not a whole number of at least {least}"
         raise argparse.ArgumentTypeError(msg)
     return int(text)
 
 
 def count_or_none(text: str) -> int:
     """A number of things; 0 is none."""
-    if not text.isdecimal():
-        msg = f"{text!r} is not a whole number of at least 0"
-        raise argparse.ArgumentTypeError(msg)
-    return int(text)
+    return count(text, least=0)
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from medsym import __version__
+from medsym import RESEARCH_USE_ONLY, __version__
 from medsym.commands.arguments import add_screening_options
 from medsym.commands.console import EXIT_OK, EXIT_REFUSED, complain, say
 from medsym.commands.scaling import add_scaling
@@ -40,6 +40,7 @@ def bids(arguments: argparse.Namespace) -> int:
     """Screen a BIDS data set, or write what belongs to the whole group."""
     if arguments.analysis_level == "group":
         return _group(arguments)
+    say(RESEARCH_USE_ONLY)
     from medsym.screening.bids import bids_entries
     from medsym.screening.participants import with_table
 

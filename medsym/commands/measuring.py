@@ -35,7 +35,7 @@ def layers(_arguments: argparse.Namespace) -> tuple[str, object]:
     from medsym.benchmarks.layers import format_layers, run_layer_benchmark
 
     say("timing layers on one thread, about three minutes; other programs disturb it")
-    numbers = run_layer_benchmark()
+    numbers = run_layer_benchmark(report=say)
     return format_layers(numbers), numbers
 
 

@@ -33,6 +33,7 @@ _SHOWN = 5
 
 def screen(arguments: argparse.Namespace) -> int:
     """Screen scans into a folder."""
+    say(RESEARCH_USE_ONLY)  # at once: loading takes seconds
     from medsym.screening.manifest import entries_of
     from medsym.screening.participants import with_table
 
@@ -107,6 +108,7 @@ def _size_limit(gib: float) -> float:
 
 def demo(arguments: argparse.Namespace) -> int:
     """Screen the sample heads, then open the viewer."""
+    say(RESEARCH_USE_ONLY)
     from medsym.screening.runner import ScreenOptions
 
     scans = sorted(samples_folder(arguments.out / "logs" / "samples").glob("*.nii.gz"))
@@ -162,7 +164,6 @@ def run(
         )
     shard = shard_option(scaling)
     mine = sum(1 for entry in entries if shard is None or shard.has(entry.name.case))
-    say(RESEARCH_USE_ONLY)
     say_columns(entries)
     progress = ProgressLine()
     device = options.device if scaling is None else model_device(scaling, num_scans=mine)

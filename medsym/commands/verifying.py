@@ -47,13 +47,12 @@ def verify(arguments: argparse.Namespace) -> int:
             "is going on, or was cut off; the same command again goes on and writes the tables "
             "(after 'medsym bids' with labels: the level 'group' does)"
         )
-    unread = states.count("unreadable")
-    if unread:
+    if unread := states.count("unreadable"):
         complain(f"tables and index were not compared: {unread} records cannot be read")
     altered = not (unread or lost or unlisted) and _says_altered(folder)
     say(f"{states.count('intact')} of {len(paths) + len(lost)} cases are intact")
-    is_whole = set(states) == {"intact"} and not (lost or unlisted or altered)
-    return EXIT_OK if is_whole else EXIT_REFUSED
+    is_bad = set(states) != {"intact"} or lost or unlisted or altered
+    return EXIT_REFUSED if is_bad else EXIT_OK
 
 
 def _verify_calibration(folder: Path) -> int:

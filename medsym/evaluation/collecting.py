@@ -5,6 +5,7 @@ subjects needs the memory of one.
 """
 
 import functools
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +34,8 @@ from medsym.evaluation.scoring import (
 )
 from medsym.evaluation.subjects import IMAGES, THRESHOLDS, Group, Subject, SubjectSource
 
+#: Longest silence between two finished subjects, seconds.
+REPORT_EVERY_S = 5.0
 IMAGES_FILE = "healthy_images.safetensors"
 Report = Callable[[str], None]
 
@@ -83,13 +86,14 @@ class Collector:
 
     def rows(self, group: Group, number: int) -> list[Row]:
         """The rows of the first subjects of a group; those that are missing are made."""
-        every = max(1, min(25, number // 4))
-        rows = []
+        rows, told = [], time.monotonic()
         for index in range(number):
             fresh = (group.name, index) not in self.journal
             make = functools.partial(self._row, group, index)
             rows.append(self.journal.row(group.name, index, make=make))
-            if fresh and ((index + 1) % every == 0 or index + 1 == number):
+            is_due = index + 1 == number or time.monotonic() - told >= REPORT_EVERY_S
+            if fresh and is_due:
+                told = time.monotonic()
                 self.report(f"{group.name}: {index + 1}/{number} subjects")
         return rows
 
@@ -97,11 +101,13 @@ class Collector:
         path = None if self.folder is None else self.folder / IMAGES_FILE
         if path is not None and path.exists():
             return load_images(path)
+        told = time.monotonic()
         moments = HealthyMoments(spacing_mm=self.source.canvas.spacing_mm)
         for index in range(number):
             scan = self.source.draw(IMAGES, index).scan
             moments.add(scan.image, scan.brain, kind=scan.kind)
-            if (index + 1) % 25 == 0 or index + 1 == number:
+            if index + 1 == number or time.monotonic() - told >= REPORT_EVERY_S:
+                told = time.monotonic()
                 self.report(f"{IMAGES.name}: {index + 1}/{number} healthy subjects")
         images = moments.finish()
         if path is not None:

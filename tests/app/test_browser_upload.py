@@ -96,7 +96,7 @@ def test_an_uploaded_scan_is_read_by_its_reader_alone_and_then_gone(
     bad.write_bytes(b"no archive at all")
     upload(other, address, bad)
     other.get_by_text("Refused:").wait_for(timeout=180_000)
-    assert "MS-680" in other.get_by_text("What to do:").inner_text()
+    assert "MS-800" in other.get_by_text("What to do:").inner_text()
     for _ in range(400):
         if not kept.exists():
             break

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.uploads.files import pack_results, shown_name, stored_name
+from app.uploads.files import pack_results, refuse_content, shown_name, stored_name
+from medsym.errors import ScanError
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,27 @@ def test_names_are_kept_as_letters_and_digits_only(name: str, kept: str) -> None
     assert not stored.startswith(".")
     assert "/" not in shown_name(name)
     assert len(shown_name("x" * 999 + ".nii")) == 80
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "is_taken"),
+    [
+        ("a.nii", (348).to_bytes(4, "little"), True),
+        ("a.nii", (540).to_bytes(4, "big"), True),
+        ("a.NII.gz", b"\x1f\x8b\x08\x00", True),
+        ("a.zip", b"PK\x03\x04", True),
+        ("a.nii", b"shopping list", False),
+        ("a.nii.gz", b"PK\x03\x04", False),
+        ("a.ZIP", b"\x1f\x8b\x08\x00", False),
+        ("a.nii", b"", False),
+    ],
+)
+def test_what_cannot_be_a_scan_is_refused_by_its_first_bytes(name, content, is_taken) -> None:
+    if is_taken:
+        refuse_content(name, memoryview(content))
+        return
+    with pytest.raises(ScanError, match="MS-800 a"):
+        refuse_content(name, memoryview(content))
 
 
 def test_results_to_take_away_hold_the_maps_and_not_where_scans_lie(tmp_path: Path) -> None:

@@ -143,9 +143,11 @@ def test_a_session_goes_between_the_folder_and_its_uploads(
     pages = open_page(monkeypatch, "upload", str(cohort), "--upload", uploads=mine)
 
     def cases() -> list[str]:
-        return list(pages.switch_page("app_pages/worklist.py").run().dataframe[0].value["Case"])
+        frame = pages.switch_page("app_pages/worklist.py").run().dataframe[0].value
+        return [name.partition("\n")[0] for name in frame["Case"]]
 
     assert cases()[0] == "sub-cohort", "the folder comes first"
+    assert pages.dataframe[0].value["Case"][0] == "sub-cohort\nx.nii", "the file is named, too"
     pages.switch_page("app_pages/upload.py").run().button("switch").click().run()
     assert "Your upload." in texts(pages)
     assert "sub-01_T1w" in cases()

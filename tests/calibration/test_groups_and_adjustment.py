@@ -235,16 +235,6 @@ def test_missing_columns_are_found_before_anything_is_measured() -> None:
         check_columns({"a": {"site": "A"}}, settings)
 
 
-def test_a_column_that_nobody_has_is_blamed_on_the_command_and_on_no_person() -> None:
-    people = {name: {name: {"age": 50.0, "sex": "F"}} for name in "ab"}
-    for settings in (
-        CalibrationSettings(group_by=(GroupColumn.parse("scanner"),)),
-        CalibrationSettings(adjust=("scanner",)),
-    ):
-        with pytest.raises(ConfigError, match=r"MS-799 --.* 'scanner'; the tables have age, sex"):
-            check_people(people, settings)
-
-
 def test_one_scan_under_two_names_is_refused() -> None:
     rng = np.random.default_rng(5)
     values = draw(rng)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from medsym import RESEARCH_USE_ONLY
 from medsym.calibration.reference import REFERENCE_FILE, save_reference
 from medsym.cli import main
 from medsym.commands.console import ProgressLine, complain, say
@@ -72,7 +73,7 @@ def test_a_wrong_option_is_refused_before_any_scan(tmp_path: Path, capsys, optio
     shown = capsys.readouterr()
     assert shown.err.count("\n") == 1
     assert option.partition("=")[0] in shown.err
-    assert shown.out == ""
+    assert shown.out.strip() == RESEARCH_USE_ONLY
     assert not (tmp_path / "out").exists()
 
 
@@ -162,6 +163,24 @@ def test_an_edited_or_lost_record_does_not_verify(tmp_path: Path, capsys) -> Non
     second.unlink()
     assert main(["verify", str(tmp_path / "out")]) == 1
     assert "sub-02_T1w" in capsys.readouterr().err
+
+
+def test_damaged_files_do_not_hide_an_edited_table(tmp_path: Path, capsys) -> None:
+    screen(tmp_path, tiny(tmp_path / "in" / "sub-01_T1w.nii.gz"))
+    out = tmp_path / "out"
+    (out / "sub-01_T1w.html").write_text("")
+    capsys.readouterr()
+    assert main(["verify", str(out)]) == 1
+    assert "screening.tsv" not in capsys.readouterr().err
+    (out / "screening.tsv").write_text("case\n")
+    assert main(["verify", str(out)]) == 1
+    shown = capsys.readouterr()
+    assert "damaged or missing: sub-01_T1w.html" in shown.err
+    assert "screening.tsv is not what the cases give" in shown.err
+    assert "0 of 1 cases are intact" in shown.out
+    next(out.glob("sub-*/anat/*_case.json")).write_text("{")
+    assert main(["verify", str(out)]) == 1
+    assert "not compared: 1 records cannot be read" in capsys.readouterr().err
 
 
 def test_one_scan_under_two_names_gives_one_warning_line(tmp_path: Path, capsys) -> None:
