@@ -8,6 +8,7 @@ from pathlib import Path
 
 from app.folder_files import read_table
 from medsym.errors import OutputError
+from medsym.screening.naming import stem_of
 
 NUMBERS = (
     "p_value",
@@ -35,6 +36,12 @@ class WorklistRow:
     numbers: Mapping[str, float]
     calibration: str
     remarks: str  # why it is not assessable or was refused, what speaks against its p-value
+
+    @property
+    def names(self) -> str:
+        """The case, and below it the file that it was made from, where that is called otherwise."""
+        is_same = not self.case or stem_of(Path(self.file)) == self.case
+        return (self.case or self.file) if is_same else f"{self.case}\n{self.file}"
 
 
 def read_worklist(root: Path) -> list[WorklistRow]:

@@ -99,8 +99,8 @@ def percent_text(rate: float) -> str:
 
 
 def bound_decimals(bound: float) -> int:
-    """Decimals that leave a positive bound two figures, none of a whole number of two figures."""
-    return min(max(0, 1 - math.floor(math.log10(bound))), MOST_DECIMALS)
+    """Decimals of a positive bound, as in `boundDigits` of the viewer: two, or two figures."""
+    return min(max(2, 1 - math.floor(math.log10(bound))), MOST_DECIMALS)
 
 
 def bound_up(bound: float) -> float:
@@ -108,12 +108,22 @@ def bound_up(bound: float) -> float:
     return rounded_up(bound, decimals=bound_decimals(bound))
 
 
+def beside_bound(value: float) -> str:
+    """A measured number of nats with as many decimals as a bound has; it is no bound itself.
+
+    Example:
+        >>> beside_bound(18.0349), beside_bound(0.01449), beside_bound(0.0)
+        ('18.03', '0.014', '0.00')
+    """
+    return f"{value:.{bound_decimals(value) if value > 0 else 2}f}"
+
+
 def bound_text(bound: float | None) -> str:
-    """A bound with two figures and no exponent, rounded up; a dash where there is none.
+    """A bound with two decimals, or two figures, rounded up; a dash where there is none.
 
     Example:
         >>> bound_text(0.01449), bound_text(0.2), bound_text(2.504), bound_text(0.0)
-        ('0.015', '0.20', '2.6', 'below 0.000001')
+        ('0.015', '0.20', '2.51', 'below 0.000001')
     """
     if bound is None or not math.isfinite(bound):
         return "-"

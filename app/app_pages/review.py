@@ -23,7 +23,7 @@ from app.viewer.preparing import PREPARED
 from app.viewer.routes import web_url
 from app.volume_addresses import address_of, maps_address, prepare_neighbours, volume_addresses
 from app.why import why_body
-from medsym.upwards import bound_text, p_text
+from medsym.upwards import beside_bound, bound_text, p_text
 
 FACTS = (
     ("deviation_max", "Largest deviation", "{:.1f} SD"),
@@ -31,11 +31,11 @@ FACTS = (
     ("pathology_ml", "Pathology", "{:.1f} ml"),
     ("share_beyond_bound", "Share beyond bound", "{:.2f}"),
     ("bound_max", "Largest bound", "{} nats"),
-    ("measured_defect_max", "Measured defect", "{:.2g} nats"),
+    ("measured_defect_max", "Measured defect", "{} nats"),
     ("symmetric_score", "Symmetric score", "{:.2f}"),
     ("brain_ml", "Brain", "{:.0f} ml"),
 )
-UPWARD = {"p_value": p_text, "bound_max": bound_text}
+WRITTEN = {"p_value": p_text, "bound_max": bound_text, "measured_defect_max": beside_bound}
 STRUCTURE_COLUMNS = {
     "name": ("Structure", None),
     "left_ml": ("Left (ml)", "%.1f"),
@@ -77,7 +77,7 @@ def _facts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     for key, label, pattern in FACTS:
         value = summary.get(key)
         if isinstance(value, int | float) and math.isfinite(value):
-            text = pattern.format(UPWARD[key](value) if key in UPWARD else value)
+            text = pattern.format(WRITTEN[key](value) if key in WRITTEN else value)
             if key == "deviation_max":
                 text += f", {html.escape(str(summary.get('deviation_side', '')))}"
             facts.append((label, text))

@@ -17,7 +17,6 @@ from app.results import is_of_present
 from app.viewer.pictures import picture_url
 from medsym.errors import MedsymError
 from medsym.screening.case_words import direction
-from medsym.screening.naming import stem_of
 from medsym.screening.review_table import review_table
 from medsym.screening.reviews import Reviews, read_reviews
 from medsym.upwards import bound_up, figures_up
@@ -168,12 +167,6 @@ def _side(row: WorklistRow) -> str:
     return direction(row.side) if row.numbers["num_findings"] > 0 else f"largest on the {row.side}"
 
 
-def _names(row: WorklistRow) -> str:
-    """The case, and below it the file that it was made from, where that is called otherwise."""
-    is_same = not row.case or stem_of(Path(row.file)) == row.case
-    return (row.case or row.file) if is_same else f"{row.case}\n{row.file}"
-
-
 def _frame(
     rows: Sequence[WorklistRow], read: Mapping[str, Status], *, folder: Path
 ) -> pd.DataFrame:
@@ -188,7 +181,7 @@ def _frame(
     return pd.DataFrame(
         {
             PICTURE: _pictures(rows, folder=folder),
-            "Case": [_names(row) for row in rows],
+            "Case": [row.names for row in rows],
             "Review": [
                 (status.word + (UNSAVED if row.case in unsaved else "")) if row.case else ""
                 for row, status in zip(rows, found, strict=True)

@@ -37,6 +37,14 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     )
 
 
+def test_the_readout_never_says_1_in_1(said: dict[str, Any]) -> None:
+    assert said["rare"] == [
+        "p 0.01: 1 in 100 drawn heads",
+        "p 0.5: 1 in 2 drawn heads",
+        "p 0.98: more than half of drawn heads",
+    ]
+
+
 def test_a_slice_of_a_tilted_head_is_on_the_side_that_all_of_it_shows(said: dict[str, Any]) -> None:
     assert said["sides"] == ["left", "left", "both", "right", "right"]
 

@@ -4,6 +4,7 @@ globalThis.document = { createElement: () => ({ dataset: {}, setAttribute() {}, 
 const { sideOfSlice, rasterFrame } = await import("./geometry.js");
 const { percentUp } = await import("./upwards.js");
 const { dialText, healthyWords } = await import("./rarity.js");
+const { rarityWords } = await import("./readout.js");
 const { ComparePane } = await import("./compare_pane.js");
 const { CompareViewer } = await import("./compare.js");
 const { viewText, captionLines } = await import("./capture.js");
@@ -36,6 +37,7 @@ const calibration = { kind: "synthetic", n: 99, name: "r", warning: "p-values ar
 const saved = (views) => captionLines({ caseName: "a", crosshair: [1, 1, 1], display, views, zoom: 1, assessable: true, reasons: [], volumes: { scan }, findings: [], calibration, model: {}, software: {}, settings: { layer: "deviation", threshold: 3, maximum: 6, opacity: 1, window: [0, 1] } }, shownText).join("\n");
 answer({
   sides, apart, went, outside: OUTSIDE,
+  rare: [0.01, 0.5, 0.98].map((p) => rarityWords(p, calibration)),
   rates: [0.001, 0.0044, 0.014, 0.05, 0.07, 1e-7].map(percentUp),
   whom: ["synthetic", "healthy scans", undefined].map((kind) => healthyWords({ kind })),
   who: dialText({ n: 9, name: "x", thresholds: [{ one_in: 10, sd: 3 }] }),

@@ -82,8 +82,10 @@ export function pText(value) {
   return Number.isFinite(value) ? figuresUp(value) : "\u2013";
 }
 
-function rarityWords(p, calibration) {
-  return Number.isFinite(p) ? `p ${pText(p)}: 1 in ${oneInOf(p, calibration.n)} ${healthyWords(calibration)}` : null;
+export function rarityWords(p, calibration) {
+  if (!Number.isFinite(p)) return null;
+  const many = oneInOf(p, calibration.n);
+  return `p ${pText(p)}: ${many > 1 ? `1 in ${many}` : "more than half of"} ${healthyWords(calibration)}`;
 }
 
 function defectWords(defect) {
