@@ -100,7 +100,7 @@ class ViewerPage:
 
     def tick(self, label: str) -> None:
         """Change a check box by its label."""
-        self.tab.get_by_label(label).click()
+        self.tab.get_by_role("checkbox", name=label).click()
         self.settle()
 
     def key(self, plane: str, key: str) -> None:

@@ -51,7 +51,10 @@ def test_three_zones_are_drawn_counted_and_hidden_each_on_its_own(viewer: Viewer
     assert 30 < np.median(faint.sum(axis=1)) < 0.5 * np.median(full[seen].sum(axis=1))
     inside(viewer, "v.set({ threshold: 8.1 })")  # nearer to it: less faint
     assert np.median(viewer.inner("axial")[seen] - faint, axis=0)[0] > 3
-    assert "below it but beyond the bound (faint)" in viewer.tab.locator(".unseen").inner_text()
+    assert (
+        "below it but beyond the bound (faint)"
+        in viewer.tab.locator('.unseen[role="status"]').inner_text()
+    )
     viewer.tick("Below the threshold")
     assert not is_orange(viewer.inner("axial")).any()
 

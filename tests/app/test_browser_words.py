@@ -27,7 +27,7 @@ def test_what_is_under_the_bound_is_hatched_and_can_be_hidden(viewer: ViewerPage
     assert is_orange(hatched).sum() < 0.2 * solid
     viewer.tick("Under the bound")
     assert (viewer.inner("coronal") != hatched).any(axis=-1).sum() > 50
-    assert "model (hidden)" in viewer.tab.locator(".unseen").inner_text()
+    assert "model (hidden)" in viewer.tab.locator('.unseen[role="status"]').inner_text()
 
 
 def test_what_was_not_compared_and_what_is_small_are_not_called_findings(
