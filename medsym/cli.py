@@ -16,15 +16,16 @@ from pathlib import Path
 
 from medsym import RESEARCH_USE_ONLY, __version__
 from medsym.commands import (
+    audit,
+    bench,
     bids,
     calibrating,
     evaluating,
     exporting,
-    learned,
-    measuring,
-    research,
+    science,
     scoring,
     screening,
+    training,
     verifying,
     viewing,
 )
@@ -33,7 +34,6 @@ from medsym.commands.arguments import (
     add_evaluation,
     add_json,
     add_model,
-    add_science,
     add_score_apply,
     add_score_fit,
     add_screening_options,
@@ -104,16 +104,16 @@ def _add_scoring(menu: Menu) -> None:
 
 
 def _add_research(menu: Menu) -> None:
-    train = menu.add("train", research.train, "train a model as a YAML file says")
+    train = menu.add("train", training.train, "train a model as a YAML file says")
     pretrain = menu.add(
-        "pretrain", research.pretrain, "start from scans without labels (gave no accuracy)"
+        "pretrain", training.pretrain, "start from scans without labels (gave no accuracy)"
     )
     for run, folder in ((train, "runs/NAME"), (pretrain, "runs/pretrained/NAME")):
         run.add_argument("config", type=Path, metavar="CONFIG", help="settings, YAML")
         where = f"for model and history (default: {folder}, NAME as CONFIG is called)"
         run.add_argument("--out", type=Path, metavar="DIR", help=where)
         run.add_argument("--resume", action="store_true", help="go on from the checkpoint in DIR")
-    samples = menu.add("samples", research.samples, "make the synthetic samples again")
+    samples = menu.add("samples", training.samples, "make the synthetic samples again")
     samples.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="files of the same name are replaced"
     )
@@ -121,20 +121,22 @@ def _add_research(menu: Menu) -> None:
         "evaluate", evaluating.evaluate, "score models on scans whose lesions are known"
     )
     add_evaluation(evaluate)
-    add_science(menu.add("science", learned.science, "show what a model has learned, in pictures"))
+    science.add_science(
+        menu.add("science", science.science, "show what a model has learned, in pictures")
+    )
 
 
 def _add_measuring(menu: Menu) -> None:
     add_bench(menu.menu("bench", "measure accuracy or speed on this machine"))
-    audit = menu.add("audit", measuring.audit, "report how a network treats the mirror")
-    audit.add_argument(
+    network = menu.add("audit", audit.audit, "report how a network treats the mirror")
+    network.add_argument(
         "model",
         type=Path,
         nargs="?",
         metavar="MODEL",
         help="model folder or YAML network file (default: the shipped model)",
     )
-    audit.add_argument(
+    network.add_argument(
         "--scan",
         type=Path,
         nargs="+",
@@ -142,9 +144,9 @@ def _add_measuring(menu: Menu) -> None:
         metavar="FILE",
         help="NIfTI files (default: a synthetic volume)",
     )
-    audit.add_argument("--out", type=Path, metavar="DIR", help="folder for a picture per scan")
-    add_json(audit)
-    search = menu.add("search", measuring.search, "search softness settings (Bayesian)")
+    network.add_argument("--out", type=Path, metavar="DIR", help="folder for a picture per scan")
+    add_json(network)
+    search = menu.add("search", bench.search, "search softness settings (Bayesian)")
     search.add_argument("config", type=Path, metavar="CONFIG", help="settings, YAML")
     search.add_argument("--trials", type=count, default=40, metavar="N", help="trials in all")
     search.add_argument("--out", type=Path, metavar="DIR", help="keep the study here, to go on")

@@ -1,4 +1,4 @@
-"""Arguments that several commands share, and those of evaluate and science."""
+"""Arguments that several commands share, and those of evaluate and score."""
 
 import argparse
 from pathlib import Path
@@ -169,35 +169,6 @@ def add_evaluation(evaluate: argparse.ArgumentParser) -> None:
     )
     add_json(evaluate)
     add_model(evaluate)
-
-
-def add_science(science: argparse.ArgumentParser) -> None:
-    """Arguments of science."""
-    science.add_argument(
-        "--synthetic",
-        type=Path,
-        required=True,
-        metavar="CONFIG",
-        help="training configuration to draw test subjects from",
-    )
-    science.add_argument(
-        "--number",
-        type=count,
-        default=40,
-        metavar="N",
-        help="healthy subjects, and as many drawn as in training",
-    )
-    science.add_argument(
-        "--cases",
-        type=Path,
-        metavar="TABLE",
-        help="CSV with columns case, scan, mask (empty: healthy) and brain (optional)",
-    )
-    science.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="for report, pictures and numbers"
-    )
-    add_json(science)
-    add_model(science)
 
 
 def add_score_fit(fit: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from medsym.commands import measuring, performance
+from medsym.commands import bench, bench_costs
 from medsym.commands.arguments import add_json, add_model, count
 from medsym.commands.menu import Menu
 
@@ -39,14 +39,14 @@ def _add(
     menu: Menu, name: str, measure: Callable[[argparse.Namespace], tuple[str, object]], text: str
 ) -> argparse.ArgumentParser:
     """One benchmark; all of them can write their numbers."""
-    parser = menu.add(name, partial(measuring.bench, measure=measure), text)
+    parser = menu.add(name, partial(bench.bench, measure=measure), text)
     add_json(parser)
     return parser
 
 
 def _add_training(menu: Menu) -> None:
     """Benchmarks that train networks."""
-    ablation = _add(menu, "ablation", measuring.ablation, "what each part of our network gives")
+    ablation = _add(menu, "ablation", bench.ablation, "what each part of our network gives")
     ablation.add_argument(
         "--arms", nargs="+", metavar="NAME", help="only these, such as head-exchange (default: all)"
     )
@@ -72,14 +72,12 @@ def _add_training(menu: Menu) -> None:
     )
     _add_repeats(ablation, out="folder ablation")
     _add_settings(ablation)
-    methods = _add(menu, "methods", measuring.methods, "methods of soft symmetry, side by side")
+    methods = _add(menu, "methods", bench.methods, "methods of soft symmetry, side by side")
     methods.add_argument(
         "--methods", nargs="+", metavar="NAME", help="only these (default: all, see results.md)"
     )
     _add_repeats(methods, out="nothing is kept")
-    pretraining = _add(
-        menu, "pretraining", measuring.pretraining, "what pre-training gives a training"
-    )
+    pretraining = _add(menu, "pretraining", bench.pretraining, "what pre-training gives a training")
     _add_repeats(pretraining, out="nothing is kept")
     _add_settings(pretraining)
 
@@ -105,7 +103,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 
 def _add_screening(menu: Menu) -> None:
     """Benchmarks that analyse scans."""
-    screening = _add(menu, "screening", performance.screening, "what a scan costs, by stage")
+    screening = _add(menu, "screening", bench_costs.screening, "what a scan costs, by stage")
     _add_scans(screening)
     screening.add_argument("--repeat", type=count, default=1, metavar="N", help="runs of each scan")
     screening.add_argument(
@@ -124,12 +122,12 @@ def _add_screening(menu: Menu) -> None:
     )
     add_model(screening)
     partial_pass = _add(
-        menu, "partial", performance.partial, "the second pass on a part of the brain"
+        menu, "partial", bench_costs.partial, "the second pass on a part of the brain"
     )
     _add_scans(partial_pass)
     _add_drawn(partial_pass)
     compression = _add(
-        menu, "compression", performance.compression, "networks of 16 and 8 bits beside the full"
+        menu, "compression", bench_costs.compression, "networks of 16 and 8 bits beside the full"
     )
     compression.add_argument(
         "--out", type=Path, metavar="DIR", help="keep the compressed networks here"
@@ -164,10 +162,10 @@ def _add_drawn(parser: argparse.ArgumentParser) -> None:
 
 def _add_networks(menu: Menu) -> None:
     """Benchmarks of parts."""
-    _add(menu, "layers", measuring.layers, "speed of soft layers against plain ones")
-    _add(menu, "alignment", measuring.alignment, "accuracy of the mid-plane on made heads")
+    _add(menu, "layers", bench.layers, "speed of soft layers against plain ones")
+    _add(menu, "alignment", bench.alignment, "accuracy of the mid-plane on made heads")
     throughput = _add(
-        menu, "throughput", measuring.throughput, "subjects drawn, and trained on, in a second"
+        menu, "throughput", bench.throughput, "subjects drawn, and trained on, in a second"
     )
     throughput.add_argument(
         "--training",
@@ -186,7 +184,7 @@ def _add_networks(menu: Menu) -> None:
 
 def _add_viewer(menu: Menu) -> None:
     """The benchmark of the viewer."""
-    viewer = _add(menu, "viewer", performance.viewer, "how the viewer feels in a real browser")
+    viewer = _add(menu, "viewer", bench_costs.viewer, "how the viewer feels in a real browser")
     viewer.add_argument(
         "folder",
         nargs="?",

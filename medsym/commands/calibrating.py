@@ -12,9 +12,9 @@ from medsym.commands.console import (
     ProgressLine,
     complain,
     say,
+    show,
     stoppable,
 )
-from medsym.commands.measuring import show
 from medsym.commands.scaling import fleet_of, model_device
 from medsym.commands.screening import say_columns, say_passed_over, screen_options
 from medsym.errors import ConfigError

@@ -1,4 +1,4 @@
-"""Lines for the person at the terminal."""
+"""Lines for the person at the terminal, and numbers in the file that they asked for."""
 
 import os
 import signal
@@ -6,10 +6,13 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, TextIO
 
 from medsym.errors import MedsymError, one_line
+from medsym.strict_json import to_json
+from medsym.volumes.output_file import write_atomically
 
 if TYPE_CHECKING:
     from medsym.screening.progress import Progress
@@ -26,6 +29,20 @@ def say(text: str) -> None:
 def complain(text: str) -> None:
     """Write one line to standard error."""
     _write(sys.stderr, one_line(text) + "\n")
+
+
+def show(table: str, *, numbers: object, path: Path | None) -> None:
+    """Print a table; write the same numbers as JSON if a file was asked for."""
+    for line in table.splitlines():
+        say(line)
+    write_numbers(numbers, path=path)
+
+
+def write_numbers(numbers: object, *, path: Path | None) -> None:
+    """Write what was measured as JSON, if a file was asked for."""
+    if path is not None:
+        write_atomically(path, to_json(numbers).encode())
+        say(f"numbers in {path}")
 
 
 def _write(stream: TextIO | None, text: str) -> None:

@@ -3,8 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from medsym.commands.console import EXIT_OK, EXIT_REFUSED, say
-from medsym.commands.measuring import show
+from medsym.commands.console import EXIT_OK, EXIT_REFUSED, say, show
 from medsym.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -5,11 +5,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from medsym import RESEARCH_USE_ONLY
-from medsym.commands.console import EXIT_OK, EXIT_REFUSED, complain, say
+from medsym.commands.console import EXIT_OK, EXIT_REFUSED, complain, say, write_numbers
 from medsym.errors import ConfigError
-from medsym.strict_json import to_json
 from medsym.text_table import aligned
-from medsym.volumes.output_file import write_atomically
 
 if TYPE_CHECKING:
     from medsym.scores.score import SubjectScore, Target
@@ -46,7 +44,7 @@ def fit(arguments: argparse.Namespace) -> int:
     path = save_score(arguments.out, fitted)
     for line in _fit_lines(fitted.score):
         say(line)
-    _write_json(arguments, as_dict(fitted.score))
+    write_numbers(as_dict(fitted.score), path=arguments.json)
     say(f"score in {path}")
     return EXIT_OK
 
@@ -73,17 +71,11 @@ def apply(arguments: argparse.Namespace) -> int:
         say(line)
     for name, reason in score.absent.items():
         say(f"no {name} score: {reason}")
-    _write_json(arguments, table)
+    write_numbers(table, path=arguments.json)
     for error in damaged:
         complain(str(error))
     say(f"{len(table)} cases in {arguments.results / TABLE}")
     return EXIT_REFUSED if damaged else EXIT_OK
-
-
-def _write_json(arguments: argparse.Namespace, numbers: object) -> None:
-    if arguments.json is not None:
-        write_atomically(arguments.json, to_json(numbers).encode())
-        say(f"numbers in {arguments.json}")
 
 
 def _fit_lines(score: "SubjectScore") -> list[str]:

@@ -7,8 +7,9 @@ before the stream's checksum is, and no left or right is guessed.
 
 from pathlib import Path
 
-from medsym.types import PathLikeString
+from medsym.types import AffineMatrix, PathLikeString, VoxelArray
 from medsym.volumes.affine_rules import choose_affine
+from medsym.volumes.header import NiftiHeader
 from medsym.volumes.stored_scan import load_stored
 from medsym.volumes.volume import Volume
 from medsym.volumes.voxel_rules import check_extent, to_intensities, to_labels
@@ -44,15 +45,8 @@ def read_scan(
     )
     notes += check_extent(header, affine)
     voxels, voxel_notes = to_intensities(raw, header)
-    return Volume(
-        voxels=voxels,
-        affine=affine,
-        path=Path(path),
-        affine_source=source,
-        sform_code=header.sform_code,
-        qform_code=header.qform_code,
-        notes=notes + voxel_notes,
-        sha256=digest,
+    return _volume(
+        voxels, (affine, source, notes + voxel_notes), header=header, path=path, digest=digest
     )
 
 
@@ -72,13 +66,28 @@ def read_label_map(path: PathLikeString, *, max_gib: float = 2.0) -> Volume:
     header, raw, digest = load_stored(Path(path), max_gib=max_gib, volume_index=None)
     affine, source, notes = choose_affine(header, assume_orientation=None, allow_shear=False)
     labels, label_notes = to_labels(raw, header)
+    return _volume(
+        labels, (affine, source, notes + label_notes), header=header, path=path, digest=digest
+    )
+
+
+def _volume(
+    voxels: VoxelArray,
+    place: tuple[AffineMatrix, str, tuple[str, ...]],
+    *,
+    header: NiftiHeader,
+    path: PathLikeString,
+    digest: str,
+) -> Volume:
+    """The volume of a file; place is its affine, where that came from, and the notes."""
+    affine, source, notes = place
     return Volume(
-        voxels=labels,
+        voxels=voxels,
         affine=affine,
         path=Path(path),
         affine_source=source,
         sform_code=header.sform_code,
         qform_code=header.qform_code,
-        notes=notes + label_notes,
+        notes=notes,
         sha256=digest,
     )

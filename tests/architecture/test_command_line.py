@@ -83,7 +83,7 @@ FROZEN = {
         *("--cases", "--synthetic", "--number", "--robustness", "--against", "--out", "--json"),
         "--model",
     },
-    "science": {"--synthetic", "--number", "--cases", "--out", "--json", "--model"},
+    "science": {"--synthetic", "--number", "--cases", "--out", "--keep", "--json", "--model"},
     "verify": {"folder"},
     "export": {"--bundle", "--onnx", "--model"},
     "dicom": {"folder", "case", "--series", "--to"},

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from medsym.audit.run import run_audit
-from medsym.commands.measuring import show
+from medsym.commands.console import show
 from medsym.errors import OutputError
 
 NETWORK = """network: UNet

@@ -8,8 +8,7 @@ import pytest
 
 from medsym.cli import build_parser, main
 from medsym.commands import evaluating
-from medsym.commands.console import EXIT_OK, EXIT_REFUSED
-from medsym.commands.measuring import show
+from medsym.commands.console import EXIT_OK, EXIT_REFUSED, show
 from medsym.evaluation import cases, methods, run
 from tests.evaluation.builders import fake_candidate
 

@@ -14,11 +14,12 @@ import torch
 from medsym import RESEARCH_USE_ONLY
 from medsym.calibration.brain_coordinates import REFERENCE_SHAPE
 from medsym.cli import build_parser, main
-from medsym.commands import learned
+from medsym.commands import science
 from medsym.commands.console import EXIT_OK, EXIT_REFUSED, EXIT_USAGE
 from medsym.errors import ConfigError, OutputError
 from medsym.evaluation import methods
 from medsym.evaluation.methods import Candidate
+from medsym.science import measured as measured_study
 from medsym.science import page, run
 from medsym.science.run import Findings, Study, run_study
 from medsym.science.subjects import Drawing
@@ -204,7 +205,13 @@ def test_command_draws_other_subjects_than_training_and_evaluate(
     assert (given.number, given.cases) == (7, None)
     assert given.drawing.device == torch.device("cpu")
     seed = given.drawing.seed - 5
-    assert seed == learned.SCIENCE_SEED_STEP
+    assert seed == science.SCIENCE_SEED_STEP
     assert not {seed, seed + 1} & {0, 1, *(EVALUATION_SEED_STEP + step for step in range(10))}
     assert "report in" in capsys.readouterr().out
     assert main(["science", "--synthetic", str(tmp_path / "no.yaml"), "--out", "o"]) == EXIT_USAGE
+    kept: list[tuple[Path, Path]] = []
+    monkeypatch.setattr(measured_study, "keep_study", lambda *folders: kept.append(folders))
+    assert main(["science", *words, "--keep"]) == EXIT_USAGE
+    assert "MS-795" in capsys.readouterr().err
+    assert main(["science", *words, "--keep", "--model", str(tmp_path)]) == code
+    assert kept == [(tmp_path, tmp_path)]

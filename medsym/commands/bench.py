@@ -1,13 +1,11 @@
-"""bench, audit and search: measurements of medsym and of networks, as tables and as JSON."""
+"""bench and search: measurements of medsym, as tables and as JSON."""
 
 import argparse
 import os
 from collections.abc import Callable
 from pathlib import Path
 
-from medsym.commands.console import EXIT_OK, EXIT_REFUSED, say
-from medsym.strict_json import to_json
-from medsym.volumes.output_file import write_atomically
+from medsym.commands.console import EXIT_OK, say, show
 
 
 def bench(
@@ -115,16 +113,6 @@ def throughput(arguments: argparse.Namespace) -> tuple[str, object]:
     return format_throughput(numbers), numbers
 
 
-def audit(arguments: argparse.Namespace) -> int:
-    """Report where a network departs from the mirror, by how much, and at which cost."""
-    from medsym.audit.run import run_audit
-    from medsym.audit.table import format_audit
-
-    numbers = run_audit(arguments.model, scans=arguments.scan, out=arguments.out, report=say)
-    show(format_audit(numbers), numbers=numbers, path=arguments.json)
-    return EXIT_REFUSED if numbers["failures"] else EXIT_OK
-
-
 def search(arguments: argparse.Namespace) -> int:
     """Bayesian search over softness settings."""
     from medsym.benchmarks.search import SearchSettings, format_search, run_search
@@ -134,12 +122,3 @@ def search(arguments: argparse.Namespace) -> int:
     numbers = run_search(settings, trials=arguments.trials, out=arguments.out, report=say)
     show(format_search(numbers), numbers=numbers, path=arguments.json)
     return EXIT_OK
-
-
-def show(table: str, *, numbers: object, path: Path | None) -> None:
-    """Print a table; write the same numbers as JSON if a file was asked for."""
-    for line in table.splitlines():
-        say(line)
-    if path is not None:
-        write_atomically(path, to_json(numbers).encode())
-        say(f"numbers in {path}")
