@@ -78,6 +78,11 @@ def test_no_usable_scan_and_odd_grids_are_refused(tmp_path: Path) -> None:
         run_audit(network_file(tmp_path, **unfit))
 
 
+def test_what_is_neither_folder_nor_yaml_is_not_called_a_damaged_model(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"MS-791 .*neither a folder nor a YAML file"):
+        load_subject(tmp_path / "nowhere")
+
+
 def test_made_volume_fits_the_network_and_is_not_symmetric(tmp_path: Path) -> None:
     subject = load_subject(network_file(tmp_path))
     volume = synthetic_volume(subject)
