@@ -141,7 +141,7 @@ export class Pane {
     const { width, height } = this.canvas, ratio = this.ratio, edge = 9 * ratio;
     const word = (text, x, y, size, align, baseline, colour) => {
       context.font = `${size >= 15 ? 700 : 500} ${size * ratio}px system-ui, sans-serif`;
-      Object.assign(context, { textAlign: align, textBaseline: baseline, lineJoin: "round", lineWidth: 3 * ratio, strokeStyle: "rgba(0, 0, 0, .85)", fillStyle: colour });
+      Object.assign(context, { textAlign: align, textBaseline: baseline, lineJoin: "round", lineWidth: (size >= 15 ? 7 : 3) * ratio, strokeStyle: "rgba(0, 0, 0, .85)", fillStyle: colour });
       context.strokeText(text, x, y);
       context.fillText(text, x, y);
     };
