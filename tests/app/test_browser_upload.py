@@ -93,10 +93,10 @@ def test_an_uploaded_scan_is_read_by_its_reader_alone_and_then_gone(
     (kept,) = scratch.rglob("files")
     mine.close()
     bad = tmp_path / "bad.zip"
-    bad.write_bytes(b"no archive at all")
+    bad.write_bytes(b"PK\x03\x04, and then no archive at all")
     upload(other, address, bad)
     other.get_by_text("Refused:").wait_for(timeout=180_000)
-    assert "MS-800" in other.get_by_text("What to do:").inner_text()
+    assert "MS-680" in other.get_by_text("What to do:").inner_text()
     for _ in range(400):
         if not kept.exists():
             break
