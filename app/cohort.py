@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.folder_files import read_table
+from medsym.datasets.nifti_files import scan_stem
 from medsym.errors import OutputError
-from medsym.screening.naming import stem_of
 
 NUMBERS = (
     "p_value",
@@ -40,7 +40,7 @@ class WorklistRow:
     @property
     def names(self) -> str:
         """The case, and below it the file that it was made from, where that is called otherwise."""
-        is_same = not self.case or stem_of(Path(self.file)) == self.case
+        is_same = not self.case or scan_stem(Path(self.file)) == self.case
         return (self.case or self.file) if is_same else f"{self.case}\n{self.file}"
 
 

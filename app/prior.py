@@ -9,7 +9,7 @@ from pathlib import Path
 
 from app.folder_files import read_table
 from app.results import Case
-from medsym.screening.naming import stem_of
+from medsym.datasets.nifti_files import scan_stem
 
 DATE_KEYS = ("AcquisitionDateTime", "AcquisitionDate", "SeriesDate", "StudyDate")
 SHIFTED_BEFORE = 1925  # BIDS: days moved into the past for privacy lie before this year
@@ -144,7 +144,7 @@ def _moved(day: date) -> bool:
 
 def _stated_times(scan: Path) -> list[str]:
     stated = []
-    sidecar = scan.with_name(stem_of(scan) + ".json")
+    sidecar = scan.with_name(scan_stem(scan) + ".json")
     if sidecar.is_file() and sidecar.stat().st_size <= LARGEST_SIDECAR:
         try:
             about = json.loads(sidecar.read_text(encoding="utf-8"))

@@ -8,6 +8,7 @@ from pathlib import Path
 from medsym.errors import ConfigError
 
 _SCAN = re.compile(r"\.(nii|nii\.gz|hdr)$", re.IGNORECASE)
+_ENDING = re.compile(r"\.(nii|nii\.gz|hdr|img|mgz|mgh)$", re.IGNORECASE)
 
 
 def scan_stem(path: Path) -> str:
@@ -17,7 +18,7 @@ def scan_stem(path: Path) -> str:
         >>> scan_stem(Path("a/sub-1_T1w.nii.gz"))
         'sub-1_T1w'
     """
-    return _SCAN.sub("", path.name)
+    return _ENDING.sub("", path.name)
 
 
 def nifti_files(root: Path) -> tuple[Path, ...]:

@@ -10,10 +10,10 @@ from typing import Any
 from scipy.stats import betabinom
 
 from medsym.calibration.conformal import coverage_law
+from medsym.datasets.nifti_files import scan_stem
 from medsym.errors import OutputError
 from medsym.screening.case_words import headline
 from medsym.screening.figures import data_uri
-from medsym.screening.naming import stem_of
 from medsym.screening.score_rows import SCORES, read_scores
 from medsym.screening.table import screening_row, with_q_values
 from medsym.volumes.writer import safe_out
@@ -150,7 +150,7 @@ def _row(record: Mapping[str, Any], *, page: str) -> Row:
     first = record["findings"][0] if record["findings"] else None
     return row | {
         "page": page,
-        "file_shown": "" if stem_of(Path(row["file"])) == row["case"] else row["file"],
+        "file_shown": "" if scan_stem(Path(row["file"])) == row["case"] else row["file"],
         "headline": headline(record),
         "where": first["structure"] if first else "",
         "size_ml": first["volume_ml"] if first else None,

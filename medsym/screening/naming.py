@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
+from medsym.datasets.nifti_files import scan_stem
 from medsym.errors import OutputError
 
 _BIDS = re.compile(
@@ -20,7 +21,6 @@ _BIDS = re.compile(
 )
 #: Entities after which no space can be stated, or not a second time.
 _DERIVED = re.compile(r"_(space|desc|res|den|label|seg|atlas|chunk)-")
-_SCAN_ENDINGS = (".nii.gz", ".nii", ".hdr", ".img", ".mgz", ".mgh")
 #: Longer identifiers are cut and given a hash: file systems allow 255 bytes per name.
 MAX_LENGTH = 100
 _CLEAN = re.compile(r"[A-Za-z0-9]+")
@@ -69,14 +69,6 @@ def map_stem(case: str) -> str:
     return f"{stem}_space-{suffix}"
 
 
-def stem_of(path: Path) -> str:
-    """File name without the ending of a scan format."""
-    for ending in _SCAN_ENDINGS:
-        if path.name.lower().endswith(ending):
-            return path.name[: -len(ending)]
-    return path.name
-
-
 def clean_label(text: str) -> str:
     """ASCII letters and digits of a text; where that is not all of it, with a hash of the text.
 
@@ -104,7 +96,7 @@ def name_of(path: Path, *, prefix: str = "") -> CaseName:
         path: scan file; only its name is looked at.
         prefix: folder name that tells equal file names apart.
     """
-    stem = stem_of(path)
+    stem = scan_stem(path)
     return stated_name(f"{prefix}/{stem}" if prefix else stem)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from medsym.datasets.nifti_files import scan_stem
 from medsym.errors import ScanError
 from medsym.screening.archives import is_archive
 from medsym.screening.dicom.series import find_series
@@ -17,7 +18,6 @@ from medsym.screening.naming import (
     name_of,
     place_name,
     stated_name,
-    stem_of,
     told_apart,
 )
 from medsym.screening.packed import look_into
@@ -135,7 +135,7 @@ def _names(rows: Sequence[Row]) -> list[CaseName]:
     for number, row in enumerate(rows):
         clashes = counts[names[number].case.casefold()] > 1
         if clashes and row.case is None and row.subject is not None:
-            label = clean_label(stem_of(row.scan))
+            label = clean_label(scan_stem(row.scan))
             names[number] = replace(names[number], case=f"{names[number].case}_acq-{label}")
     return names
 

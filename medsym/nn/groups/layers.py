@@ -1,5 +1,6 @@
 """Softly equivariant layers for any grid group; for the group of one mirror those of layers.py.
 
+They read like those and share no class: actions, size check, first scale and errors are others.
 Every layer is an ordinary torch layer that carries the actions of its input and output channels
 and an optional :class:`Softness`; ``fold`` and ``harden`` of :mod:`medsym.symmetry` work on it.
 Resolution changes use kernel 2, stride 2 on even sizes along every axis that the group flips.
