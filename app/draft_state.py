@@ -7,6 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from app import identity, state
 from app.drafts import Draft, Drafts
 from medsym.errors import MedsymError
 from medsym.screening.reviews import NONE, Verdict
@@ -30,6 +31,7 @@ def place_of(blank: Draft) -> str:
     return f"{folder}_{about.case}_{about.record_sha256}_{about.reader}_{about.finding or 'case'}"
 
 
+@identity.for_who_is_in
 def note_draft(blank: Draft, kept: Verdict | None) -> None:
     """Remember what stands in a line of the form for verdicts; called when it changes.
 
@@ -44,11 +46,13 @@ def note_draft(blank: Draft, kept: Verdict | None) -> None:
     drafts().note(replace(blank, entered=entered), kept=kept)
 
 
+@identity.for_who_is_in
 def save_case(root: Path, case: str, reader: str) -> None:
     """Save what a reader entered about a case, as the effect of a button."""
     _save(drafts().of(root, case=case, reader=reader))
 
 
+@identity.for_who_is_in
 def save_all() -> None:
     """Save every draft of the session, each into its own folder, as the effect of a button."""
     _save(drafts())
@@ -56,13 +60,18 @@ def save_all() -> None:
 
 def _save(wanted: Iterable[Draft]) -> None:
     st.session_state[SAVED_KEY] = 0
+    known = state.known_reader()
     for draft in wanted:
+        if known not in (None, draft.entered.reader):
+            drafts().refuse(draft, f"{draft.entered.reader} entered this; you are {known}.")
+            continue
         try:
             st.session_state[SAVED_KEY] += drafts().save(draft)
         except MedsymError as error:
             drafts().refuse(draft, str(error))
 
 
+@identity.for_who_is_in
 def drop(unwanted: Iterable[Draft]) -> None:
     """Forget drafts, as the effect of a button."""
     for draft in unwanted:

@@ -1,11 +1,13 @@
 """Who reads: nobody in particular on one's own machine, else whom the provider or the proxy names.
 
-No page is drawn, and no address of a volume given, before the reader is known.
+No page is drawn, and no address of a volume given, before the reader is known; and no button of a
+page does anything once the reader may not come in any more.
 """
 
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, ParamSpec
 
 import streamlit as st
 
@@ -16,6 +18,8 @@ from medsym.commands.viewing import USER_KEY
 from medsym.errors import MedsymError
 from medsym.screening.reviews import reader_name
 
+P = ParamSpec("P")
+
 
 class _NotAdmittedError(Exception):
     """Why a reader is not let in, in words for the page."""
@@ -25,15 +29,37 @@ def admit() -> None:
     """Let the session in or draw the page that says why not, and stop there."""
     login = command_line.login()
     try:
-        name = _known_reader(login)
-        log_in = None if login is None or name is None else _log_in(name)
+        log_in = _let_in(login)
     except _NotAdmittedError as reason:
         state.dismiss()
         _refusal_page(str(reason), login)
         st.stop()
-    state.let_in(name, log_in=log_in)
     if log_in is not None:
         _log_out_button(log_in.person)
+
+
+def is_still_in() -> bool:
+    """Whether who was let in may come in now, under the same name.
+
+    For what Streamlit runs without `admit`: callbacks, which come before the script, and fragments.
+    """
+    if not state.is_admitted(state.session()):
+        return False
+    try:
+        return _known_reader(command_line.login()) == state.known_reader()
+    except (_NotAdmittedError, MedsymError):
+        return False
+
+
+def for_who_is_in(effect: Callable[P, None]) -> Callable[P, None]:
+    """A callback that does nothing once its reader is out; `admit` says why right after it."""
+
+    @wraps(effect)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+        if is_still_in():
+            effect(*args, **kwargs)
+
+    return guarded
 
 
 def _known_reader(login: Login | None) -> str | None:
@@ -46,11 +72,14 @@ def _known_reader(login: Login | None) -> str | None:
     return None
 
 
-def _log_in(name: str) -> LogIn:
-    """The log-in of this session, if its person has not ended it in another tab."""
-    said: Mapping[str, Any] = st.user.to_dict()
-    log_in = LogIn(person=name, issued=float(said["iat"]))
-    if state.ADMISSIONS.has_ended(log_in):
+def _let_in(login: Login | None) -> LogIn | None:
+    """Admit the session; returns its log-in, if its person has not ended it in another tab."""
+    name = _known_reader(login)
+    log_in = None
+    if login is not None and name is not None:
+        said: Mapping[str, Any] = st.user.to_dict()
+        log_in = LogIn(person=name, issued=float(said["iat"]))
+    if not state.let_in(name, log_in=log_in):
         raise _NotAdmittedError("You have logged out. Log in again to see the scans.")
     return log_in
 

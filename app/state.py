@@ -125,8 +125,7 @@ def folder_token(folder: Path) -> str:
 
 def folder_of(token: str) -> Path | None:
     """The result folder behind a token; None if no living session has it."""
-    name = _FOLDERS.get(token)
-    return None if name is None else Path(name.decode())
+    return Path(name.decode()) if (name := _FOLDERS.get(token)) is not None else None
 
 
 def download_address() -> str:
@@ -137,16 +136,17 @@ def download_address() -> str:
 
 def uploaded_results(token: str) -> Path | None:
     """The results of the uploads of the session that has a token; None without any."""
-    owner = _OWNERS.get(token)
-    return None if owner is None else UPLOADS.results(owner.decode())
+    return UPLOADS.results(owner.decode()) if (owner := _OWNERS.get(token)) is not None else None
 
 
-def let_in(reader_known: str | None, *, log_in: LogIn | None = None) -> None:
-    """Admit this session; a reader whose name is known cannot take another."""
-    ADMISSIONS.let_in(session(), log_in)
+def let_in(reader_known: str | None, *, log_in: LogIn | None = None) -> bool:
+    """Admit this session, unless the log-in has ended; a known reader cannot take another name."""
+    if not ADMISSIONS.let_in(session(), log_in):
+        return False
     st.session_state[KNOWN_READER_KEY] = reader_known
     if reader_known is not None:
         remember_reader(reader_known)
+    return True
 
 
 def dismiss() -> None:

@@ -5,7 +5,7 @@ from html import escape
 
 import streamlit as st
 
-from app import draft_state, state
+from app import draft_state, identity, state
 from app.uploads.download import NAME
 from app.uploads.files import refuse_content
 from app.uploads.queue import CANCELLED, DONE, FAILED, RUNNING, WAITING, JobStatus
@@ -77,6 +77,8 @@ def _take_in(uploads: Uploads) -> None:
 
 def _jobs(uploads: Uploads, *, busy: bool) -> None:
     """Every upload of this session, the newest first; drawn again while one is under way."""
+    if not identity.is_still_in():
+        st.rerun()  # the whole page, which says why
     jobs = uploads.of(state.session())
     for job in jobs:
         with st.container(border=True):
@@ -93,7 +95,7 @@ def _job(job: JobStatus, uploads: Uploads) -> None:
             st.button(
                 "Cancel",
                 key=f"cancel_{job.number}",
-                on_click=uploads.cancel,
+                on_click=identity.for_who_is_in(uploads.cancel),
                 args=(state.session(), job.number),
             )
     if job.state == RUNNING:
@@ -168,6 +170,7 @@ def _results(uploads: Uploads) -> None:
             )
 
 
+@identity.for_who_is_in
 def _discard(uploads: Uploads) -> None:
     folder = uploads.results(state.session())
     if folder is not None:

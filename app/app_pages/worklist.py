@@ -12,12 +12,11 @@ import streamlit as st
 from app import draft_state, state
 from app.app_pages.verdict_form import show_stale, unsaved_words
 from app.cohort import WorklistRow, read_worklist
+from app.export import export_of
 from app.reading import FILTERS, Status, select_rows, statuses
-from app.results import is_of_present
 from app.viewer.pictures import picture_url
 from medsym.errors import MedsymError
 from medsym.screening.case_words import direction
-from medsym.screening.review_table import review_table
 from medsym.screening.reviews import Reviews, read_reviews
 from medsym.upwards import bound_up, figures_up
 
@@ -113,9 +112,7 @@ def _filter(
         st.text(f"{len(shown)} of {len(rows)}" + (f"; unread: by {reader}" if reader else ""))
         st.download_button(
             "Verdicts (TSV)",
-            lambda: review_table(  # made when it is asked for
-                reviews.verdicts, is_present=lambda said: is_of_present(folder, said)
-            ),
+            export_of(reviews, folder=folder),
             file_name="medsym_verdicts.tsv",
             mime="text/tab-separated-values",
             key="export",

@@ -47,7 +47,7 @@ class Login:
 
     def admits(self, name: str) -> bool:
         """Whether a name is on the list; the case of ASCII letters does not matter."""
-        return any(fnmatchcase(_lower(name), _lower(one)) for one in self.readers)
+        return any(fnmatchcase(lower_ascii(name), lower_ascii(one)) for one in self.readers)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,7 +78,7 @@ class Access:
         return ipaddress.ip_address(self.address).is_loopback
 
 
-def _lower(text: str) -> str:
+def lower_ascii(text: str) -> str:
     """ASCII letters alone: in full Unicode, names and hosts of others would become equal."""
     return "".join(char.lower() if char.isascii() else char for char in text)
 

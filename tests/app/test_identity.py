@@ -9,7 +9,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import state
+from app.export import export_of
 from medsym import RESEARCH_USE_ONLY
+from medsym.errors import OutputError
+from medsym.screening.reviews import read_reviews
 from tests.app.result_folder import build_folder
 from tests.app.test_view_access import LOGIN
 
@@ -28,6 +31,7 @@ def pages(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AppT
     path = tmp_path / "login.toml"
     path.write_text(LOGIN)
     monkeypatch.setattr(sys, "argv", ["main.py", str(folder), "--login", str(path)])
+    monkeypatch.setattr(state.ADMISSIONS, "_left", {})  # nobody has logged out in another test
     return AppTest.from_file(str(MAIN), default_timeout=60)
 
 
@@ -110,6 +114,67 @@ def test_who_logs_out_in_one_tab_is_out_in_all(
     shown, _ = visit(pages, logged_in(iat=issued + 30))
     assert "You have logged out" in shown, "of a browser that was not open meanwhile"
     assert visit(pages, logged_in(iat=time.time() + 1))[1], "another log-in counts"
+
+
+@pytest.mark.parametrize("end", ["logged out", "too old", "off the list", "somebody else"])
+def test_what_is_typed_after_the_log_in_has_ended_is_kept_under_no_name(
+    pages: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    own = build_folder(tmp_path / "results")
+    monkeypatch.setattr(sys, "argv", ["main.py", str(own), *sys.argv[2:]])
+    monkeypatch.setattr(state, "session", lambda: f"tab of who is {end}")
+    visit(pages, logged_in())
+    pages.switch_page("app_pages/review.py").run()
+    box = next(box for box in pages.text_input if box.label.startswith("Comment"))
+    box.input("by the reader").run()
+    assert "Not saved yet" in "".join(str(item.value) for item in pages.markdown)
+    if end == "logged out":
+        state.ADMISSIONS.log_out(READER)
+    elif end == "too old":
+        pages.user = logged_in(iat=time.time() - 13 * 3600)
+    elif end == "off the list":
+        (tmp_path / "login.toml").write_text(LOGIN.replace("hospital.example", "gone.example"))
+    else:
+        pages.user = logged_in(email="ben@hospital.example")
+    box.input("by whoever sits there")
+    pages.button("save_verdicts").click().run()
+    assert not read_reviews(own).verdicts
+    pages.run()
+    assert not read_reviews(own).verdicts
+
+
+def test_who_is_logged_in_saves_under_their_own_name_alone(
+    pages: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = build_folder(tmp_path / "results")
+    monkeypatch.setattr(sys, "argv", ["main.py", str(own), *sys.argv[2:]])
+    monkeypatch.setattr(state, "session", lambda: "one tab, two readers")
+    visit(pages, logged_in())
+    pages.switch_page("app_pages/review.py").run()
+    next(box for box in pages.text_input if box.label.startswith("Comment")).input("mine").run()
+    pages.user = logged_in(email="ben@hospital.example")
+    pages.switch_page("app_pages/worklist.py").run()
+    pages.button("save_all").click().run()
+    assert not read_reviews(own).verdicts
+    assert any(f"{READER} entered this" in item.value for item in pages.text)
+    pages.user = logged_in()
+    pages.run()
+    pages.button("save_all").click().run()
+    assert [(said.reader, said.comment) for said in read_reviews(own).verdicts] == [
+        (READER, "mine")
+    ]
+
+
+def test_a_table_of_verdicts_is_made_for_nobody_who_has_left(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state, "session", lambda: "tab with a table")
+    state.ADMISSIONS.let_in("tab with a table")
+    made = export_of(read_reviews(folder), folder=folder)
+    assert made().startswith("case\t")
+    state.ADMISSIONS.dismiss("tab with a table")
+    with pytest.raises(OutputError, match="MS-806"):
+        made()
 
 
 def test_a_proxy_that_says_nobody_shows_nothing(

@@ -114,6 +114,17 @@ def test_a_waiting_or_running_upload_can_be_cancelled(monkeypatch: pytest.Monkey
     assert not [button for button in pages.button if str(button.key).startswith("cancel")]
 
 
+@pytest.mark.parametrize("button", ["cancel_1", "discard"])
+def test_who_was_let_in_no_longer_changes_no_upload(
+    monkeypatch: pytest.MonkeyPatch, button: str
+) -> None:
+    mine = Stub(job(state=RUNNING), out=None)
+    pages = open_page(monkeypatch, "upload", "--upload", uploads=mine)
+    state.ADMISSIONS.dismiss("test session id")
+    pages.button(button).click().run()
+    assert [one.state for one in mine.jobs] == [RUNNING]
+
+
 def test_an_upload_is_shown_by_the_pages_of_its_own_session_only(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
