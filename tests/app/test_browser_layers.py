@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from medsym.upwards import figures_up
 from tests.app.browser_page import ViewerPage, is_orange, share_across
 from tests.app.result_folder import MARKER_MM, MAXIMA, P_VALUE, mirrored
 
@@ -143,7 +144,7 @@ def test_outlines_lie_over_any_layer_and_on_the_side_of_their_structure(viewer: 
 
 def test_readout_of_an_oblique_scan_is_that_of_its_file(viewer: ViewerPage) -> None:
     viewer.open(OBLIQUE_CASE)
-    assert viewer.value("p") == f"p {P_VALUE:.2g}: 1 in 81 healthy scans"
+    assert viewer.value("p") == f"p {figures_up(P_VALUE)}: 1 in 81 healthy scans"
     assert viewer.value("defect") == "0.10 nats, whole scan"
     assert float(viewer.value("deviation")) == 8
     assert float(viewer.value("mirrorDeviation").replace("\u2212", "-")) == -8
