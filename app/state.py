@@ -44,6 +44,7 @@ def is_admitted(session: str) -> bool:
     return session in ADMISSIONS
 
 
+PREPARED.looking.is_active = is_admitted
 STORE = VolumeStore(is_active=is_admitted)
 _FOLDERS = VolumeStore(is_active=is_admitted)  # result folders by token, for small pictures
 MAPS = VolumeStore(is_active=is_admitted)  # names of what is prepared, by token
@@ -51,7 +52,7 @@ _OWNERS = VolumeStore(is_active=is_admitted)  # sessions by token, for their own
 
 
 def _forget_volumes(session: str) -> None:
-    PREPARED.forget()
+    PREPARED.forget(session)
     forget_links()
     forget_thumbnails()
     for store in (STORE, _FOLDERS, MAPS, _OWNERS):
@@ -177,8 +178,7 @@ def chosen_case() -> str | None:
     linked = st.query_params.get(CASE_KEY)
     if linked:
         st.session_state[CASE_KEY] = linked
-    remembered = st.session_state.get(CASE_KEY)
-    return str(remembered) if remembered else None
+    return str(st.session_state.get(CASE_KEY) or "") or None
 
 
 def choose_case(name: str) -> None:

@@ -9,7 +9,8 @@ from app import state
 from app.results import read_case
 from app.viewer.case_volumes import CaseFiles
 from app.viewer.encoding import EncodedVolume
-from app.viewer.preparing import PREPARED, Preparation
+from app.viewer.preparation import NotWantedError, Preparation
+from app.viewer.preparing import PREPARED
 from app.viewer.routes import maps_url, volume_url
 
 
@@ -53,14 +54,24 @@ async def maps_of(token: str) -> dict[str, object] | None:
         MedsymError: the maps cannot be read.
     """
     name = (state.MAPS.get(token) or b"").decode()
-    found = PREPARED.find(name)
-    if found is None:
+    maps = await _made(name)
+    if maps is None:
         return None
-    maps = await asyncio.shield(asyncio.wrap_future(found.maps))
     owner = state.MAPS.owner(token)
     if owner is None:  # it ended while its maps were made
         return None
     return {"name": name, "volumes": volume_addresses(maps, owner=owner)}
+
+
+async def _made(name: str) -> Mapping[str, EncodedVolume] | None:
+    """The maps of a case, waited for; None if nobody looks at it any more."""
+    found, ended = PREPARED.find(name), None
+    while found is not None and found is not ended:
+        try:
+            return await asyncio.shield(asyncio.wrap_future(found.maps))
+        except NotWantedError:  # unless somebody came back to it, and it began anew
+            found, ended = PREPARED.find(name), found
+    return None
 
 
 def follow_link(case: str) -> None:

@@ -15,7 +15,7 @@ from app.results import Case, compared_with, read_case, seal_of, unknown_case
 from app.turning import turn_to
 from app.viewer import compare_viewer
 from app.viewer.payload import case_payload
-from app.viewer.preparing import case_volumes
+from app.viewer.preparing import PREPARED, case_volumes
 from app.viewer.routes import web_url
 from app.volume_addresses import volume_addresses
 
@@ -79,6 +79,7 @@ def _view(case: Case, prior: Case | None, *, key: str) -> None:
         st.warning("No mid-plane was found in this scan, so it has no mirror to be compared with.")
         return
     with st.spinner("Preparing the planes"):
+        PREPARED.looking.leave(state.session())  # what was looked at before may end
         volumes = case_volumes(case)
         beside = None if prior is None else _prior_payload(case, volumes, prior)
     payload = case_payload(

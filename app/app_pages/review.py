@@ -92,7 +92,7 @@ def _view(folder: Path, names: list[str], case: Case, *, key: str) -> None:
     if files is None:
         st.warning("The scan itself is not on this machine any more, so there is no picture.")
         return
-    made = PREPARED.ask(files)
+    made = PREPARED.ask(files, reader=state.session())
     with st.spinner("Preparing the planes"):
         scan = made.scan.result()
     payload = case_payload(

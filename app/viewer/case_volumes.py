@@ -90,14 +90,18 @@ def _peaks(record: Mapping[str, Any]) -> tuple[tuple[float, float, float, float]
     )
 
 
-def scan_volume(files: CaseFiles) -> EncodedVolume:
+def scan_volume(files: CaseFiles, *, max_gib: float = MAX_GIB) -> EncodedVolume:
     """The scan on the display grid, with the way back to its own voxels.
+
+    Args:
+        files: of the case.
+        max_gib: largest scan read, GiB.
 
     Raises:
         OutputError: MS-165 the scan has changed since it was screened.
         ScanError: it cannot be read.
     """
-    scan = _read_source(files)
+    scan = _read_source(files, max_gib)
     grid = grid_of_scan(scan.affine, scan.voxels.shape)
     shown = resample(scan.voxels, affine=scan.affine, grid=grid, order=1)
     back = tuple(tuple(float(v) for v in row) for row in np.linalg.inv(scan.affine))
@@ -105,7 +109,11 @@ def scan_volume(files: CaseFiles) -> EncodedVolume:
 
 
 def map_volumes(
-    files: CaseFiles, *, scan_grid: DisplayGrid, go_on: Callable[[], None]
+    files: CaseFiles,
+    *,
+    scan_grid: DisplayGrid,
+    go_on: Callable[[], None],
+    max_gib: float = MAX_GIB,
 ) -> dict[str, EncodedVolume]:
     """Maps and anatomy of a case, on one grid of their own.
 
@@ -113,6 +121,7 @@ def map_volumes(
         files: of the case.
         scan_grid: the grid of the scan.
         go_on: called between the steps; what it raises ends them.
+        max_gib: largest map read, GiB.
 
     Raises:
         ScanError: a map cannot be read.
@@ -123,7 +132,8 @@ def map_volumes(
 
     def read(kind: str, path: Path) -> Volume:
         go_on()
-        return read_label_map(path) if kind == "anatomy" else _read_map(path)
+        is_map = kind != "anatomy"
+        return _read_map(path, max_gib) if is_map else read_label_map(path)
 
     sources = over_kinds(paths, read)
     spacing = max(scan_grid.spacing_mm, MAP_SHARE * files.grid_mm)
@@ -154,11 +164,11 @@ def map_volumes(
     )
 
 
-def _read_source(files: CaseFiles) -> Volume:
+def _read_source(files: CaseFiles, max_gib: float) -> Volume:
     """The scan, read as it was when it was screened, and only if it is still that scan."""
     read = functools.partial(
         read_scan,
-        max_gib=MAX_GIB,
+        max_gib=max_gib,
         assume_orientation=files.assume_orientation,
         volume_index=files.volume_index,
         allow_shear=files.allow_shear,
@@ -177,14 +187,14 @@ def _read_source(files: CaseFiles) -> Volume:
     return scan
 
 
-def _read_map(path: Path) -> Volume:
+def _read_map(path: Path, max_gib: float) -> Volume:
     """A map of the case; zero everywhere is a result, where a zero scan would be a mistake."""
     try:
-        return read_scan(path, max_gib=MAX_GIB, allow_shear=True)
+        return read_scan(path, max_gib=max_gib, allow_shear=True)
     except ScanError as error:
         if error.code != CONSTANT_IMAGE:
             raise
-        return read_label_map(path, max_gib=MAX_GIB)
+        return read_label_map(path, max_gib=max_gib)
 
 
 def _common_grid(sources: Mapping[str, Volume], *, spacing_mm: float) -> DisplayGrid:

@@ -1,7 +1,9 @@
 """Volumes of cases are made on threads of their own, from the moment a case is asked for.
 
 A preparation belongs to no session: it holds what is in the files. Who may fetch it is decided by
-the tokens of `store.py`. At most KEPT cases stay in memory, at most WORKERS are made at a time.
+the tokens of `store.py`. A case ends when nobody looks at it while it is made. What readers look at
+stays in memory, one case each, and at most KEPT with what was read before or comes next; at most
+WORKERS are made at a time.
 """
 
 import os
@@ -11,13 +13,15 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import TypeVar
 
 from app.results import Case
-from app.viewer.case_volumes import CaseFiles, case_files, map_volumes, scan_volume
+from app.viewer.case_volumes import MAX_GIB, CaseFiles, case_files, map_volumes, scan_volume
 from app.viewer.encoding import EncodedVolume
-from medsym.errors import MedsymError
+from app.viewer.looking import Looking
+from app.viewer.preparation import NotWantedError, Preparation
+from medsym.errors import MedsymError, ScanError
+from medsym.volumes.nifti import USUAL_GIB
 
 KEPT = 5  # the case that is read, its neighbours, and what was read before
 WORKERS = 2  # cases at a time; each map at hand takes memory: 70 MB of a scan of 256^3 voxels
@@ -27,36 +31,15 @@ Find = Callable[[], Case]
 Made = TypeVar("Made")
 
 
-class NotWantedError(Exception):
-    """A preparation ahead of time ended, because another case was asked for."""
-
-
-def _begun() -> "Future[Made]":
-    """A future that whoever waits for it cannot cancel: others wait, too."""
-    future: Future[Made] = Future()
-    future.set_running_or_notify_cancel()
-    return future
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Preparation:
-    """What is being made of a case.
+class Preparations:
+    """Cases that were asked for lately, made or in the making.
 
     Attributes:
-        scan: the scan, which comes first.
-        maps: maps and anatomy by kind; empty where there is nothing to show.
-        asked: somebody waits for it; set by `Preparations` alone.
+        looking: who looks at which.
     """
 
-    scan: "Future[EncodedVolume]" = field(default_factory=_begun)
-    maps: "Future[dict[str, EncodedVolume]]" = field(default_factory=_begun)
-    asked: threading.Event = field(default_factory=threading.Event)
-
-
-class Preparations:
-    """Cases that were asked for lately, made or in the making."""
-
     def __init__(self) -> None:
+        self.looking = Looking()
         self._known: OrderedDict[str, Preparation] = OrderedDict()
         self._lock = threading.Lock()
         self._scans = ThreadPoolExecutor(WORKERS, "scan")
@@ -66,19 +49,34 @@ class Preparations:
         self._link: Future[None] | None = None
         self._wanted: tuple[str, ...] = ()  # ahead of time; by another tuple those end
 
-    def ask(self, files: CaseFiles) -> Preparation:
-        """The volumes of a case, from memory or in the making; what is made ahead of time ends."""
+    def ask(self, files: CaseFiles, *, reader: str | None) -> Preparation:
+        """The volumes of a case, from memory or in the making; what is made ahead of time ends.
+
+        Args:
+            files: of the case.
+            reader: the session that looks at this case from now on, and at no other; None for those
+                who wait by `looking.wait`.
+        """
         with self._lock:
+            if reader is not None:
+                self.looking.look(reader, files.name)
             found = self._find(files.name)
-            if found is not None:
-                found.asked.set()
+            if found is not None and not found.has_failed():
                 return found
             self._wanted = ()
-            made = self._keep(files.name)
-            made.asked.set()
-        self._scans.submit(self._fill, files, made, made.scan, lambda: scan_volume(files))
-        self._maps.submit(self._fill, files, made, made.maps, lambda: _maps(files, made))
+            made = self._keep(files)
+        self._scans.submit(self._make, made)
         return made
+
+    def volumes(self, files: CaseFiles) -> dict[str, EncodedVolume]:
+        """Scan, maps and anatomy of a case, waited for.
+
+        Raises:
+            MedsymError: as `scan_volume` and `map_volumes`.
+        """
+        with self.looking.wait(files.name):
+            made = self.ask(files, reader=None)
+            return {"scan": made.scan.result(), **made.maps.result()}
 
     def find(self, name: str) -> Preparation | None:
         """A preparation by the name of its files, if it is still kept."""
@@ -108,17 +106,32 @@ class Preparations:
                 self._wanted = wanted
                 self._behind.submit(self._make_ahead, list(cases.values()), wanted, after)
 
-    def forget(self) -> None:
-        """Drop what is in memory; cases whose files are gone must not stay there."""
+    def forget(self, reader: str) -> None:
+        """Drop what a reader looks at, and cases whose files are gone; the others' stays."""
+        self.looking.leave(reader)
         with self._lock:
-            self._known.clear()
-            self._wanted = ()
+            known = list(self._known.items())
+        gone = [(name, made) for name, made in known if made.is_gone()]
+        with self._lock:
+            for name, made in gone:
+                self._drop(name, made)
 
     def _follow(self, find: Find) -> None:
         with suppress(MedsymError, OSError):
             files = case_files(find())
             if files is not None:
-                self.ask(files).maps.exception()
+                self.volumes(files)
+
+    def _make(self, made: Preparation) -> None:
+        def go_on() -> None:
+            self._end_unwanted(made, lambda: False)
+
+        def scan() -> EncodedVolume:
+            go_on()
+            return scan_volume(made.files)
+
+        _fill(made.scan, scan)
+        self._maps.submit(_fill, made.maps, lambda: _maps(made, go_on=go_on, max_gib=MAX_GIB))
 
     def _make_ahead(self, cases: list[Find], wanted: tuple[str, ...], after: Preparation) -> None:
         after.maps.exception()
@@ -135,21 +148,32 @@ class Preparations:
                 return False
             if files.name in self._known:
                 return True
-            made = self._keep(files.name)
-        self._fill(files, made, made.scan, lambda: scan_volume(files))
-        self._fill(files, made, made.maps, lambda: self._maps_ahead(files, made, wanted))
+            made = self._keep(files)
+
+        def go_on() -> None:
+            self._end_unwanted(made, lambda: self._wanted is wanted)
+
+        def within(make: Callable[[float], Made]) -> Made:
+            """Nobody asked for what is larger than usual; whoever does so meanwhile gets it."""
+            try:
+                return make(USUAL_GIB)
+            except ScanError:
+                self._end_unwanted(made, lambda: False)
+                return make(MAX_GIB)
+
+        _fill(made.scan, lambda: within(lambda gib: scan_volume(files, max_gib=gib)))
+        _fill(made.maps, lambda: within(lambda gib: _maps(made, go_on=go_on, max_gib=gib)))
         return True
 
-    def _maps_ahead(
-        self, files: CaseFiles, made: Preparation, wanted: tuple[str, ...]
-    ) -> dict[str, EncodedVolume]:
-        def go_on() -> None:
-            with self._lock:
-                if self._wanted is not wanted and not made.asked.is_set():
-                    self._known.pop(files.name, None)  # whoever asks now begins anew
-                    raise NotWantedError
-
-        return _maps(files, made, go_on=go_on)
+    def _end_unwanted(self, made: Preparation, is_next: Callable[[], bool]) -> None:
+        """End what nobody looks at, unless it comes next; whoever asks for it then begins anew."""
+        name = made.files.name
+        with self._lock:
+            is_known = self._known.get(name) is made
+            if is_known and (is_next() or name in self.looking.names()):
+                return
+            self._drop(name, made)
+        raise NotWantedError(made.files.scan.name)
 
     def _find(self, name: str) -> Preparation | None:
         found = self._known.get(name)
@@ -157,29 +181,35 @@ class Preparations:
             self._known.move_to_end(name)
         return found
 
-    def _keep(self, name: str) -> Preparation:
-        made = self._known[name] = Preparation()
-        while len(self._known) > KEPT:
-            self._known.popitem(last=False)
+    def _keep(self, files: CaseFiles) -> Preparation:
+        """Begin with a case; of those that nobody looks at, the oldest go."""
+        self._known.pop(files.name, None)
+        made = self._known[files.name] = Preparation(files)
+        looked_at = self.looking.names()
+        others = [name for name in self._known if name not in looked_at]
+        for name in others[: max(0, len(others) - KEPT + 1)]:
+            del self._known[name]
         return made
 
-    def _fill(
-        self, files: CaseFiles, made: Preparation, future: "Future[Made]", make: Callable[[], Made]
-    ) -> None:
-        """Keep what is made, or the error, for those who wait; an error is not remembered."""
-        try:
-            future.set_result(make())
-        except Exception as error:
-            with self._lock:
-                if self._known.get(files.name) is made:
-                    del self._known[files.name]
-            future.set_exception(error)
+    def _drop(self, name: str, made: Preparation) -> None:
+        if self._known.get(name) is made:
+            del self._known[name]
+
+
+def _fill(future: "Future[Made]", make: Callable[[], Made]) -> None:
+    """Keep what is made, or the error, for those who wait."""
+    try:
+        future.set_result(make())
+    except Exception as error:
+        future.set_exception(error)
 
 
 def _maps(
-    files: CaseFiles, made: Preparation, *, go_on: Callable[[], None] = lambda: None
+    made: Preparation, *, go_on: Callable[[], None], max_gib: float
 ) -> dict[str, EncodedVolume]:
-    return map_volumes(files, scan_grid=made.scan.result().grid, go_on=go_on)  # the scan goes first
+    go_on()
+    grid = made.scan.result().grid  # the scan goes first
+    return map_volumes(made.files, scan_grid=grid, go_on=go_on, max_gib=max_gib)
 
 
 def _stand_back() -> None:
@@ -200,7 +230,4 @@ def case_volumes(case: Case) -> Mapping[str, EncodedVolume]:
         ScanError: the scan or a map cannot be read.
     """
     files = case_files(case)
-    if files is None:
-        return {}
-    made = PREPARED.ask(files)
-    return {"scan": made.scan.result(), **made.maps.result()}
+    return {} if files is None else PREPARED.volumes(files)

@@ -28,7 +28,7 @@ from medsym.screening.records import (
     software,
 )
 from medsym.screening.sources import read_source, source_hashes, source_options
-from medsym.volumes.nifti import read_scan
+from medsym.volumes.nifti import USUAL_GIB, read_scan
 from medsym.volumes.volume import Volume
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class ScreenOptions:
 
     assume_orientation: str | None = None
     volume_index: int | None = None
-    max_gib: float = 2.0
+    max_gib: float = USUAL_GIB
     allow_shear: bool = False
     replace: Literal["never", "outdated", "all"] = "never"
     analysis: Options = field(default_factory=Options)

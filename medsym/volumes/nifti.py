@@ -14,11 +14,13 @@ from medsym.volumes.stored_scan import load_stored
 from medsym.volumes.volume import Volume
 from medsym.volumes.voxel_rules import check_extent, to_intensities, to_labels
 
+USUAL_GIB = 2.0  # of stored or of float32 voxels, where nobody names a limit
+
 
 def read_scan(
     path: PathLikeString,
     *,
-    max_gib: float = 2.0,
+    max_gib: float = USUAL_GIB,
     assume_orientation: str | None = None,
     volume_index: int | None = None,
     allow_shear: bool = False,
@@ -50,7 +52,7 @@ def read_scan(
     )
 
 
-def read_label_map(path: PathLikeString, *, max_gib: float = 2.0) -> Volume:
+def read_label_map(path: PathLikeString, *, max_gib: float = USUAL_GIB) -> Volume:
     """Read a label map or mask; the affine rules are those of scans, an empty map is fine.
 
     Args:

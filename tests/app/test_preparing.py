@@ -1,6 +1,5 @@
-"""Volumes are made before they are asked for, once, and only for those who asked themselves."""
+"""Volumes are made before they are asked for, once, and end when nobody looks."""
 
-import asyncio
 import functools
 import threading
 from collections.abc import Iterator
@@ -9,16 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from app import state, volume_addresses
 from app.results import Case, read_case
 from app.viewer import preparing
-from app.viewer.case_volumes import CaseFiles, case_files
-from app.viewer.preparing import KEPT, Preparation, Preparations
+from app.viewer.case_volumes import CaseFiles
+from app.viewer.encoding import EncodedVolume
+from app.viewer.preparation import NotWantedError, Preparation
+from app.viewer.preparing import KEPT, Preparations
 from medsym.errors import OutputError
 from tests.app.result_folder import build_folder
+from tests.app.slow_maps import FIRST, PATIENCE_S, SECOND, closed_gate, files_of
 
-PATIENCE_S = 60
-FIRST, SECOND = "sub-01_T1w", "sub-02_FLAIR"
+ME, OTHER = "me", "other"
 
 
 @pytest.fixture(scope="module")
@@ -28,22 +28,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """Maps are made only when it is open."""
-    opened, make = threading.Event(), preparing.map_volumes
-
-    def wait(*arguments: object, **options: object) -> object:
-        assert opened.wait(PATIENCE_S)
-        return make(*arguments, **options)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(preparing, "map_volumes", wait)
-    yield opened
-    opened.set()
-
-
-def files_of(root: Path, name: str) -> CaseFiles:
-    found = case_files(read_case(root, name))
-    assert found is not None
-    return found
+    with closed_gate(monkeypatch) as opened:
+        yield opened
 
 
 def finder(root: Path, name: str) -> dict[str, functools.partial[Case]]:
@@ -58,7 +44,7 @@ def test_the_scan_is_there_before_the_maps_and_a_case_is_made_once(
     root: Path, gate: threading.Event
 ) -> None:
     known = Preparations()
-    made = known.ask(files_of(root, FIRST))
+    made = known.ask(files_of(root, FIRST), reader=ME)
     assert made.scan.result(PATIENCE_S).grid.shape
     assert not made.maps.done()
     assert not made.maps.cancel(), "whoever gives up does not take it from the others"
@@ -66,14 +52,14 @@ def test_the_scan_is_there_before_the_maps_and_a_case_is_made_once(
     assert set(made.maps.result(PATIENCE_S)) == {
         *("deviation", "asymmetry", "bound", "pathology", "anatomy")
     }
-    assert known.ask(files_of(root, FIRST)) is made
+    assert known.ask(files_of(root, FIRST), reader=ME) is made
 
 
 def test_what_is_ahead_of_time_ends_when_another_case_is_asked_for(
     root: Path, gate: threading.Event
 ) -> None:
     known = Preparations()
-    shown = known.ask(files_of(root, "sub-03_T1w"))
+    shown = known.ask(files_of(root, "sub-03_T1w"), reader=ME)
     gate.set()
     wait(shown)
     gate.clear()
@@ -82,13 +68,15 @@ def test_what_is_ahead_of_time_ends_when_another_case_is_asked_for(
     while (ahead := known.find(name)) is None:
         pass
     ahead.scan.result(PATIENCE_S)
-    other = known.ask(files_of(root, FIRST))
+    other = known.ask(files_of(root, FIRST), reader=ME)
     gate.set()
-    with pytest.raises(preparing.NotWantedError):
+    with pytest.raises(NotWantedError):
         ahead.maps.result(PATIENCE_S)
     assert known.find(name) is None
     wait(other)
-    assert known.ask(files_of(root, SECOND)).maps.result(PATIENCE_S), "asked for, it is made"
+    assert known.ask(files_of(root, SECOND), reader=ME).maps.result(PATIENCE_S), (
+        "asked for, it is made"
+    )
 
 
 def test_what_is_ahead_of_time_goes_on_for_who_asks_for_it(
@@ -96,87 +84,101 @@ def test_what_is_ahead_of_time_goes_on_for_who_asks_for_it(
 ) -> None:
     known = Preparations()
     gate.set()
-    shown = known.ask(files_of(root, "sub-03_T1w"))
+    shown = known.ask(files_of(root, "sub-03_T1w"), reader=ME)
     wait(shown)
     gate.clear()
     known.ahead(finder(root, SECOND), after=shown)
     while (ahead := known.find(files_of(root, SECOND).name)) is None:
         pass
-    assert known.ask(files_of(root, SECOND)) is ahead
+    assert known.ask(files_of(root, SECOND), reader=ME) is ahead
     known.ahead({}, after=shown)
     gate.set()
     assert ahead.maps.result(PATIENCE_S)
 
 
-def test_an_error_is_said_and_not_remembered(root: Path) -> None:
+def test_an_error_is_said_also_to_who_comes_late_and_ends_when_it_is_asked_for_again(
+    root: Path,
+) -> None:
     known, files = Preparations(), files_of(root, FIRST)
-    changed = replace(files, scan_hash="0" * 64)
+    failed = known.ask(replace(files, scan_hash="0" * 64), reader=ME)
     with pytest.raises(OutputError, match="MS-165"):
-        known.ask(changed).scan.result(PATIENCE_S)
-    wait(known.ask(files))
-    assert known.find(changed.name) is None
+        failed.scan.result(PATIENCE_S)
+    wait(failed)
+    assert known.find(failed.files.name) is failed
+    assert known.ask(failed.files, reader=ME) is not failed
 
 
-def test_few_cases_are_kept(root: Path) -> None:
-    known, files = Preparations(), files_of(root, "sub-03_T1w")
-    asked = [replace(files, scan_stamp=stamp) for stamp in range(KEPT + 2)]
-    for one in asked:
-        known.ask(one).scan.result(PATIENCE_S)
-    kept = [known.find(one.name) is not None for one in asked]
-    assert kept == [False] * 2 + [True] * KEPT
-    known.forget()
-    assert known.find(asked[-1].name) is None
+def stepped_through(known: Preparations, files: CaseFiles, *, cases: int) -> list[Preparation]:
+    """A reader opens case after case and waits for the scan alone."""
+    made = []
+    for stamp in range(cases):
+        made.append(known.ask(replace(files, scan_stamp=stamp), reader=ME))
+        made[-1].scan.result(PATIENCE_S)
+    return made
 
 
-@pytest.fixture
-def prepared(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CaseFiles]:
-    """Files of a case that was prepared, in a server where two sessions were let in."""
-    known = Preparations()
-    monkeypatch.setattr(volume_addresses, "PREPARED", known)
-    for session in ("anna", "ben"):
-        state.ADMISSIONS.let_in(session, None)
-    files = files_of(root, FIRST)
-    wait(known.ask(files))
-    yield files
-    for session in ("anna", "ben"):
-        state.ADMISSIONS.dismiss(session)
-
-
-def test_maps_go_to_the_session_that_asked_and_to_no_other(prepared: CaseFiles) -> None:
-    assert state.STORE.num_grants() == 0, "what is prepared has no address"
-    tokens = {
-        session: state.MAPS.put(prepared.name.encode(), digest=prepared.name, session=session)
-        for session in ("anna", "ben")
-    }
-    answers = {name: asyncio.run(volume_addresses.maps_of(token)) for name, token in tokens.items()}
-    urls = {
-        name: {about["url"] for about in answer["volumes"].values()}  # type: ignore[index, attr-defined]
-        for name, answer in answers.items()
-    }
-    assert not urls["anna"] & urls["ben"]
-    assert answers["anna"]["name"] == prepared.name  # type: ignore[index]
-    state.ADMISSIONS.dismiss("anna")
-    assert asyncio.run(volume_addresses.maps_of(tokens["anna"])) is None
-    gone = [state.STORE.get(url.rsplit("/", 1)[1]) for url in urls["anna"]]
-    assert gone == [None] * 5
-    assert all(state.STORE.get(url.rsplit("/", 1)[1]) for url in urls["ben"])
-    assert asyncio.run(volume_addresses.maps_of("guessed")) is None
-
-
-@pytest.mark.usefixtures("prepared")
-def test_a_session_that_ends_while_its_maps_are_made_gets_none(
+def test_cases_that_a_reader_left_end_and_the_one_at_hand_is_made(
     root: Path, gate: threading.Event
 ) -> None:
-    files = files_of(root, SECOND)
-    made = volume_addresses.PREPARED.ask(files)
-    token = state.MAPS.put(files.name.encode(), digest=files.name, session="anna")
+    known = Preparations()
+    others = known.ask(files_of(root, SECOND), reader=OTHER)
+    *left, shown = stepped_through(known, files_of(root, FIRST), cases=KEPT + 3)
+    gate.set()
+    assert shown.maps.result(PATIENCE_S)
+    assert others.maps.result(PATIENCE_S), "another reader looks at it"
+    for one in left:
+        with pytest.raises(NotWantedError):
+            one.maps.result(PATIENCE_S)
+        assert known.find(one.files.name) is None, "whoever comes back begins anew"
 
-    async def leave() -> object:
-        waiting = asyncio.create_task(volume_addresses.maps_of(token))
-        await asyncio.sleep(0.05)
-        state.ADMISSIONS.dismiss("anna")
-        gate.set()
-        return await waiting
 
-    assert asyncio.run(leave()) is None
-    assert made.maps.result(PATIENCE_S)
+def test_what_a_reader_looks_at_stays_until_the_reader_ends_and_few_others_are_kept(
+    root: Path,
+) -> None:
+    known, files = Preparations(), files_of(root, "sub-03_T1w")
+    mine = known.ask(replace(files, scan_stamp=-1), reader=ME)
+    for ended in (False, True):
+        known.looking.is_active = lambda reader, ended=ended: not (ended and reader == ME)  # type: ignore[misc]
+        asked = [replace(files, scan_stamp=stamp) for stamp in range(KEPT + 2)]
+        for one in asked:
+            wait(known.ask(one, reader=OTHER))
+        assert [known.find(one.name) is not None for one in asked] == [False] * 2 + [True] * KEPT
+        assert (known.find(mine.files.name) is None) == ended
+
+
+def test_removed_uploads_of_a_reader_are_forgotten_alone(root: Path, tmp_path: Path) -> None:
+    known, mine = Preparations(), files_of(root, "sub-03_T1w")
+    upload = replace(mine, scan=tmp_path / "upload.nii.gz")
+    upload.scan.write_bytes(mine.scan.read_bytes())
+    for files, reader in ((mine, ME), (upload, OTHER)):
+        wait(known.ask(files, reader=reader))
+    upload.scan.unlink()
+    known.forget(OTHER)
+    assert known.find(upload.name) is None
+    assert known.find(mine.name) is not None
+    assert known.looking.names() == {mine.name}
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_nobody_waits_for_a_large_neighbour_but_who_asks_for_it(
+    root: Path, asked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known, files, make = Preparations(), files_of(root, SECOND), preparing.scan_volume
+    shown = known.ask(files_of(root, "sub-03_T1w"), reader=ME)
+    wait(shown)
+    limits: list[float] = []
+
+    def scan(files: CaseFiles, *, max_gib: float = 8.0) -> EncodedVolume:
+        limits.append(max_gib)
+        if asked:
+            known.ask(files, reader=ME)
+        return make(files, max_gib=1e-6 if max_gib == preparing.USUAL_GIB else max_gib)
+
+    monkeypatch.setattr(preparing, "scan_volume", scan)
+    known.ahead(finder(root, SECOND), after=shown)
+    while not limits or (asked and len(limits) < 2):
+        pass
+    known._behind.submit(lambda: None).result(PATIENCE_S)  # what was to be made is over
+    assert limits == [preparing.USUAL_GIB, preparing.MAX_GIB][: 1 + asked]
+    assert (known.find(files.name) is not None) == asked
+    assert known.ask(files, reader=ME).maps.result(PATIENCE_S)
