@@ -21,22 +21,24 @@ from app.uploads.download import download_routes
 from app.uploads.memory import SentFiles
 from app.viewer.address_key import AddressKey
 from app.viewer.asked_place import AskedPlace
-from app.viewer.guards import LOCAL_NAMES, KnownCallers, PrivateHeaders
+from app.viewer.guards import KnownCallers, PrivateHeaders
 from app.viewer.page_asked import PageAsked
 from app.viewer.pictures import picture_routes
 from app.viewer.routes import route_base, viewer_routes, web_urls
 from app.viewer.upload_guard import AdmittedUploads
 from app.volume_addresses import follow_link, maps_of
 from medsym.commands.view_access import check_access
+from medsym.commands.view_ready import give_sign
 
 
 def _known_callers() -> Middleware:
     """Only this machine, unless the command line says who lets people in."""
     access, login = command_line.access(), command_line.login()
     if login is None and not access.behind_proxy:
-        return Middleware(KnownCallers)
+        return Middleware(KnownCallers, hosts=command_line.own_names())
     check_access(access)
-    hosts = {*access.allowed_hosts, *([login.host] if login else []), *LOCAL_NAMES}
+    hosts = {*access.allowed_hosts, *([login.host] if login else [])}
+    hosts |= command_line.own_names()
     return Middleware(
         KnownCallers,
         hosts=hosts,
@@ -59,7 +61,8 @@ def _entrance() -> list[Middleware]:
 
 @asynccontextmanager
 async def _serving(served: object) -> AsyncIterator[None]:
-    """Life of the server; its address is said once it has its port."""
+    """Life of the server, which has its port by now: its address is said, or may be said."""
+    give_sign()
     with entrance.tell() if entrance else nullcontext():
         async with state.while_serving(served):
             yield

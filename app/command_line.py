@@ -9,6 +9,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from app.viewer.guards import LOCAL_NAMES
 from medsym.commands.view_access import LOOPBACK, Access, Login, read_login
 from medsym.commands.view_arguments import access_of, add_access
 from medsym.commands.view_key import needs_key, new_key, take_key, told
@@ -34,6 +35,12 @@ def access() -> Access:
         address=str(st.get_option("server.address") or EVERYWHERE),
         base_path=str(st.get_option("server.baseUrlPath") or ""),
     )
+
+
+def own_names() -> set[str]:
+    """Names by which this machine may call the viewer; its address too, where it is no other's."""
+    here = access()
+    return {*LOCAL_NAMES, *([here.address] if here.is_loopback else [])}
 
 
 def login() -> Login | None:

@@ -132,7 +132,8 @@ def test_view_starts_the_server_without_a_shell(tmp_path: Path, monkeypatch, cap
 
     def start(command, **options):
         started.append((command, options))
-        return popen([sys.executable, "-c", "pass"])
+        code = "import os; open(os.environ['MEDSYM_VIEW_READY'], 'w').close()"
+        return popen([sys.executable, "-c", code], env=options["env"])
 
     popen = subprocess.Popen
     monkeypatch.setattr(subprocess, "Popen", start)
@@ -160,9 +161,9 @@ def test_ending_view_ends_its_server(number: int, tmp_path: Path, monkeypatch) -
     assert signal.getsignal(number) == before
 
 
-def test_a_closed_terminal_lets_the_server_tidy_up() -> None:
+def test_a_closed_terminal_lets_the_server_tidy_up(tmp_path: Path) -> None:
     ask = "import signal; raise SystemExit(signal.getsignal(signal.SIGHUP) != signal.SIG_IGN)"
-    with viewing._server([sys.executable, "-c", ask], key=None) as server:
+    with viewing._server([sys.executable, "-c", ask], key=None, sign=tmp_path / "ready") as server:
         assert server.wait(timeout=30) == 0, "what kills it at once is not its own affair"
 
 

@@ -9,7 +9,7 @@ import secrets
 from urllib.parse import quote, urlencode
 
 from starlette.datastructures import Headers, QueryParams
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.viewer.guards import refuse
@@ -31,10 +31,20 @@ code { color: #ffd48a; }
 </style>
 <h1>This browser has no key to the viewer</h1>
 <p>Open the address that <code>medsym view</code> printed where it was started. It ends with
-<code>?key=</code> and a key, which is a new one after every start.</p>
+<code>?key=</code> and a key, which is a new one after every start. Where it printed the name of a
+file and no key, open that file.</p>
+<p>Through a tunnel, put the port of the tunnel into the address. <code>localhost</code> and
+<code>127.0.0.1</code> each need the key once.</p>
 <p>After that, links to a case work in this browser, too: open the link that led you here again.</p>
 </html>
 """
+STREAMLIT = "/_stcore/"  # what an open page asks of the server, below the base path
+#: Streamlit's page shows a JSON text; to 403 it would say words of its own, with a link elsewhere.
+#: It breaks no lines.
+_EARLIER = (
+    "This page has no key to the viewer,\nwhich was perhaps started again.\n"
+    "Open the address that medsym view printed,\nor the file that it named."
+)
 
 
 class AddressKey:
@@ -64,11 +74,16 @@ class AddressKey:
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
             await refuse(scope, receive, send, "")
+        elif scope["path"].startswith(f"{self._path.rstrip('/')}{STREAMLIT}"):
+            await JSONResponse(_EARLIER, 401, headers=PRIVATE)(scope, receive, send)
         else:
             await _page(scope)(scope, receive, send)
 
     def _clean_address(self, scope: Scope, *, pass_too: bool) -> Response:
-        """To the same place without the key, which then stays in no list of visited pages."""
+        """To the same place without the key: no bookmark, screenshot or copied address has it.
+
+        The browser's list of visited pages may keep it; it counts until the viewer ends.
+        """
         query = [
             pair
             for pair in QueryParams(scope["query_string"]).multi_items()

@@ -110,15 +110,22 @@ def check_access(access: Access) -> None:
         )
     if access.behind_proxy:
         _check_proxy(access)
-    elif access.user_header or access.proxy_from:
+    elif idle := _idle_option(access):
         raise _refusal(
             "MS-713",
-            "--user-header" if access.user_header else "--proxy-from",
+            idle,
             "means something behind an authenticating proxy only",
             "Add --i-have-auth-proxy, or leave it out",
         )
     if access.login is not None:
         _check_login(read_login(access.login), access)
+
+
+def _idle_option(access: Access) -> str:
+    """One that does nothing without a proxy, or ""; with a login, other names are taken, too."""
+    if access.allowed_hosts and access.login is None:
+        return "--allowed-host"
+    return "--user-header" if access.user_header else "--proxy-from" if access.proxy_from else ""
 
 
 def _check_proxy(access: Access) -> None:
@@ -218,9 +225,8 @@ def _table(content: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 def _first_wrong(auth: Mapping[str, Any], own: Mapping[str, Any]) -> str:
     """What is wrong in a login file, in words without its values; "" if nothing is."""
-    missing = [
-        key for key in ("redirect_uri", "cookie_secret", *PROVIDER_FIELDS) if not auth.get(key)
-    ]
+    wanted = ("redirect_uri", "cookie_secret", *PROVIDER_FIELDS)
+    missing = [key for key in wanted if not auth.get(key)]
     if missing:
         return f"[auth] has no {missing[0]}"
     target, readers = urlsplit(str(auth["redirect_uri"])), own.get("readers")
@@ -231,16 +237,13 @@ def _first_wrong(auth: Mapping[str, Any], own: Mapping[str, Any]) -> str:
         return "redirect_uri in [auth] is not https; who listens could come in as somebody else"
     if len(str(auth["cookie_secret"])) < MIN_SECRET:
         return f"cookie_secret in [auth] has fewer than {MIN_SECRET} characters"
-    if (
-        not isinstance(readers, list)
-        or not readers
-        or not all(isinstance(one, str) for one in readers)
-    ):
-        return (
-            "[medsym] has no list of readers; everybody with an account at the provider would come"
-            f' in (readers = ["{EVERYBODY}"] says so)'
-        )
-    return ""
+    is_list = isinstance(readers, list) and all(isinstance(one, str) for one in readers)
+    if is_list and readers:
+        return ""
+    return (
+        "[medsym] has no list of readers; everybody with an account at the provider would come"
+        f' in (readers = ["{EVERYBODY}"] says so)'
+    )
 
 
 def _refusal(code: str, subject: str, cause: str, fix: str) -> ConfigError:

@@ -6,12 +6,13 @@ user alone, that leads on.
 """
 
 import os
+import platform
 import secrets
 import stat
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from html import escape
 from pathlib import Path
 from typing import TextIO
@@ -26,6 +27,7 @@ MIN_KEY = 32  # characters of a key that somebody else has made
 KEY_PARAMETER = "key"  # of the address
 KEY_VARIABLE = "MEDSYM_VIEW_KEY"  # of the server's environment
 
+_PREFIX = "medsym-view-"
 _OTHERS_READ = stat.S_IRGRP | stat.S_IROTH
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -75,11 +77,15 @@ def leading_page(address: str) -> Iterator[Path]:
     """A page that leads to an address, readable by this user alone, for as long as this is open.
 
     It lies in the home folder, where also browsers may read that are kept away from the rest of
-    the disk (snap); without one, below the system's folder for temporary files.
+    the disk (snap); without one, below the system's folder for temporary files. Pages of viewers
+    that were killed go first.
     """
-    home = Path.home()
-    place = home if home.is_dir() and os.access(home, os.W_OK) else None
-    number, name = tempfile.mkstemp(prefix="medsym-view-", suffix=".html", dir=place)  # mode 0600
+    place = _home() or Path(tempfile.gettempdir())
+    host = "".join(filter(str.isalnum, platform.node()))  # a home may be that of several machines
+    _drop_pages_of_ended(place, host=host)
+    number, name = tempfile.mkstemp(  # mode 0600
+        prefix=f"{_PREFIX}{host}-{os.getpid()}-", suffix=".html", dir=place
+    )
     page = Path(name)
     try:
         with os.fdopen(number, "w", encoding="utf-8") as stream:
@@ -87,6 +93,30 @@ def leading_page(address: str) -> Iterator[Path]:
         yield page
     finally:
         page.unlink(missing_ok=True)
+
+
+def _home() -> Path | None:
+    """The home folder, where there is one that can be written."""
+    try:
+        home = Path.home()
+    except RuntimeError:  # an account that the system does not know
+        return None
+    return home if home.is_dir() and os.access(home, os.W_OK) else None
+
+
+def _drop_pages_of_ended(place: Path, *, host: str) -> None:
+    """Remove this machine's pages whose process is gone; whose key counts no more."""
+    if os.name != "posix":  # elsewhere, asking for a process can end it
+        return
+    for page in place.glob(f"{_PREFIX}{host}-*-*.html"):
+        process = page.name.removeprefix(f"{_PREFIX}{host}-").partition("-")[0]
+        try:
+            os.kill(int(process), 0)
+        except ProcessLookupError:
+            with suppress(OSError):
+                page.unlink()
+        except (OSError, ValueError, OverflowError):  # it lives, or it is no page of ours
+            continue
 
 
 @contextmanager

@@ -26,12 +26,11 @@ from medsym.commands.view_key import (
     told,
     with_key,
 )
+from medsym.commands.view_ready import READY_VARIABLE, comes_up, sign_of_server
 from medsym.errors import ConfigError, OutputError
 from medsym.export.extras import require
 
 USER_KEY = "reader"  # under which the server keeps what the proxy's header says
-#: The server needs about this long before it answers.
-OPEN_AFTER_SECONDS = 3.0
 #: A browser has long read the page that leads it to the viewer.
 KEEP_PAGE_SECONDS = 60.0
 #: Largest uploaded file; Streamlit keeps it in memory until it is taken.
@@ -165,12 +164,11 @@ def show(
     key = new_key() if needs_key(access) else None
     url = viewer_url(access, port=port)
     opens = _has_screen() and access.is_loopback and not access.behind_proxy
-    with (
-        told(url, key=key),
-        _server(command, key=key) as server,
-        _opening(url, key=key) if opens else nullcontext(),
-    ):
+    with sign_of_server() as sign, _server(command, key=key, sign=sign) as server:
         try:
+            if comes_up(server, sign):  # else another account's server could get the key
+                with told(url, key=key), _opening(url, key=key) if opens else nullcontext():
+                    server.wait()
             code = server.wait()
         except KeyboardInterrupt:
             server.terminate()
@@ -180,18 +178,18 @@ def show(
 
 @contextmanager
 def _opening(url: str, *, key: str | None) -> Iterator[None]:
-    """Open the browser once the server answers, unless the block ends before."""
+    """Open the browser; a page that led it goes after a while, at the latest with the block."""
     with ExitStack() as stack:
-        shown, later = url, []
+        shown = url
         if key is not None:  # the process list shows how a browser was called
             page = stack.enter_context(leading_page(with_key(url, key)))
             shown = page.as_uri()
-            later.append(threading.Timer(KEEP_PAGE_SECONDS, page.unlink, [True]))
-        later.append(threading.Timer(OPEN_AFTER_SECONDS, webbrowser.open, [shown]))
-        for timer in later:
-            timer.daemon = True  # a browser may run as long as it likes
+            timer = threading.Timer(KEEP_PAGE_SECONDS, page.unlink, [True])
+            timer.daemon = True
             timer.start()
             stack.callback(timer.cancel)
+        # a browser may run as long as it likes
+        threading.Thread(target=webbrowser.open, args=[shown], daemon=True).start()
         yield
 
 
@@ -206,15 +204,18 @@ def viewer_url(access: Access, *, port: int) -> str:
 
 
 @contextmanager
-def _server(command: list[str], *, key: str | None) -> Iterator["subprocess.Popen[bytes]"]:
+def _server(
+    command: list[str], *, key: str | None, sign: Path
+) -> Iterator["subprocess.Popen[bytes]"]:
     """The running server; what ends this process (SIGTERM, a closed terminal) ends it in order."""
     here = entry_file().parent  # Streamlit reads settings of the folder in which it is started
     hangup: int | None = getattr(signal, "SIGHUP", None)
+    environment = server_environment(key) | {READY_VARIABLE: str(sign)}
     before: dict[int, Any] = {}
     try:
         if hangup is not None:  # inherited: a closed terminal must not kill it before it tidied up
             before[hangup] = signal.signal(hangup, signal.SIG_IGN)
-        with subprocess.Popen(command, cwd=here, env=server_environment(key)) as server:
+        with subprocess.Popen(command, cwd=here, env=environment) as server:
             before[signal.SIGTERM] = signal.signal(signal.SIGTERM, lambda *_: server.terminate())
             if hangup is not None and before[hangup] is not signal.SIG_IGN:  # not under nohup
                 signal.signal(hangup, lambda *_: server.terminate())

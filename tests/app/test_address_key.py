@@ -55,6 +55,16 @@ def test_without_key_and_cookie_nothing_is_answered(app: AddressKey, path: str, 
     assert visit(app, path="/_stcore/stream", query=query, type="websocket")[0] == 1008
 
 
+def test_an_open_page_of_an_earlier_start_is_told_in_words_that_it_shows(app: AddressKey) -> None:
+    clinic = AddressKey(page, key=KEY, base_path="clinic")
+    for asked, path in ((app, "/_stcore/health"), (clinic, "/clinic/_stcore/host-config")):
+        status, headers = visit(asked, path=path)
+        assert status == 401, "to 403, Streamlit would say words of its own"
+        assert headers["content-type"] == "application/json", "it reads nothing else"
+        assert headers["cache-control"] == "no-store"
+        assert visit(asked, path=path, type="websocket")[0] == 1008
+
+
 def test_the_key_lets_a_browser_in_and_leaves_the_address(app: AddressKey) -> None:
     query = f"case=sub%2001&key={KEY}&finding=2"
     status, headers = visit(app, path="/review", query=query)

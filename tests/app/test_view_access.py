@@ -46,6 +46,7 @@ def access(folder: Path, *words: str) -> Access:
         (("--i-have-auth-proxy", "--login", "x.toml"), "MS-712"),
         (("--user-header", "X-User"), "MS-713"),
         (("--proxy-from", "10.0.0.1"), "MS-713"),
+        (("--allowed-host", "a.example"), "MS-713"),
         (("--i-have-auth-proxy",), "MS-714"),
         (("--i-have-auth-proxy", "--allowed-host", "a.example", "--address", "0.0.0.0"), "MS-715"),
         (("--i-have-auth-proxy", "--allowed-host", "https://a.example"), "MS-716"),

@@ -41,12 +41,12 @@ def test_no_command_line_holds_the_key(
     monkeypatch.setattr(view_key.Path, "home", lambda: tmp_path)
     monkeypatch.setattr(view_key, "only_this_user_reads", lambda _stream: stdout == "terminal")
     monkeypatch.setattr(viewing, "_has_screen", lambda: True)
-    monkeypatch.setattr(viewing, "OPEN_AFTER_SECONDS", 0.0)
     shown: list[str] = []
     monkeypatch.setattr(viewing.webbrowser, "open", shown.append)
     monkeypatch.setattr(viewing, "new_key", lambda: "the-key-of-this-start" * 2)
     look = (
-        "import os; print(os.environ['MEDSYM_VIEW_KEY'], flush=True); import time; time.sleep(0.3)"
+        "import os, time; assert os.environ['MEDSYM_VIEW_KEY'];"
+        " open(os.environ['MEDSYM_VIEW_READY'], 'w').close(); time.sleep(0.5)"
     )
     started = subprocess.Popen
     commands: list[list[str]] = []
@@ -65,6 +65,71 @@ def test_no_command_line_holds_the_key(
     assert "the-key" not in page
     assert ("the-key" in line) is (stdout == "terminal")
     assert not list(tmp_path.glob("*.html")), "pages go with the viewer"
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_key_is_told_to_nobody_before_the_server_has_its_port(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, ends: bool
+) -> None:
+    (tmp_path / "screening.tsv").write_text("case\n")
+    happened: list[str] = []
+    code = "import os, time; time.sleep(0.5);"
+    code += "raise SystemExit(1)" if ends else "open(os.environ['MEDSYM_VIEW_READY'], 'w').close()"
+    monkeypatch.setattr(viewing, "server_command", lambda *_a, **_k: [sys.executable, "-c", code])
+    monkeypatch.setattr(viewing, "_has_screen", lambda: True)
+    monkeypatch.setattr(viewing.webbrowser, "open", lambda _page: happened.append("opened"))
+    monkeypatch.setattr(view_key, "say", lambda _line: happened.append("said"))
+    monkeypatch.setattr(view_key.Path, "home", lambda: tmp_path)
+    look = viewing.comes_up
+
+    def comes_up(server: Any, sign: Path) -> bool:
+        assert sign.parent.stat().st_mode & 0o077 == 0, "no other account gives the sign"
+        came = look(server, sign)
+        assert not happened
+        assert not list(tmp_path.glob("*.html")), "nor lies the key in a page"
+        return came
+
+    monkeypatch.setattr(viewing, "comes_up", comes_up)
+    assert (viewing.show(tmp_path, port=8601) == 0) is not ends
+    assert set(happened) == (set() if ends else {"said", "opened"})
+
+
+def test_pages_of_viewers_that_were_killed_go_and_those_of_others_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(view_key.Path, "home", lambda: tmp_path)
+    ended = subprocess.Popen([sys.executable, "-c", "pass"])
+    ended.wait()
+    with leading_page(ADDRESS) as mine:
+        others = [tmp_path / "medsym-view-notes.html"]
+        others.append(tmp_path / mine.name.replace("medsym-view-", "medsym-view-elsewhere"))
+        left = tmp_path / mine.name.replace(f"-{os.getpid()}-", f"-{ended.pid}-")
+        for page in (*others, left):
+            page.touch()
+        with leading_page(ADDRESS) as another:
+            assert not left.exists()
+            assert all(page.exists() for page in (mine, another, *others))
+
+
+def test_the_address_that_is_printed_is_one_that_is_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["main.py"])
+    monkeypatch.setattr(
+        command_line.st, "get_option", lambda name: "127.0.0.2" if "address" in name else ""
+    )
+    assert command_line.own_names() == {"localhost", "127.0.0.1", "127.0.0.2", "::1"}
+    monkeypatch.setattr(command_line.st, "get_option", lambda _name: None)
+    assert "0.0.0.0" not in command_line.own_names(), "pages elsewhere can name it"
+
+
+def test_an_account_without_a_home_can_start_the_viewer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(view_key.Path, "home", unknown)
+    with leading_page(ADDRESS) as page:
+        assert page.stat().st_mode & 0o077 == 0
 
 
 def test_the_page_that_leads_on_is_closed_to_others(
