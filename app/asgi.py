@@ -15,7 +15,7 @@ from starlette.middleware import Middleware
 sys.path.append(str(Path(__file__).resolve().parents[1]))  # `import app` from a plain checkout
 
 from app import cohort, command_line, state  # noqa: F401  cohort as pandas
-from app.parent import end_with_parent
+from app.parent import end_with_parent, leave_no_core
 from app.scripts import script_hashes
 from app.uploads.download import download_routes
 from app.uploads.memory import SentFiles
@@ -71,6 +71,7 @@ async def _serving(served: object) -> AsyncIterator[None]:
 command_line.check_environment()
 entrance = command_line.entrance()
 end_with_parent()
+leave_no_core()
 
 REVIEW = "review"  # address of the page of one case, as main.py names it
 takes_files = command_line.arguments().upload

@@ -19,7 +19,7 @@ from medsym.errors import OutputError
 from medsym.screening.records import SEAL
 from medsym.screening.reviews import Verdict
 
-CASE_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,254}$")
+CASE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,254}")
 CASE_SUFFIX = "_case.json"
 
 
@@ -68,7 +68,7 @@ def read_case(root: Path, name: str) -> Case:
 
 def case_file(root: Path, name: str) -> Path | None:
     """The case.json of a case; None if there is none, or if it lies outside the folder."""
-    if not CASE_NAME.match(name):
+    if not CASE_NAME.fullmatch(name):
         return None
     parts = [part for part in name.split("_") if part.startswith(("sub-", "ses-"))]
     usual = root.joinpath(*parts[:2], "anat", name + CASE_SUFFIX)  # no search through a big folder

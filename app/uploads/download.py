@@ -1,20 +1,23 @@
 """The results of a session's uploads as one file: packed on the disk, sent in pieces, then gone.
 
-The file has no name: it lies in the folder of its session and ends with what sends it.
+The file has no name: it lies in the folder of its session and ends with what sends it. That ends
+with the session, and when the browser takes nothing for a while: few are sent at a time.
 """
 
+import asyncio
 import errno
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from app.uploads.files import pack_results
 from app.uploads.room import size_of
@@ -24,6 +27,8 @@ from medsym.screening.archives import LIMITS
 NAME = "medsym_results.zip"
 AT_ONCE = 4  # of all sessions; each has one at a time
 PIECE = 1024**2
+PIECE_S = 60.0  # for one piece to be taken: 17 KiB/s, less than any network in use
+LOOK_EVERY_S = 2.0  # whether the session still lives
 
 
 def download_url(token: str, *, base_path: str) -> str:
@@ -52,9 +57,9 @@ def download_routes(
         under_way.add(folder)
         try:
             packed = await run_in_threadpool(_pack, folder)
-        except OSError:
+        except OSError as error:
             under_way.discard(folder)
-            return _refused("There is no room to pack the results.", status=507)
+            return _not_packed(error)
         except BaseException:
             under_way.discard(folder)
             raise
@@ -64,7 +69,9 @@ def download_routes(
             ended=lambda: under_way.discard(folder),
         )
 
-    return [Route(download_url("{token}", base_path=base_path), download, methods=["GET"])]
+    route = Route(download_url("{token}", base_path=base_path), download)
+    route.methods = {"GET"}  # HEAD would pack everything and send nothing
+    return [route]
 
 
 class _Sent(StreamingResponse):
@@ -73,21 +80,32 @@ class _Sent(StreamingResponse):
     def __init__(
         self, packed: BinaryIO, *, is_wanted: Callable[[], bool], ended: Callable[[], None]
     ) -> None:
-        self._packed, self._ended = packed, ended
+        self._packed, self._is_wanted, self._ended = packed, is_wanted, ended
         headers = PRIVATE_HEADERS | {
             "Content-Disposition": f'attachment; filename="{NAME}"',
             "Content-Length": str(packed.seek(0, 2)),
             "Content-Encoding": "identity",
         }
         packed.seek(0)
-        pieces = _pieces(packed, is_wanted)
-        super().__init__(pieces, media_type="application/zip", headers=headers)
+        super().__init__(_pieces(packed, is_wanted), media_type="application/zip", headers=headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI entry."""
+
+        async def send_in_time(message: Message) -> None:
+            async with asyncio.timeout(PIECE_S):
+                await send(message)
+
+        sending = asyncio.ensure_future(super().__call__(scope, receive, send_in_time))
         try:
-            await super().__call__(scope, receive, send)
+            while not (await asyncio.wait({sending}, timeout=LOOK_EVERY_S))[0]:
+                if not self._is_wanted():
+                    return
+            with suppress(ClientDisconnect, TimeoutError):
+                sending.result()
         finally:
+            sending.cancel()
+            await asyncio.wait({sending})
             self._packed.close()
             self._ended()
 
@@ -110,6 +128,12 @@ def _pack(folder: Path) -> BinaryIO:
         packed.close()
         raise
     return packed
+
+
+def _not_packed(error: OSError) -> Response:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return _refused("There is no room to pack the results.", status=507)
+    return _refused("The results cannot be packed now. Try again in a minute.", status=503)
 
 
 def _refused(words: str, *, status: int) -> Response:

@@ -5,7 +5,7 @@ import io
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 from starlette.applications import Starlette
@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from app.uploads import download
 from app.uploads.download import AT_ONCE, download_routes, download_url
 
+PATIENCE_S = 20
 SIZE = 3 * download.PIECE + 17
 
 
@@ -33,7 +34,9 @@ def make_app(results_of: Callable[[str], Path | None]) -> Starlette:
     return Starlette(routes=download_routes(results_of))
 
 
-async def get(app: ASGIApp, token: str, meanwhile: Callable[[], Any] = lambda: None) -> list[Any]:
+async def get(
+    app: ASGIApp, token: str, meanwhile: Callable[[], Any] = lambda: None, method: str = "GET"
+) -> list[Any]:
     """What is sent, and what is done after each message."""
     sent: list[Any] = []
 
@@ -47,7 +50,7 @@ async def get(app: ASGIApp, token: str, meanwhile: Callable[[], Any] = lambda: N
         await asyncio.Event().wait()
 
     path = download_url(token, base_path="")
-    scope = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode()}
+    scope = {"type": "http", "method": method, "path": path, "raw_path": path.encode()}
     scope |= {"query_string": b"", "headers": [], "root_path": "", "http_version": "1.1"}
     await app(scope, receive, send)  # type: ignore[arg-type]
     return sent
@@ -130,4 +133,48 @@ def test_without_room_it_is_refused_and_can_be_tried_again(
             full.setattr(download, "pack_results", lambda *_: (_ for _ in ()).throw(no_room))
         assert fetch(app, "mine")[0] == 507
     assert [path.name for path in private.iterdir()] == ["results"]
+    assert fetch(app, "mine")[0] == 200
+
+
+def test_results_that_change_while_they_are_packed_are_no_lack_of_room(
+    private: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = make_app({"mine": private / "results"}.get)
+    gone = FileNotFoundError(2, "No such file or directory")
+    with monkeypatch.context() as changing:
+        changing.setattr(download, "pack_results", lambda *_: (_ for _ in ()).throw(gone))
+        status, _, words = fetch(app, "mine")
+    assert status == 503
+    assert b"room" not in words
+    assert fetch(app, "mine")[0] == 200
+
+
+def test_who_asks_for_the_headers_alone_has_nothing_packed(
+    private: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "pack_results", lambda *_: pytest.fail("it was packed"))
+    app = make_app({"mine": private / "results"}.get)
+    assert asyncio.run(get(app, "mine", method="HEAD"))[0]["status"] == 405
+
+
+@pytest.mark.parametrize("end", ["the browser takes nothing", "the session ends"])
+def test_a_stalled_download_ends_and_frees_its_place(
+    private: Path, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders: dict[str, Path] = {"mine": private / "results"}
+    monkeypatch.setattr(download, "PIECE_S" if end.startswith("the b") else "LOOK_EVERY_S", 0.05)
+    packed: list[BinaryIO] = []
+    pack = download._pack
+    monkeypatch.setattr(download, "_pack", lambda folder: packed.append(pack(folder)) or packed[0])
+    app = make_app(folders.get)
+
+    async def stall() -> None:
+        if end == "the session ends":
+            folders.clear()
+        await asyncio.Event().wait()
+
+    asyncio.run(asyncio.wait_for(get(app, "mine", stall), PATIENCE_S))
+    assert packed[0].closed
+    folders["mine"] = private / "results"
+    packed.clear()
     assert fetch(app, "mine")[0] == 200

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from app import results
 from app.cohort import read_worklist
 from app.results import map_path, read_case
 from app.viewer.payload import case_payload
@@ -111,3 +112,12 @@ def test_link_that_leaves_the_folder_is_refused(tmp_path: Path) -> None:
     path.symlink_to(outside)
     with pytest.raises(OutputError, match="MS-162"):
         map_path(read_case(root, "sub-01_T1w"), "deviation")
+
+
+def test_a_name_that_ends_with_a_line_end_is_no_case(tmp_path: Path) -> None:
+    folder = tmp_path / "sub-01" / "anat"
+    folder.mkdir(parents=True)
+    for name in ("sub-01_T1w", "sub-01_T1w\n"):
+        (folder / f"{name}_case.json").write_text("{}")
+    assert results.case_file(tmp_path, "sub-01_T1w") is not None
+    assert results.case_file(tmp_path, "sub-01_T1w\n") is None

@@ -1,5 +1,6 @@
 """The converter may use so much and no more; what the machine does is not the scan's fault."""
 
+import tracemalloc
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,8 +24,8 @@ def series(tmp_path: Path) -> DicomSeries:
 
 
 def limit(monkeypatch: pytest.MonkeyPatch, **limits: int) -> None:
-    def run(command: list[str], *, timeout_s: float) -> limited.Ended:
-        return run_limited(command, timeout_s=timeout_s, limits=limits)
+    def run(command: list[str], *, timeout_s: float, out: Path) -> limited.Ended:
+        return run_limited(command, timeout_s=timeout_s, out=out, limits=limits)
 
     monkeypatch.setattr(convert, "run_limited", run)
 
@@ -38,9 +39,10 @@ def program(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
 
 def test_the_program_gets_the_limits(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    words = f"(ulimit -n; ulimit -t; ulimit -f; ulimit -v) > {out}"
-    assert run_limited(["/bin/sh", "-c", words], timeout_s=60).code == 0
-    files, seconds, blocks, kib = (int(word) for word in out.read_text().split())
+    words = f"(ulimit -n; ulimit -t; ulimit -f; ulimit -v; ulimit -c) > {out}"
+    assert run_limited(["/bin/sh", "-c", words], timeout_s=60, out=tmp_path).code == 0
+    files, seconds, blocks, kib, core = (int(word) for word in out.read_text().split())
+    assert core == LIMITS["RLIMIT_CORE"] == 0
     assert files <= LIMITS["RLIMIT_NOFILE"]
     assert seconds <= LIMITS["RLIMIT_CPU"]
     assert blocks * 512 <= LIMITS["RLIMIT_FSIZE"]
@@ -84,6 +86,35 @@ def test_what_the_machine_did_leaves_nobody_out(
     assert not _is_about_scan(failed.value)
 
 
+def test_what_the_program_says_takes_no_memory_and_its_end_is_read(tmp_path: Path) -> None:
+    tracemalloc.start()
+    words = f"head -c {32 * _MIB} /dev/zero; echo 'disk full'; exit 1"
+    ended = run_limited(["/bin/sh", "-c", words], timeout_s=60, out=tmp_path)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert ended.machine == "finds no room to write"
+    assert most < _MIB
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("end", ["exec sleep 60", "exit 0"])
+def test_many_files_together_may_not_have_more_than_one(tmp_path: Path, end: str) -> None:
+    words = f"for i in 1 2 3; do head -c {_MIB} /dev/zero > {tmp_path}/$i; done; {end}"
+    most = {**LIMITS, "RLIMIT_FSIZE": 2 * _MIB}
+    ended = run_limited(["/bin/sh", "-c", words], timeout_s=60, out=tmp_path, limits=most)
+    assert ended.exceeded == "writes more than 0.002 GiB"
+
+
+def test_a_disk_that_fills_up_ends_the_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = limited.archives.LIMITS.reserve_bytes - 1
+    usage = type("Usage", (), {"free": free})
+    monkeypatch.setattr(limited.shutil, "disk_usage", lambda _place: usage)
+    ended = run_limited(["/bin/sh", "-c", "exec sleep 60"], timeout_s=60, out=tmp_path)
+    assert ended.machine == "finds no room to write"
+
+
 def test_a_series_whose_files_cannot_be_linked_leaves_nobody_out(
     series: DicomSeries, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,7 +127,7 @@ def test_a_series_whose_files_cannot_be_linked_leaves_nobody_out(
 
 
 def test_without_limits_of_the_system_scans_are_converted(
-    series: DicomSeries, monkeypatch: pytest.MonkeyPatch
+    series: DicomSeries, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = limited.importlib.util.find_spec
     monkeypatch.setattr(
@@ -105,7 +136,7 @@ def test_without_limits_of_the_system_scans_are_converted(
         lambda name: None if name == "resource" else whole(name),
     )
     assert convert.read_series(series, read=read_scan).voxels.any()
-    assert run_limited(["/bin/sh", "-c", "exit 3"], timeout_s=60).code == 3
+    assert run_limited(["/bin/sh", "-c", "exit 3"], timeout_s=60, out=tmp_path).code == 3
     monkeypatch.undo()
     limit(monkeypatch, RLIMIT_OF_ANOTHER_SYSTEM=1)
     assert convert.read_series(series, read=read_scan).voxels.any()

@@ -73,7 +73,7 @@ def read_series(series: DicomSeries, *, read: Callable[[Path], Volume]) -> Volum
             for number, path in enumerate(series.files):
                 _link(path, images / f"{number:06d}.dcm")
             command = [program, "-b", "n", "-z", "n", "-f", "scan", "-o", str(out), str(images)]
-            done = run_limited(command, timeout_s=TIME_LIMIT_S)
+            done = run_limited(command, timeout_s=TIME_LIMIT_S, out=out)
         except OSError as error:
             why = error.strerror or type(error).__name__
             raise _machine_failed(case, f"its files cannot be read ({why})") from None
