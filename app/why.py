@@ -176,7 +176,7 @@ def _layers(basis: Facts) -> list[tuple[str, float, str]]:
 
 
 def _layer_words(basis: Facts, *, record: Facts) -> str:
-    tolerance = f"Learned tolerance at this place: {plain_number(basis['tolerance'])} log-odds."
+    tolerance = f"Learned tolerance at this place: {plain_number(basis['tolerance'])} nats."
     if basis["trunk"] != "strict":
         return (
             "Layers before the head are softened. One pair of passes tells neither them nor "
@@ -189,7 +189,7 @@ def _layer_words(basis: Facts, *, record: Facts) -> str:
         "the rest of the bound is rounding of the arithmetic"
     )
     if rounding is not None:
-        exact += f" (at most {bound_text(rounding)} log-odds in this scan, {how})"
+        exact += f" (at most {bound_text(rounding)} nats in this scan, {how})"
     return f"{exact}. {tolerance}"
 
 

@@ -66,7 +66,7 @@ def test_shares_make_one_and_a_strict_trunk_takes_no_part() -> None:
     assert rows[HEAD].startswith("above 99.9 %")
     assert rows[ROUNDING].startswith("below 0.1 %")
     assert found["layers_words"].startswith("Only the head can take part")
-    assert "0.000018 log-odds in this scan, measured" in found["layers_words"]
+    assert "0.000018 nats in this scan, measured" in found["layers_words"]
 
 
 def test_a_soft_trunk_is_not_called_exact() -> None:
