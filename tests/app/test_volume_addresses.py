@@ -35,15 +35,15 @@ def prepared(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CaseFiles]
     monkeypatch.setattr(volume_addresses, "PREPARED", known)
     for session in ("anna", "ben"):
         state.ADMISSIONS.let_in(session, None)
-    files = files_of(root, FIRST)
+    files, before = files_of(root, FIRST), state.STORE.num_grants()
     known.ask(files, reader=ME).maps.exception(PATIENCE_S)
+    assert state.STORE.num_grants() == before, "what is prepared has no address"
     yield files
     for session in ("anna", "ben"):
         state.ADMISSIONS.dismiss(session)
 
 
 def test_maps_go_to_the_session_that_asked_and_to_no_other(prepared: CaseFiles) -> None:
-    assert state.STORE.num_grants() == 0, "what is prepared has no address"
     tokens = {
         session: state.MAPS.put(prepared.name.encode(), digest=prepared.name, session=session)
         for session in ("anna", "ben")

@@ -1,7 +1,5 @@
 """Groups and adjustment: nobody stands in for a missing group, and rates hold in every part."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -9,7 +7,6 @@ from medsym.calibration.adjustment import as_json, fit_adjustment, from_json
 from medsym.calibration.building import build_calibration, split
 from medsym.calibration.calibration import Calibration
 from medsym.calibration.checks import CalibrationSettings, check_columns, check_people
-from medsym.calibration.comparison import CalibrationUse
 from medsym.calibration.conformal import p_values
 from medsym.calibration.groups import GroupColumn, group_of
 from medsym.calibration.people import HealthyScan, by_person
@@ -251,12 +248,3 @@ def test_one_scan_under_two_names_is_refused() -> None:
     ]
     with pytest.raises(ConfigError, match="MS-510 b"):
         made(packed)
-
-
-def test_somebody_with_the_label_of_this_person_is_warned_of_where_a_p_value_is_given() -> None:
-    use = CalibrationUse(name="a site", kind="healthy scans", n=40, namesake=True)
-    assert "the label of this person" in str(use.warning)
-    assert use.remarks == (use.warning,)
-    refused = replace(use, reason="the scan is one of those that made the calibration")
-    assert refused.warning is None
-    assert len(refused.remarks) == 1
