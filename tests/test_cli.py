@@ -153,9 +153,7 @@ def test_ending_view_ends_its_server(number: int, tmp_path: Path, monkeypatch) -
     sleeper = [sys.executable, "-c", "import time; time.sleep(60)"]
     monkeypatch.setattr(viewing, "server_command", lambda *_a, **_k: sleeper)
     monkeypatch.setattr(viewing, "_has_screen", lambda: False)
-    outside = signal.signal(
-        number, signal.SIG_DFL
-    )  # under nohup a hang-up is ignored, and stays so
+    outside = signal.signal(number, signal.SIG_DFL)  # ignored under nohup
     try:
         threading.Timer(1.0, os.kill, [os.getpid(), number]).start()
         since = time.monotonic()
