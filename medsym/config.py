@@ -16,6 +16,11 @@ from medsym.errors import ConfigError
 ModelType = TypeVar("ModelType", bound=BaseModel)
 
 
+def config_or_default(path: Path | None, model: type[ModelType]) -> ModelType:
+    """As `read_config`; without a file, the defaults of ``model``."""
+    return model() if path is None else read_config(path, model)
+
+
 def read_config(path: Path, model: type[ModelType]) -> ModelType:
     """Read a YAML file into ``model``.
 

@@ -35,6 +35,7 @@ class Preparation:
     """What is being made of a case.
 
     Attributes:
+        files: what it is made of.
         scan: the scan, which comes first.
         maps: maps and anatomy by kind; empty where there is nothing to show.
     """

@@ -57,10 +57,9 @@ def pretraining(arguments: argparse.Namespace) -> tuple[str, object]:
     from medsym.benchmarks.pretraining.benchmark import run_pretraining_benchmark
     from medsym.benchmarks.pretraining.settings import PretrainBenchSettings
     from medsym.benchmarks.pretraining.table import format_pretraining
-    from medsym.config import read_config
+    from medsym.config import config_or_default
 
-    path = arguments.config
-    settings = PretrainBenchSettings() if path is None else read_config(path, PretrainBenchSettings)
+    settings = config_or_default(arguments.config, PretrainBenchSettings)
     if arguments.seeds is not None:
         settings = settings.model_copy(update={"seeds": arguments.seeds})
     say("pre-training and training on one thread, about 20 minutes with three seeds")
@@ -73,10 +72,9 @@ def ablation(arguments: argparse.Namespace) -> tuple[str, object]:
     from medsym.benchmarks.ablation.benchmark import run_ablation
     from medsym.benchmarks.ablation.settings import AblationSettings, Resources
     from medsym.benchmarks.ablation.table import format_ablation
-    from medsym.config import read_config
+    from medsym.config import config_or_default
 
-    path = arguments.config
-    settings = AblationSettings() if path is None else read_config(path, AblationSettings)
+    settings = config_or_default(arguments.config, AblationSettings)
     given = {
         "seeds": arguments.seeds,
         "arms": arguments.arms,

@@ -1,12 +1,16 @@
 """A browser with the viewer on a small result folder, for the tests marked browser."""
 
+import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from app.viewer import preparing
 from tests.app.browser_page import FLAGS, ViewerPage, enter, find_chromium, start_server
 from tests.app.outside import Outside
 from tests.app.result_folder import build_folder
+from tests.app.slow_maps import PATIENCE_S
 
 
 @pytest.fixture(scope="module")
@@ -38,3 +42,23 @@ def viewer(
     finally:
         process.terminate()
         process.wait(timeout=20)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The usual result folder, without a browser."""
+    return build_folder(tmp_path_factory.mktemp("cases"))
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Maps of cases are made only when it is open."""
+    opened, make = threading.Event(), preparing.map_volumes
+
+    def wait(*arguments: object, **options: object) -> object:
+        assert opened.wait(PATIENCE_S)
+        return make(*arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(preparing, "map_volumes", wait)
+    yield opened
+    opened.set()

@@ -2,7 +2,6 @@
 
 import functools
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,21 +14,9 @@ from app.viewer.encoding import EncodedVolume
 from app.viewer.preparation import NotWantedError, Preparation
 from app.viewer.preparing import KEPT, Preparations
 from medsym.errors import OutputError
-from tests.app.result_folder import build_folder
-from tests.app.slow_maps import FIRST, PATIENCE_S, SECOND, closed_gate, files_of
+from tests.app.slow_maps import FIRST, PATIENCE_S, SECOND, files_of
 
 ME, OTHER = "me", "other"
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_folder(tmp_path_factory.mktemp("preparing"))
-
-
-@pytest.fixture
-def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    with closed_gate(monkeypatch) as opened:
-        yield opened
 
 
 def finder(root: Path, name: str) -> dict[str, functools.partial[Case]]:

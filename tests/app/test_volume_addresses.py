@@ -11,21 +11,9 @@ from app import state, volume_addresses
 from app.viewer.case_volumes import CaseFiles
 from app.viewer.preparation import NotWantedError
 from app.viewer.preparing import Preparations
-from tests.app.result_folder import build_folder
-from tests.app.slow_maps import FIRST, PATIENCE_S, SECOND, closed_gate, files_of
+from tests.app.slow_maps import FIRST, PATIENCE_S, SECOND, files_of
 
 ME = "anna"
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_folder(tmp_path_factory.mktemp("addresses"))
-
-
-@pytest.fixture
-def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    with closed_gate(monkeypatch) as opened:
-        yield opened
 
 
 @pytest.fixture
