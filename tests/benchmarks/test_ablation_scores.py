@@ -1,5 +1,6 @@
 """Scores, differences and tables of the ablation, on results that are known beforehand."""
 
+import json
 import math
 from typing import Any
 
@@ -9,11 +10,13 @@ from torch import Tensor, nn
 
 from medsym.benchmarks.ablation.scores import score
 from medsym.benchmarks.ablation.settings import ARMS, AblationSettings
+from medsym.benchmarks.ablation.shared_subjects import different_subjects, without_subjects
 from medsym.benchmarks.ablation.summary import contrasts, summarise
 from medsym.benchmarks.ablation.table import format_ablation
 from medsym.models.asymmetry_net import NetworkOutput
 from medsym.models.structures import STRUCTURES
 from medsym.nn import HeadOutput
+from medsym.strict_json import finite
 from tests.benchmarks.ablation_problem import made_subject
 
 SETTINGS = AblationSettings(resamples=200, size_ml=(1.0, 2.0))
@@ -136,6 +139,58 @@ def test_means_run_over_the_seeds_and_sizes_over_the_subjects_of_a_size() -> Non
     assert arm["by_size"]["medium"] == pytest.approx(arm["subject_auprc"])
     assert math.isnan(arm["by_size"]["small"])
     assert found["subjects"] == {"healthy": 1, "small": 0, "medium": SICK, "large": 0}
+
+
+def redrawn(row: dict[str, Any], number: int) -> dict[str, Any]:
+    """The row of a machine that drew one test subject otherwise: another lesion, other voxels."""
+    subjects = {name: list(values) for name, values in row["per_subject"].items()}
+    subjects["volume_ml"][number] += 0.1
+    subjects["auprc"][number] = 0.9
+    counts = torch.tensor(subjects["histogram"][number])
+    subjects["histogram"][number] = (7 * counts.flip(0)).tolist()
+    return {**row, "per_subject": subjects}
+
+
+def test_subjects_that_a_machine_drew_otherwise_count_nowhere() -> None:
+    rows = [row("strict-exchange", 0, gain=3.0), row("strict-alone", 0, gain=1.0)]
+    other = [rows[0], redrawn(rows[1], 1)]
+    assert different_subjects(rows) == []
+    assert different_subjects(other) == different_subjects(other[::-1]) == [1]
+    found = summarise(other, settings=SETTINGS)
+    assert found["left_out"] == [1]
+    fewer = [without_subjects(whole, [1]) for whole in rows]
+    assert without_nan(found) == without_nan(summarise(fewer, settings=SETTINGS)) | {
+        "left_out": [1]
+    }
+    assert found["subjects"]["medium"] == SICK - 1
+
+
+def without_nan(summary: dict[str, Any]) -> dict[str, Any]:
+    """Comparable: None where a number is none."""
+    return json.loads(json.dumps(finite(summary)))
+
+
+def test_a_row_without_subjects_is_that_of_a_test_without_them() -> None:
+    whole = row("strict-exchange", 0, gain=3.0)
+    generator = torch.Generator().manual_seed(0)
+    logits = [torch.randn(s.lesion.shape, generator=generator) + 3.0 * s.lesion for s in SUBJECTS]
+    fewer = [subject for k, subject in enumerate(SUBJECTS) if k != 1]
+    oracle = Oracle(logits)
+    expected = score(oracle, fewer, voxel_ml=0.1, mirrored_subjects=2)  # type: ignore[arg-type]
+    found = without_subjects(whole, [1])
+    for name in ("subject_auprc", "prevalence", "dice", "healthy_maximum"):
+        assert found[name] == pytest.approx(expected[name]), name
+    assert found["auprc"] == pytest.approx(expected["auprc"], abs=0.01)
+    assert found["auprc"] != whole["auprc"]
+    assert found["per_subject"]["dice"] == expected["per_subject"]["dice"]
+
+
+def test_table_says_which_subjects_are_left_out() -> None:
+    rows = [row("strict-exchange", 0, gain=3.0), row("strict-alone", 0, gain=1.0)]
+    facts = {"steps": 5, "mixed_precision": True, "settings": {"subjects": 3}, "unfinished": []}
+    rows[1] = redrawn(redrawn(rows[1], 1), 3)
+    text = format_ablation({**facts, "search": [], **summarise(rows, settings=SETTINGS)})
+    assert "without test subjects 1, 3, drawn otherwise on another machine" in text
 
 
 def test_table_shows_every_arm_with_its_numbers_and_what_was_not_finished() -> None:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from medsym.benchmarks.ablation.scores import NUMBERS
 from medsym.benchmarks.ablation.settings import ARMS, TITLES, WITH, WITHOUT, AblationSettings
+from medsym.benchmarks.ablation.shared_subjects import different_subjects, without_subjects
 from medsym.evaluation.bootstrap import interval
 from medsym.evaluation.precision_recall import area_from_counts
 
@@ -81,8 +82,12 @@ def summarise(rows: Sequence[Row], *, settings: AblationSettings) -> dict[str, A
     Returns:
         ``arms``: per arm ``seeds``, means over seeds of every score with ``_sd``, intervals of
         both areas, ``by_size``; ``differences``: per contrast whose arms are there, title, value
-        and interval of both areas; ``subjects``: how many there are of each size.
+        and interval of both areas; ``subjects``: how many there are of each size, and
+        ``left_out`` the numbers of those that are not the same in all rows, which nothing counts.
     """
+    left_out = different_subjects(rows)
+    if left_out:
+        rows = [without_subjects(row, left_out) for row in rows]
     by_arm = {name: {r["seed"]: r for r in rows if r["arm"] == name} for name in ARMS}
     by_arm = {name: found for name, found in by_arm.items() if found}
     weights = _subject_weights(len(rows[0]["per_subject"]["dice"]), settings.resamples)
@@ -101,6 +106,7 @@ def summarise(rows: Sequence[Row], *, settings: AblationSettings) -> dict[str, A
             and _shared_seeds(contrast, by_arm)
         ],
         "subjects": _counts(rows[0], settings),
+        "left_out": left_out,
     }
 
 

@@ -1,7 +1,7 @@
 """The result of an ablation as Markdown tables."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from medsym.benchmarks.ablation.summary import SIZES
@@ -30,12 +30,18 @@ def format_ablation(result: Mapping[str, Any]) -> str:
         "",
         markdown(result["differences"], _DIFFERENCE_COLUMNS),
     ]
+    if result["left_out"]:
+        lines += ["", f"without {_numbers(result['left_out'])}, drawn otherwise on another machine"]
     if result["search"]:
         lines += ["", "### Learning rates tried on subjects of their own", ""]
         lines += [markdown(result["search"], _SEARCH_COLUMNS)]
     if result["unfinished"]:
         lines += ["", f"not finished in time: {', '.join(result['unfinished'])}"]
     return "\n".join(lines)
+
+
+def _numbers(subjects: Sequence[int]) -> str:
+    return f"test subject{'s' if len(subjects) > 1 else ''} {', '.join(map(str, subjects))}"
 
 
 def _points(name: str) -> Callable[[Row], str]:
