@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from medsym import RESEARCH_USE_ONLY, __version__
+from medsym.allocator import keep_freed_memory
 from medsym.commands import (
     audit,
     bench,
@@ -45,6 +46,9 @@ from medsym.commands.menu import EXIT_CODES, Menu, SuggestingParser
 from medsym.commands.scaling import add_scaling
 from medsym.commands.view_arguments import add_view
 from medsym.errors import MedsymError
+
+#: Commands that stay: what their process needed once, it shall give back.
+_SERVERS = (viewing.view, screening.demo)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -179,6 +183,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO if arguments.debug else logging.ERROR)
     if not arguments.debug:
         warnings.simplefilter("ignore")
+    if arguments.run not in _SERVERS:
+        keep_freed_memory()
     try:
         return int(arguments.run(arguments))
     except MedsymError as error:

@@ -4,8 +4,12 @@ import argparse
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from medsym.commands.console import EXIT_OK, say, show
+
+if TYPE_CHECKING:
+    from medsym.training.settings import TrainSettings
 
 
 def bench(
@@ -96,19 +100,33 @@ def ablation(arguments: argparse.Namespace) -> tuple[str, object]:
 def throughput(arguments: argparse.Namespace) -> tuple[str, object]:
     """How many subjects are drawn, and trained on, in a second."""
     from medsym.benchmarks.throughput import SECONDS, format_throughput, run_throughput
-    from medsym.config import read_config
-    from medsym.models.settings import ModelSettings
-    from medsym.training.settings import TrainSettings
 
-    settings = (
-        TrainSettings(name="throughput", model=ModelSettings(spacing_mm=2.0))
-        if arguments.training is None
-        else read_config(arguments.training, TrainSettings)
-    )
+    settings = _training_settings(arguments.training)
     workers = arguments.drawers or sorted({0, settings.workers})
     say(f"drawing and training, about {SECONDS:.0f} s for each line after its workers have started")
     numbers = run_throughput(settings, workers=workers, report=say)
     return format_throughput(numbers), numbers
+
+
+def memory(arguments: argparse.Namespace) -> tuple[str, object]:
+    """What it brings that freed memory stays with the process."""
+    from medsym.benchmarks.memory import SECONDS, format_memory, run_memory_benchmark
+
+    settings = _training_settings(arguments.training)
+    say(f"drawing and training on one thread, about {SECONDS + 10:.0f} s for each line")
+    numbers = run_memory_benchmark(settings, repeat=arguments.repeat, report=say)
+    return format_memory(numbers), numbers
+
+
+def _training_settings(path: Path | None) -> "TrainSettings":
+    """Settings of a training whose speed is measured; by default the template head at 2 mm."""
+    from medsym.config import read_config
+    from medsym.models.settings import ModelSettings
+    from medsym.training.settings import TrainSettings
+
+    if path is None:
+        return TrainSettings(name="throughput", model=ModelSettings(spacing_mm=2.0))
+    return read_config(path, TrainSettings)
 
 
 def search(arguments: argparse.Namespace) -> int:

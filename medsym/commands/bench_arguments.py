@@ -167,12 +167,17 @@ def _add_networks(menu: Menu) -> None:
     throughput = _add(
         menu, "throughput", bench.throughput, "subjects drawn, and trained on, in a second"
     )
-    throughput.add_argument(
-        "--training",
-        type=Path,
-        metavar="CONFIG",
-        help="training configuration to measure (default: the template head, 2 mm)",
+    memory = _add(menu, "memory", bench.memory, "what it brings to keep freed memory")
+    memory.add_argument(
+        "--repeat", type=count, default=3, metavar="N", help="processes of each kind"
     )
+    for parser in (throughput, memory):
+        parser.add_argument(
+            "--training",
+            type=Path,
+            metavar="CONFIG",
+            help="training configuration to measure (default: the template head, 2 mm)",
+        )
     throughput.add_argument(
         "--drawers",
         nargs="+",

@@ -76,6 +76,7 @@ FROZEN = {
     "bench layers": {"--json"},
     "bench alignment": {"--json"},
     "bench throughput": {"--training", "--drawers", "--json"},
+    "bench memory": {"--training", "--repeat", "--json"},
     "bench viewer": {"folder", "--case", "--cases", "--repeat", "--json"},
     "audit": {"model", "--scan", "--out", "--json"},
     "search": {"config", "--trials", "--out", "--json"},
