@@ -123,7 +123,7 @@ def _rows(finding: Facts, *, record: Facts) -> list[tuple[str, str]]:
     peak = f"{threshold['peak_sd']:.1f} SD" if threshold.get("peak_sd") else "\u2013"
     if rate is not None:
         peak += f" (at most {percent_text(rate)} % of {_heads(record.get('calibration') or {})})"
-    measured = basis.get("measured_defect")
+    measured, around = basis.get("measured_defect"), basis.get("regional_bound")
     rows = [
         (
             "Structure",
@@ -137,6 +137,9 @@ def _rows(finding: Facts, *, record: Facts) -> list[tuple[str, str]]:
         ("Bound here", f"{bound_text(finding['bound'])} nats"),
         ("Measured defect here", "\u2013" if measured is None else nats(measured)),
     ]
+    if around is not None:
+        average = f"{nats(basis['regional_asymmetry'])}, by the model at most"
+        rows.append(("Average around the peak", f"{average} {bound_text(around)} nats"))
     caution = (record.get("calibration") or {}).get("caution")
     return [*rows, ("Compared with", str(caution))] if caution else rows
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Training on several machines under Slurm, that goes on by itself after preemption and time limits.
-#     sbatch configs/slurm_train.sh configs/train_v1.yaml runs/v1
+#     sbatch configs/slurm_train.sh my.yaml runs/mine    # optimiser.batch: 8, or a multiple of it
 # The batch of the configuration is that of all GPUs together: it has to be a multiple of their number.
 #SBATCH --job-name=medsym
 #SBATCH --nodes=2

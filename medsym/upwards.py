@@ -20,7 +20,7 @@ UPWARDS = frozenset(
     [
         *("bound", "bound_max", "rounding_max", "p_value", "q_value", "false_alarm_rate"),
         *("asymmetry_p", "laterality_p", "laterality_q", "bilateral_p", "bilateral_q"),
-        *("peak_sd", "extent_sd"),
+        *("peak_sd", "extent_sd", "regional_bound"),
     ]
 )
 

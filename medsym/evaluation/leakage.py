@@ -1,4 +1,7 @@
-"""Nothing that a model was trained on may be tested on; its manifest states what that was."""
+"""No drawn subject comes from what a model was trained on; its manifest states what that was.
+
+Scans of a user's table are not checked: no manifest names the people of a training.
+"""
 
 from collections.abc import Sequence
 from typing import Any

@@ -69,7 +69,8 @@ def with_bases(
         head, tolerance = _head_nats((x, y, z), maps=maps, parts=parts, prior_logit=prior)
         head = min(head, finding.bound)
         basis = FindingBasis(
-            regional_asymmetry=middle + finding.deviation * float(sd[x, y, z]),
+            regional_asymmetry=float(maps.regional_asymmetry[x, y, z]),
+            regional_bound=float(maps.regional_bound[x, y, z]),
             healthy_mean=middle,
             healthy_sd=float(sd[x, y, z]),
             measured_defect=_measured((x, y, z), maps=maps) if parts.is_mirrored else None,

@@ -1,4 +1,4 @@
-"""Findings: connected places that deviate from healthy and that the model cannot have made."""
+"""Findings: connected places that deviate from healthy by more than the model can have made."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -30,6 +30,8 @@ class FindingBasis:
     Attributes:
         regional_asymmetry: asymmetry averaged over the neighbourhood, nats; the deviation is its
             distance from the healthy mean, over the healthy SD.
+        regional_bound: what the model can have made of the regional asymmetry at most, nats; the
+            rest is the scan's.
         healthy_mean: of the regional asymmetry of healthy cases here, nats; 0 where the comparison
             is with zero.
         healthy_sd: of the same, nats.
@@ -45,6 +47,7 @@ class FindingBasis:
     """
 
     regional_asymmetry: float
+    regional_bound: float
     healthy_mean: float
     healthy_sd: float
     measured_defect: float | None
@@ -69,7 +72,8 @@ class Finding:
         mirror_mm: world coordinates of the mirror point of the peak.
         deviation: at the peak, SD.
         asymmetry: at the peak, nats.
-        bound: at the peak, nats; the asymmetry is larger everywhere in the finding.
+        bound: at the peak, nats; the asymmetry is larger everywhere in the finding, and so is its
+            average over the neighbourhood than the average's own bound.
         p_value: of the peak: probability that a healthy scan deviates as far anywhere; None where
             the calibration cannot say.
         basis: healthy range and shares of the bound at the peak; None before they are computed.
@@ -103,8 +107,13 @@ def beyond_bound(maps: CaseMaps) -> BoolMap:
 
 
 def extended_places(maps: CaseMaps, *, peak_sd: float) -> BoolMap:
-    """Voxels that a finding may extend over: more evidence here, far from healthy, no artefact."""
+    """Voxels that a finding may extend over: more evidence here, far from healthy, no artefact.
+
+    The voxel beats the bound, and so does the average over its neighbourhood that the deviation
+    judges: else it could be flagged for what the model made of the voxels around it.
+    """
     more_here = (maps.asymmetry > pair_bound(maps)) & maps.domain
+    more_here &= maps.regional_asymmetry > maps.regional_bound
     return np.asarray((maps.deviation >= EXTENT_SHARE * peak_sd) & more_here)
 
 

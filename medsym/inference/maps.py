@@ -11,7 +11,15 @@ from torch import Tensor, nn
 
 from medsym.calibration.reference import DeviationReference
 from medsym.errors import ModelError
-from medsym.inference.evidence import DEFAULT_PRIOR_LOGIT, asymmetry, bound, defect, evidence
+from medsym.inference.evidence import (
+    DEFAULT_PRIOR_LOGIT,
+    STORAGE_SLACK,
+    STORAGE_SLACK_NATS,
+    asymmetry,
+    bound,
+    defect,
+    evidence,
+)
 from medsym.inference.passes import NetworkParts, run_network
 
 #: Standard deviation of the neighbourhood's Gaussian, mm. Of 0, 2.1, 3, 4.5 and 6 it gave the best
@@ -32,6 +40,9 @@ class CaseMaps:
         deviation: asymmetry averaged over its neighbourhood (``regional``), over the healthy spread
             of the same average, in standard deviations, antisymmetric.
         bound: largest part of the asymmetry that the model can have made itself, nats.
+        regional_asymmetry: asymmetry averaged over its neighbourhood (``regional``), nats.
+        regional_bound: largest part of that average that the model can have made itself, nats, the
+            same at a voxel and its mirror.
         tolerance: how far the model may treat the two sides differently, logit units.
         defect: measured ``F(Sx) - S F(x)`` of the network as executed, nats; zeros if not measured.
         anatomy: structure index per voxel.
@@ -48,6 +59,8 @@ class CaseMaps:
     asymmetry: FloatMap
     deviation: FloatMap
     bound: FloatMap
+    regional_asymmetry: FloatMap
+    regional_bound: FloatMap
     tolerance: FloatMap
     defect: FloatMap
     anatomy: NDArray[np.int16]
@@ -122,13 +135,17 @@ def compute_maps(
     probability = torch.sigmoid(parts.even + parts.odd).cpu()
     brain = torch.from_numpy(np.ascontiguousarray(request.brain))
     judged = torch.from_numpy(np.ascontiguousarray(request.judged))
-    averaged = regional(difference.numpy(), domain=request.domain, spacing_mm=request.spacing_mm)
+    limit = limit.cpu() * domain
+    spacing = request.spacing_mm
+    averaged = regional(difference.numpy(), domain=request.domain, spacing_mm=spacing)
     deviation = deviation_of(averaged, request=request, reference=reference)
     maps = CaseMaps(
         pathology=_as_float(probability * judged),
         asymmetry=_as_float(difference),
         deviation=deviation,
-        bound=_as_float(limit.cpu() * domain),
+        bound=_as_float(limit),
+        regional_asymmetry=np.asarray(averaged, dtype=np.float32),
+        regional_bound=regional_bound(limit.numpy(), domain=request.domain, spacing_mm=spacing),
         tolerance=_as_float(parts.tolerance.cpu() * domain),
         defect=_as_float(_measured_defect(parts, prior_logit=prior).cpu() * domain),
         anatomy=(parts.labels.cpu() * brain).to(torch.int16).numpy(),
@@ -189,6 +206,28 @@ def regional(
     sigma = REGION_MM / spacing_mm
     averaged = gaussian_filter(np.asarray(asymmetry_map, dtype=np.float64), sigma)
     return np.asarray((averaged - averaged[::-1]) / 2 * domain)
+
+
+def regional_bound(
+    bound_map: NDArray[np.floating], *, domain: BoolMap, spacing_mm: float
+) -> FloatMap:
+    """Upper bound on what the model can have added to ``regional`` of an asymmetry map.
+
+    The average has weights >= 0 and is linear, so it maps a part of the asymmetry that is at most
+    the bound at every voxel to one that is at most the same average of the bound.
+
+    Args:
+        bound_map: (x, y, z) nats >= 0, upper bounds of the model's part at every voxel.
+        domain: voxels whose comparison means something.
+        spacing_mm: edge of a voxel.
+
+    Returns:
+        float32 nats, the same at a voxel and its mirror, widened by the rounding of both averages.
+    """
+    exact = np.asarray(bound_map, dtype=np.float64) * domain
+    averaged = gaussian_filter(exact, REGION_MM / spacing_mm)
+    both = (averaged + averaged[::-1]) / 2 * (1.0 + STORAGE_SLACK) + STORAGE_SLACK_NATS
+    return np.asarray(both * domain, dtype=np.float32)
 
 
 def _measured_defect(parts: NetworkParts, *, prior_logit: float) -> Tensor:

@@ -23,6 +23,7 @@ OBLIQUE_SHAPE = (64, 75, 32)
 # What the first finding rests on; the second is as earlier versions wrote it.
 BASIS = {
     "regional_asymmetry": 2.0,
+    "regional_bound": 0.15,
     "healthy_mean": 0.0,
     "healthy_sd": 0.25,
     "measured_defect": 0.001,

@@ -1,5 +1,6 @@
 """A whole case: the side of a lesion, the gate, and the promises of the maps."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,30 +38,63 @@ def test_lesion_is_found_on_its_side_of_the_patient(tmp_path, x_mm, side, codes)
     assert result.summary.deviation_side == side
 
 
+def made_maps(
+    *, asymmetry: np.ndarray, deviation: np.ndarray, bound: np.ndarray, regional_bound: float
+) -> CaseMaps:
+    """Maps of a head without anatomy; asymmetry and deviation are given on one side."""
+    zeros, ones = np.zeros(asymmetry.shape, np.float32), np.ones(asymmetry.shape, dtype=bool)
+    return CaseMaps(
+        pathology=zeros,
+        asymmetry=asymmetry - asymmetry[::-1],
+        deviation=deviation - deviation[::-1],
+        bound=bound,
+        regional_asymmetry=0.1 * (deviation - deviation[::-1]),
+        regional_bound=zeros + regional_bound,
+        tolerance=zeros,
+        defect=zeros,
+        anatomy=np.ones(asymmetry.shape, np.int16),
+        brain=ones,
+        domain=ones,
+        even_pathology=zeros,
+    )
+
+
+PLANE = MidPlane(normal=np.array([1.0, 0.0, 0.0]), offset_mm=16.5, score=1.0)
+THREE_MM = np.diag([3.0, 3.0, 3.0, 1.0])
+
+
 def test_findings_need_more_evidence_on_their_own_side() -> None:
     shape = (12, 10, 10)
     deviation, asymmetry = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     deviation[8:11, 3:6, 3:6] = 9.0
     asymmetry[8:11, 3:6, 3:6] = 2.0
     asymmetry[9, 4, 4] = -4.0  # beyond the bound, but in favour of the other side
-    ones = np.ones(shape, dtype=bool)
-    zeros = np.zeros(shape, np.float32)
-    maps = CaseMaps(
-        pathology=zeros,
-        asymmetry=asymmetry - asymmetry[::-1],
-        deviation=deviation - deviation[::-1],
-        bound=zeros + 0.5,
-        tolerance=zeros,
-        defect=zeros,
-        anatomy=np.ones(shape, np.int16),
-        brain=ones,
-        domain=ones,
-        even_pathology=zeros,
+    maps = made_maps(
+        asymmetry=asymmetry,
+        deviation=deviation,
+        bound=np.full(shape, 0.5, np.float32),
+        regional_bound=0.5,
     )
-    plane = MidPlane(normal=np.array([1.0, 0.0, 0.0]), offset_mm=16.5, score=1.0)
-    (finding,) = find_findings(maps, plane=plane, grid_to_world=np.diag([3.0, 3, 3, 1]), peak_sd=5)
+    (finding,) = find_findings(maps, plane=PLANE, grid_to_world=THREE_MM, peak_sd=5)
     assert finding.asymmetry > finding.bound
     assert finding.volume_ml == pytest.approx(26 * 0.027)
+
+
+@pytest.mark.parametrize(("side", "low"), [("right", 8), ("left", 1)])
+def test_a_deviation_that_the_model_can_have_made_around_a_voxel_is_no_finding(
+    side: str, low: int
+) -> None:
+    shape, place = (12, 10, 10), (slice(low, low + 3), slice(3, 6), slice(3, 6))
+    deviation, asymmetry = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    deviation[place] = 9.0
+    asymmetry[place] = 0.002
+    bound = np.full(shape, 18.0, np.float32)  # of the neighbours, with what they add to the average
+    bound[place] = bound[::-1][place] = 0.001
+    maps = made_maps(asymmetry=asymmetry, deviation=deviation, bound=bound, regional_bound=0.95)
+    assert find_findings(maps, plane=PLANE, grid_to_world=THREE_MM, peak_sd=5) == ()
+    beaten = replace(maps, regional_bound=maps.regional_bound - 0.1)
+    (finding,) = find_findings(beaten, plane=PLANE, grid_to_world=THREE_MM, peak_sd=5)
+    assert finding.side == side
 
 
 @pytest.mark.parametrize("rate", [0.0, 1.0, -0.1, 1.5, float("nan")])

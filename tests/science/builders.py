@@ -80,6 +80,8 @@ def seen(
         asymmetry=nothing if asymmetry is None else asymmetry.astype(np.float32),
         deviation=nothing if deviation is None else deviation.astype(np.float32),
         bound=full(bound) * brain,
+        regional_asymmetry=nothing if asymmetry is None else asymmetry.astype(np.float32),
+        regional_bound=full(bound) * brain,
         tolerance=full(tolerance) * brain,
         defect=nothing,
         anatomy=structure_map().astype(np.int16),
