@@ -17,6 +17,7 @@ from medsym.benchmarks.ablation.settings import AblationSettings, Resources
 from medsym.benchmarks.ablation.subjects import SubjectFiles
 from medsym.benchmarks.ablation.summary import summarise
 from medsym.benchmarks.ablation.training import Training, bfloat16_is_faster
+from medsym.benchmarks.ablation.unfinished import forget
 from medsym.benchmarks.ablation.workers import run_trainings
 from medsym.benchmarks.machine import machine
 from medsym.errors import ConfigError
@@ -32,8 +33,8 @@ def run_ablation(
 ) -> dict[str, Any]:
     """Train every arm with every seed on the same subjects, and compare them.
 
-    Subjects and finished trainings stay in the folder, so the same command goes on where it was
-    stopped.
+    Subjects, finished trainings and, every two minutes, unfinished ones stay in the folder, so the
+    same command goes on where it was stopped.
 
     Args:
         settings: What is compared; the same settings and steps give the same numbers on one
@@ -148,6 +149,7 @@ class _Run:
 
         def keep(row: Row) -> None:
             results.add(row)
+            forget(self.resources.out, row["run"])
             done = sum(training.name in results.rows for training in trainings)
             self.report(f"{done}/{len(trainings)} {_line(row)}")
 

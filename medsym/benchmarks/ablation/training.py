@@ -12,6 +12,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from medsym.benchmarks.ablation.clock import SharedClock
 from medsym.benchmarks.ablation.settings import AblationSettings, Arm
 from medsym.benchmarks.ablation.subjects import SubjectFiles, mirrored, order_of
+from medsym.benchmarks.ablation.unfinished import UnfinishedTraining
 from medsym.models.asymmetry_net import AsymmetryNet
 from medsym.symmetry.schedules import parameter_groups
 from medsym.training.losses import AsymmetryLoss, Batch
@@ -117,6 +118,9 @@ def train(
 ) -> tuple[AsymmetryNet, float] | None:
     """Train until the clock says that it is enough.
 
+    Where the number of steps is known from the start, a training whose process ended goes on from
+    its last state, on a CPU to the same network as without a stop.
+
     Returns:
         The averaged network and the mean loss of the last tenth of the steps; None when the
         deadline came first.
@@ -130,7 +134,9 @@ def train(
         mixed_precision=training.mixed_precision,
         device=training.device,
     )
-    losses: list[Tensor] = []
+    kept = _kept(training, files, total=clock.total.value)
+    losses = [] if kept is None else kept.restore(learner)
+    clock.done[place] = len(losses)
     while not clock.finished(place):
         if clock.late():
             return None
@@ -145,9 +151,25 @@ def train(
         batch = files.batch("train", indices, device=training.device)
         losses.append(learner.step(batch, share=share))
         clock.tick(place)
+        if kept is not None:
+            kept.save_if_due(learner, losses)
     last = losses[-max(len(losses) // 10, 1) :]
     network = cast("AsymmetryNet", learner.average.module)
     return network.eval(), float(torch.stack(last).mean())
+
+
+def _kept(training: Training, files: SubjectFiles, *, total: int) -> UnfinishedTraining | None:
+    """Where the training is kept on its way; nowhere if its steps depend on the time."""
+    if total == 0:
+        return None
+    identity = {
+        "key": files.settings.run_key(),
+        "training": training.name,
+        "rate": training.rate,
+        "steps": total,
+        "mixed_precision": training.mixed_precision,
+    }
+    return UnfinishedTraining(files.folder.parent, training.name, identity=identity)
 
 
 def bfloat16_is_faster(files: SubjectFiles, device: torch.device) -> bool:
