@@ -1,8 +1,9 @@
 """The scans of a BIDS data set as entries, with the columns of its tables as covariates.
 
 Only raw scans of the head count: T1w, T2w, PDw, FLAIR, T2starw and CT below a folder sub-<label>.
-Hidden folders, derivatives, sourcedata and code are not searched. BIDS: Gorgolewski et al.,
-Scientific Data 3:160044 (2016), doi:10.1038/sdata.2016.44.
+Masks and labels among them are passed over, whatever else their names say. Hidden folders,
+derivatives, sourcedata and code are not searched. BIDS: Gorgolewski et al., Scientific Data
+3:160044 (2016), doi:10.1038/sdata.2016.44.
 """
 
 import difflib
@@ -13,7 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from medsym.datasets.bids import KNOWN_CONTRASTS, NOT_RAW
+from medsym.datasets.bids_mask import MASK_SUFFIXES
 from medsym.datasets.bids_name import BidsName, parse_name
+from medsym.datasets.nifti_files import scan_stem
 from medsym.errors import ConfigError, ScanError
 from medsym.screening.entry import ScanEntry
 from medsym.screening.inputs import expand_scans, leads_to_no_folder
@@ -138,7 +141,7 @@ def _scans(folder: Path, *, root: Path) -> tuple[list[BidsName], list[ScanEntry]
     refused: list[ScanEntry] = []
     for path in expand_scans([folder], unopened=unopened):
         inside = path.relative_to(folder).parts[:-1]
-        if NOT_RAW & set(inside):
+        if NOT_RAW & set(inside) or _is_mask(path):
             continue
         name = parse_name(path)
         problem = _problem(name, path=path, folder=folder)
@@ -151,6 +154,12 @@ def _scans(folder: Path, *, root: Path) -> tuple[list[BidsName], list[ScanEntry]
     refused += [_refused(n.path, "another file has the same name", root=root) for n in clashing]
     refused += [unopened_entry(place, place=place.relative_to(root)) for place in unopened]
     return [name for name in good if name not in clashing], refused
+
+
+def _is_mask(path: Path) -> bool:
+    """Whether the end of a name, its suffix, says that the file is a mask or holds labels."""
+    _, mark, suffix = scan_stem(path).rpartition("_")
+    return bool(mark) and suffix.casefold() in MASK_SUFFIXES
 
 
 def _is_scan(name: BidsName) -> bool:

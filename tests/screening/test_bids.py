@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from medsym.datasets.bids_mask import MASK_SUFFIXES
 from medsym.errors import ConfigError
 from medsym.screening.bids import bids_entries
 from medsym.screening.manifest import entries_of_any
@@ -118,6 +119,15 @@ def test_a_wrong_name_is_refused_by_name_and_not_mangled(root: Path, name: str) 
     assert len(entries) == 2
     assert entries[0].path == root / SCANS[2]
     assert len({entry.name.case for entry in entries}) == 2
+
+
+@pytest.mark.parametrize("suffix", sorted(MASK_SUFFIXES))
+def test_a_mask_beside_the_scan_is_passed_over_and_not_called_misnamed(
+    root: Path, suffix: str
+) -> None:
+    names = [f"sub-02_acq-x_{suffix}", f"sub-02_T2w_desc-lesion_{suffix.upper()}", f"x_{suffix}"]
+    touch(root, *(f"sub-02/anat/{name}.nii.gz" for name in names))
+    assert files(root, participants=["02"]) == [SCANS[2]]
 
 
 def test_a_suffix_that_bids_does_not_know_names_the_nearest(tmp_path: Path) -> None:
