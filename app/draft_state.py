@@ -48,7 +48,13 @@ def note_draft(blank: Draft, kept: Verdict | None) -> None:
 
 @identity.for_who_is_in
 def save_case(root: Path, case: str, reader: str) -> None:
-    """Save what a reader entered about a case, as the effect of a button."""
+    """Save what a reader entered about a case, as the effect of a button.
+
+    Where another case was chosen meanwhile nothing is done, and what was entered stays a draft: the
+    button of the last form takes its key until the next form is drawn, which waits for the planes.
+    """
+    if (root, case) != (state.result_folder(), state.chosen_case()):
+        return
     _save(drafts().of(root, case=case, reader=reader))
 
 

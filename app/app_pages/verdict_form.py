@@ -49,8 +49,12 @@ def verdict_form(case: Case, *, key: str) -> None:
             return
         reader = _reader()
         if reader:
-            _form(case, reader=reader, kept=[own for own in kept if own.reader == reader])
-            _others([other for other in kept if other.reader != reader], seal=seal_of(case.record))
+            whole = Draft(root=case.root, entered=_blank(None, case=case, reader=reader))
+            place = draft_state.place_of(whole)
+            own = [word for word in kept if word.reader == reader]
+            _form(case, reader=reader, kept=own, place=place)
+            others = [word for word in kept if word.reader != reader]
+            _others(others, seal=seal_of(case.record), place=place)
 
 
 def _plain(name: str) -> str:
@@ -89,7 +93,7 @@ def _reader() -> str:
     return name
 
 
-def _form(case: Case, *, reader: str, kept: Sequence[Verdict]) -> None:
+def _form(case: Case, *, reader: str, kept: Sequence[Verdict], place: str) -> None:
     seal = seal_of(case.record)
     subjects: list[Mapping[str, Any] | None] = [None]
     if case.assessable:
@@ -102,7 +106,7 @@ def _form(case: Case, *, reader: str, kept: Sequence[Verdict]) -> None:
             blank = Draft(root=case.root, entered=_blank(finding, case=case, reader=reader))
             shown = "Whole case" if finding is None else _finding_words(finding)
             _row(blank, known.get(blank.entered.finding), shown=shown)
-    _save(case, reader=reader, has_words=bool(known))
+    _save(case, reader=reader, has_words=bool(known), place=place)
 
 
 def _blank(finding: Mapping[str, Any] | None, *, case: Case, reader: str) -> Verdict:
@@ -160,7 +164,7 @@ def _finding_words(finding: Mapping[str, Any]) -> str:
     return f"Finding {finding['rank']}: {place if side in place else f'{side}, {place}'}"
 
 
-def _save(case: Case, *, reader: str, has_words: bool) -> None:
+def _save(case: Case, *, reader: str, has_words: bool, place: str) -> None:
     """The button that saves this case, and what is not saved here and elsewhere."""
     drafts = draft_state.drafts()
     entered = drafts.of(case.root, case=case.name, reader=reader)
@@ -170,7 +174,7 @@ def _save(case: Case, *, reader: str, has_words: bool) -> None:
         pressed = st.button(
             "Save verdicts",
             type="primary",
-            key="save_verdicts",
+            key=f"save_verdicts_{place}",
             shortcut=SAVE_KEY,
             on_click=draft_state.save_case,
             args=(case.root, case.name, reader),
@@ -222,10 +226,11 @@ def _status(words: str, *, unsaved: bool = False) -> None:
     )
 
 
-def _others(words: Sequence[Verdict], *, seal: str) -> None:
+def _others(words: Sequence[Verdict], *, seal: str, place: str) -> None:
     """What others said, closed at first: a second reading is worth more when it is independent."""
     shown = [verdict for verdict in words if verdict.record_sha256 == seal]
-    if not shown or not st.checkbox(f"Show what other readers said ({len(shown)})", key="others"):
+    title = f"Show what other readers said ({len(shown)})"
+    if not shown or not st.checkbox(title, key=f"others_{place}"):  # each case asks for itself
         return
     for verdict in shown:
         about = _subject_words(verdict.finding)

@@ -15,7 +15,7 @@ from medsym.errors import OutputError
 from medsym.screening.records import sealed
 from medsym.screening.reviews import REVIEWS, Verdict, add_verdict, read_reviews
 from tests.app.result_folder import build_folder
-from tests.app.test_pages import MAIN, open_page, texts
+from tests.app.test_pages import MAIN, open_page, save_button, texts
 from tests.app.test_upload_page import DONE, Stub, job
 
 pytestmark = pytest.mark.filterwarnings("default")
@@ -176,7 +176,7 @@ def test_screened_again_the_form_is_empty_and_the_words_on_the_earlier_record_st
     assert comment_box(pages).value == "about the new record"
     assert "Not saved yet" not in texts(pages)
     assert "whole case, as it was then: no verdict. about the old record" in texts(pages)
-    pages.button("save_verdicts").click().run()
+    save_button(pages).click().run()
     assert kept(folder) == [(CASE, None, "accept", "about the new record")]
     pages.switch_page("app_pages/worklist.py").run()
     assert "about the old record" in texts(pages)

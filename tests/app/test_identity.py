@@ -14,6 +14,7 @@ from medsym import RESEARCH_USE_ONLY
 from medsym.errors import OutputError
 from medsym.screening.reviews import read_reviews
 from tests.app.result_folder import build_folder
+from tests.app.test_pages import save_button
 from tests.app.test_view_access import LOGIN
 
 MAIN = Path(__file__).parents[2] / "app" / "main.py"
@@ -137,7 +138,7 @@ def test_what_is_typed_after_the_log_in_has_ended_is_kept_under_no_name(
     else:
         pages.user = logged_in(email="ben@hospital.example")
     box.input("by whoever sits there")
-    pages.button("save_verdicts").click().run()
+    save_button(pages).click().run()
     assert not read_reviews(own).verdicts
     pages.run()
     assert not read_reviews(own).verdicts

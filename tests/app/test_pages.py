@@ -46,6 +46,11 @@ def payload(pages: AppTest) -> dict[str, Any]:
     return data
 
 
+def save_button(pages: AppTest) -> Any:
+    """The button of the form for verdicts; its key is that of the case."""
+    return next(button for button in pages.button if button.label == "Save verdicts")
+
+
 def open_page(pages: AppTest, name: str, **query: str) -> AppTest:
     """A page, opened by its address."""
     pages.run()
