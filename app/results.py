@@ -132,14 +132,25 @@ def map_path(case: Case, kind: str) -> Path | None:
         return None
     path = _locate(case.root, entry["path"])
     found = path.stat()
-    if _sha256_of(path, found.st_mtime_ns, found.st_size) != entry.get("sha256"):
-        raise OutputError(
-            code="MS-163",
-            subject=path.name,
-            cause="the file is not the one that was written with this case",
-            fix="Screen the scan again, with --recompute",
-        )
+    if _sha256_of(path, found.st_mtime_ns, found.st_size) != recorded_hash(case, kind):
+        raise changed_file(path)
     return path
+
+
+def recorded_hash(case: Case, kind: str) -> str:
+    """SHA-256 that a map of the case had when it was written, hexadecimal; "" without one."""
+    entry = (case.record.get("files") or {}).get(kind) or {}
+    return str(entry.get("sha256", ""))
+
+
+def changed_file(path: Path) -> OutputError:
+    """The error for a file that does not have the bytes that its record names."""
+    return OutputError(
+        code="MS-163",
+        subject=path.name,
+        cause="the file is not the one that was written with this case",
+        fix="Open the case again; if that does not help, screen the scan again, with --recompute",
+    )
 
 
 @functools.lru_cache(maxsize=1000)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from app.results import Case, map_path
+from app.results import Case, changed_file, map_path, recorded_hash
 from app.viewer.encoding import EncodedVolume, Rounding, encode, encode_labels
 from app.viewer.grid import DisplayGrid, content_grid, resample
 from app.viewer.grid import scan_grid as grid_of_scan
@@ -42,7 +42,7 @@ class CaseFiles:
     allow_shear: bool
     grid_mm: float
     mirror_world: tuple[tuple[float, ...], ...]
-    maps: tuple[tuple[str, Path, int], ...]
+    maps: tuple[tuple[str, Path, str], ...]  # kind, file, its SHA-256 as the record has it
     peaks: tuple[tuple[float, float, float, float], ...]
 
     @property
@@ -73,7 +73,7 @@ def case_files(case: Case) -> CaseFiles | None:
         allow_shear=bool(options.get("allow_shear")),
         grid_mm=float(case.record.get("grid", {}).get("spacing_mm", OLD_GRID_MM)),
         mirror_world=tuple(tuple(row) for row in case.record.get("mirror_world") or ()),
-        maps=tuple((kind, path, path.stat().st_mtime_ns) for kind, path in paths if path),
+        maps=tuple((kind, path, recorded_hash(case, kind)) for kind, path in paths if path),
         peaks=_peaks(case.record),
     )
 
@@ -124,18 +124,22 @@ def map_volumes(
         max_gib: largest map read, GiB.
 
     Raises:
+        OutputError: MS-163 a map is not the one that its record names any more.
         ScanError: a map cannot be read.
     """
-    paths = {kind: path for kind, path, _ in files.maps}
-    if not paths:
+    maps = {kind: (path, sha256) for kind, path, sha256 in files.maps}
+    if not maps:
         return {}
 
-    def read(kind: str, path: Path) -> Volume:
+    def read(kind: str, file: tuple[Path, str]) -> Volume:
         go_on()
-        is_map = kind != "anatomy"
-        return _read_map(path, max_gib) if is_map else read_label_map(path)
+        path, sha256 = file
+        found = _read_map(path, max_gib) if kind != "anatomy" else read_label_map(path)
+        if found.sha256 != sha256:  # screened again since the page with the findings was drawn
+            raise changed_file(path)
+        return found
 
-    sources = over_kinds(paths, read)
+    sources = over_kinds(maps, read)
     spacing = max(scan_grid.spacing_mm, MAP_SHARE * files.grid_mm)
     common = _common_grid(sources, spacing_mm=spacing)
     go_on()

@@ -6,6 +6,7 @@ stays in memory, one case each, and at most KEPT with what was read before or co
 WORKERS are made at a time.
 """
 
+import functools
 import os
 import sys
 import threading
@@ -13,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from app.results import Case
 from app.viewer.case_volumes import MAX_GIB, CaseFiles, case_files, map_volumes, scan_volume
@@ -65,7 +66,7 @@ class Preparations:
                 return found
             self._wanted = ()
             made = self._keep(files)
-        self._scans.submit(self._make, made)
+        _hand_over(self._scans, self._make, made, fills=(made.scan, made.maps))
         return made
 
     def volumes(self, files: CaseFiles) -> dict[str, EncodedVolume]:
@@ -131,7 +132,8 @@ class Preparations:
             return scan_volume(made.files)
 
         _fill(made.scan, scan)
-        self._maps.submit(_fill, made.maps, lambda: _maps(made, go_on=go_on, max_gib=MAX_GIB))
+        maps = functools.partial(_maps, made, go_on=go_on, max_gib=MAX_GIB)
+        _hand_over(self._maps, _fill, made.maps, maps, fills=(made.maps,))
 
     def _make_ahead(self, cases: list[Find], wanted: tuple[str, ...], after: Preparation) -> None:
         after.maps.exception()
@@ -202,6 +204,20 @@ def _fill(future: "Future[Made]", make: Callable[[], Made]) -> None:
         future.set_result(make())
     except Exception as error:
         future.set_exception(error)
+
+
+def _hand_over(
+    pool: ThreadPoolExecutor,
+    run: Callable[..., None],
+    *arguments: object,
+    fills: "tuple[Future[Any], ...]",
+) -> None:
+    """Leave work to a pool; one that takes none, as the process ends, fills with that error."""
+    try:
+        pool.submit(run, *arguments)
+    except RuntimeError as error:
+        for future in fills:
+            future.set_exception(error)
 
 
 def _maps(

@@ -14,6 +14,7 @@ from app.viewer.encoding import EncodedVolume
 from app.viewer.preparation import NotWantedError, Preparation
 from app.viewer.preparing import KEPT, Preparations
 from medsym.errors import OutputError
+from tests.app.result_folder import build_folder
 from tests.app.slow_maps import FIRST, PATIENCE_S, SECOND, files_of
 
 ME, OTHER = "me", "other"
@@ -93,6 +94,31 @@ def test_an_error_is_said_also_to_who_comes_late_and_ends_when_it_is_asked_for_a
     wait(failed)
     assert known.find(failed.files.name) is failed
     assert known.ask(failed.files, reader=ME) is not failed
+
+
+@pytest.mark.parametrize("kind", ["deviation", "anatomy"])
+def test_maps_of_a_later_screening_are_not_shown_with_the_findings_of_an_earlier_one(
+    tmp_path: Path, gate: threading.Event, kind: str
+) -> None:
+    root = build_folder(tmp_path)
+    made = Preparations().ask(files_of(root, FIRST), reader=ME)
+    made.scan.result(PATIENCE_S)
+    later = files_of(root, SECOND)  # meanwhile the case is written anew: other maps, as valid
+    paths, others = ({k: path for k, path, _ in of.maps} for of in (made.files, later))
+    paths[kind].write_bytes(others[kind].read_bytes())
+    gate.set()
+    with pytest.raises(OutputError, match=r"MS-163 .*Open the case again"):
+        made.maps.result(PATIENCE_S)
+
+
+@pytest.mark.parametrize("pool", ["_scans", "_maps"])
+def test_nobody_waits_for_what_a_process_that_ends_does_not_make(root: Path, pool: str) -> None:
+    known = Preparations()
+    getattr(known, pool).shutdown()  # as the interpreter does
+    made = known.ask(files_of(root, FIRST), reader=ME)
+    for future, waits in ((made.scan, pool == "_scans"), (made.maps, True)):
+        error = future.exception(timeout=10)
+        assert isinstance(error, RuntimeError) == waits
 
 
 def stepped_through(known: Preparations, files: CaseFiles, *, cases: int) -> list[Preparation]:
