@@ -151,7 +151,7 @@ def test_3d_has_its_sides_right_shows_what_the_planes_show_and_its_end_leaves_th
 
 def test_another_case_leaves_no_context_of_a_graphics_card_behind(viewer: ViewerPage) -> None:
     viewer.open(CASES[0], gl="software")
-    viewer.tab.get_by_role("button", name="3D", exact=True).click()
+    viewer.tab.get_by_role("button", name="3D", exact=True).dblclick()
     viewer.canvas("3d").wait_for(timeout=60_000)
     assert lost_cards(viewer).count(False) == 1, "one at a time"
     viewer.tab.get_by_role("button", name="Previous").click()

@@ -77,6 +77,8 @@ export class Views {
   // The engine for 3D is loaded when it is asked for, and only then.
   async open3d() {
     this.say(this.viewer.waiting ? WAITING : "Loading 3D");
+    if (this.opening) return undefined; // a second engine would keep its share of the graphics card
+    this.opening = true;
     try {
       await this.viewer.arrived; // without them there is no brain to be cut out of the head
       const { open3d } = await import("./niivue_view.js");
@@ -86,6 +88,8 @@ export class Views {
       this.show("3d");
     } catch (error) {
       this.close3d(`3D could not be started: ${error.message}. The planes go on.`);
+    } finally {
+      this.opening = false;
     }
     return undefined;
   }
