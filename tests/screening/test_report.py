@@ -1,6 +1,7 @@
 """Pages: self-contained, escaped, with the notice, and with words that match the world."""
 
 import re
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,17 @@ def test_no_finding_is_never_called_normal(out: Path, tmp_path: Path) -> None:
     page = (tmp_path / "sub-01_T1w.html").read_text(encoding="utf-8")
     assert "No finding. This does not mean normal." in page
     assert "higher than" not in page
+
+
+@pytest.mark.parametrize("n", [2, 118, 120, 1000])
+def test_the_page_states_the_smallest_p_exactly_not_rounded(out, tmp_path, n: int) -> None:
+    record = read_record(next(out.glob("sub-01/anat/*_case.json")))
+    record["calibration"] |= {"n": n, "reason": None}
+    record["summary"] |= {"p_value": 1 / (n + 1)}
+    write_report(tmp_path, record=record, pictures=NO_PICTURES)
+    page = (tmp_path / "sub-01_T1w.html").read_text(encoding="utf-8")
+    top, bottom = re.findall(r"never below (\S+?)/(\d+) with", page)[0]
+    assert Fraction(int(top), int(bottom)) == Fraction(1, n + 1)
 
 
 def test_without_a_p_value_the_page_gives_the_reason_once_and_no_number(out, tmp_path) -> None:
