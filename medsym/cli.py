@@ -44,7 +44,7 @@ from medsym.commands.bench_arguments import add_bench
 from medsym.commands.console import EXIT_LOCKED, EXIT_USAGE, complain
 from medsym.commands.menu import EXIT_CODES, Menu, SuggestingParser
 from medsym.commands.scaling import add_scaling
-from medsym.commands.view_arguments import add_view
+from medsym.commands.view_arguments import add_port, add_view
 from medsym.errors import MedsymError
 
 #: Commands that stay: what their process needed once, it shall give back.
@@ -76,7 +76,7 @@ def _add_screening(menu: Menu) -> None:
         "--out", type=Path, default=Path("medsym-demo"), metavar="DIR", help="folder for results"
     )
     demo.add_argument("--no-view", action="store_true", help="do not start the viewer")
-    demo.add_argument("--port", type=int, default=8501, metavar="N", help="port of the viewer")
+    add_port(demo, text="port of the viewer")
     add_model(demo)
     screen = menu.add("screen", screening.screen, "screen scans into a folder")
     screen.add_argument(

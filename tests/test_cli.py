@@ -12,9 +12,9 @@ import pytest
 
 from medsym import RESEARCH_USE_ONLY
 from medsym.calibration.reference import REFERENCE_FILE, save_reference
-from medsym.cli import main
+from medsym.cli import build_parser, main
 from medsym.commands import screening, viewing
-from medsym.commands.console import ProgressLine
+from medsym.commands.console import EXIT_USAGE, ProgressLine
 from medsym.errors import ScanError
 from medsym.screening.lock import output_lock
 from medsym.screening.progress import Progress
@@ -145,6 +145,17 @@ def test_view_starts_the_server_without_a_shell(tmp_path: Path, monkeypatch, cap
     assert options["cwd"] == viewing.entry_file().parent, "settings of other folders do not count"
     assert options["env"]["FORWARDED_ALLOW_IPS"] == ""
     assert "http://127.0.0.1:8600" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["view", "demo"])
+@pytest.mark.parametrize("port", ["0", "-1", "65536", "8501.0", "http"])
+def test_a_port_that_no_address_can_name_is_refused(command: str, port: str, capsys) -> None:
+    with pytest.raises(SystemExit) as ended:
+        build_parser().parse_args([command, f"--port={port}"])
+    assert ended.value.code == EXIT_USAGE
+    assert "is not a port: give a whole number from 1 to 65535" in capsys.readouterr().err
+    for known in (1, 65535):
+        assert build_parser().parse_args([command, f"--port={known}"]).port == known
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

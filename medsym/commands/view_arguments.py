@@ -5,13 +5,33 @@ from pathlib import Path
 
 from medsym.commands.view_access import LOOPBACK, Access
 
+MOST_PORTS = 65535  # 0 would be one that nobody knows
+
+
+def add_port(parser: argparse.ArgumentParser, *, text: str) -> None:
+    """Where the viewer listens.
+
+    Args:
+        parser: of the command.
+        text: help of the option.
+    """
+    parser.add_argument("--port", type=port, default=8501, metavar="N", help=text)
+
+
+def port(text: str) -> int:
+    """A port that an address can name."""
+    if not (text.isdecimal() and 1 <= int(text) <= MOST_PORTS):
+        msg = f"{text!r} is not a port: give a whole number from 1 to {MOST_PORTS}"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
+
 
 def add_view(view: argparse.ArgumentParser) -> None:
     """Arguments of view."""
     view.add_argument(
         "folder", nargs="?", type=Path, metavar="DIR", help="result folder of 'medsym screen'"
     )
-    view.add_argument("--port", type=int, default=8501, metavar="N", help="port to listen on")
+    add_port(view, text="port to listen on")
     view.add_argument("--upload", action="store_true", help="let readers upload and analyse scans")
     add_access(
         view.add_argument_group(
