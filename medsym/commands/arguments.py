@@ -135,7 +135,8 @@ def add_evaluation(evaluate: argparse.ArgumentParser) -> None:
         "--cases",
         type=Path,
         metavar="TABLE",
-        help="CSV with columns case, scan, mask (empty: healthy), brain and contrast (optional)",
+        help="CSV with columns case, scan, mask (empty: healthy) and, optional, brain, contrast and"
+        " person (of a person's healthy scans, the worst counts)",
     )
     evaluate.add_argument(
         "--synthetic", type=Path, metavar="CONFIG", help="training configuration to draw from"

@@ -31,7 +31,8 @@ def add_science(science: argparse.ArgumentParser) -> None:
         "--cases",
         type=Path,
         metavar="TABLE",
-        help="CSV with columns case, scan, mask (empty: healthy) and brain (optional)",
+        help="CSV with columns case, scan, mask (empty: healthy) and, optional, brain and person"
+        " (of a person's healthy scans, the worst counts)",
     )
     science.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="for report, pictures and numbers"

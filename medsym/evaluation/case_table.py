@@ -1,4 +1,4 @@
-"""The table of real cases: which scan, which mask, which contrast."""
+"""The table of real cases: which scan, which mask, which contrast, whose."""
 
 import csv
 from dataclasses import dataclass
@@ -26,6 +26,7 @@ class CaseEntry:
         brain: mask that limits the scored voxels; None is the brain that medsym finds.
         contrast: "T1", "T2", "FLAIR", "CT" or "" for unknown; chooses the healthy images that the
             z-scores compare with.
+        person: whose scan it is; scans of one person are no independent draws.
     """
 
     case: str
@@ -33,12 +34,14 @@ class CaseEntry:
     mask: Path | None
     brain: Path | None
     contrast: str
+    person: str
 
 
 def read_case_table(path: Path) -> list[CaseEntry]:
-    """Read a CSV file with columns case, scan, mask and optionally brain and contrast.
+    """Read a CSV file with columns case, scan, mask and optionally brain, contrast and person.
 
-    Paths are relative to the file. An empty mask means a scan without a lesion.
+    Paths are relative to the file. An empty mask means a scan without a lesion, an empty person one
+    that is called like the case.
 
     Raises:
         ConfigError: MS-330 the file cannot be read or lacks a column or a name.
@@ -62,6 +65,7 @@ def read_case_table(path: Path) -> list[CaseEntry]:
             mask=folder / row["mask"] if row["mask"] else None,
             brain=folder / row["brain"] if row.get("brain") else None,
             contrast=row.get("contrast") or "",
+            person=(row.get("person") or "").strip() or row["case"],
         )
         for row in rows
     ]

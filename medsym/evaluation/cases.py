@@ -43,7 +43,8 @@ def evaluate_cases(
 
     Returns:
         cases (one entry per line of the table, those with a mask scored by method), healthy (by
-        method, the share of scans without a mask that are flagged) and failures (refused scans).
+        method, the share of people without a mask that are flagged, the worst scan of each) and
+        failures (refused scans).
 
     Raises:
         ConfigError: MS-330 the table cannot be used.
@@ -95,7 +96,8 @@ def _evaluate_case(
     first = results[candidates[0].name]
     if limit is None:
         limit = np.asarray(to_scan_grid(first.prepared, first.maps.brain, order=0), dtype=bool)
-    case: Numbers = {"case": entry.case, "healthy": truth is None, "methods": {}}
+    case: Numbers = {"case": entry.case, "person": entry.person}
+    case |= {"healthy": truth is None, "methods": {}}
     case["not_assessable"] = {name: list(found.reasons) for name, found in results.items()}
     if truth is not None:
         scored = limit | truth
@@ -172,13 +174,17 @@ def _against_mask(
 def _healthy(
     cases: Sequence[Numbers], *, methods: Sequence[str], thresholds: Mapping[str, float]
 ) -> Numbers:
-    """Scans without a mask: how many reach the threshold of each method."""
+    """People without a mask: how many reach the threshold of each method, by their worst scan."""
     healthy = [case for case in cases if case["healthy"]]
     found: Numbers = {}
     for name in methods:
         if not healthy or name not in thresholds:
             continue
-        peaks = [case["methods"][name]["peak"] for case in healthy]
+        worst: dict[str, float] = {}
+        for case in healthy:
+            peak, person = case["methods"][name]["peak"], case["person"]
+            worst[person] = max(peak, worst.get(person, peak))
+        peaks = list(worst.values())
         flagged = proportion(sum(peak >= 1.0 for peak in peaks), len(peaks))
         found[name] = {"flagged": flagged, "largest": max(peaks), "median": float(np.median(peaks))}
     return found

@@ -52,12 +52,19 @@ def _healthy(numbers: Numbers) -> list[str]:
     if not healthy:
         return ["no scans without a lesion in the table"]
     refused = sum(any(case["not_assessable"].values()) for case in healthy)
-    counts = f"{len(healthy)} scans without a lesion, {refused} of them not assessable by a model"
+    people = len({case["person"] for case in healthy})
+    several = people < len(healthy)
+    whose = f" of {people} people, the worst scan of each counts" if several else ""
     promise = f"promised, at most {percent_text(numbers['alpha'])}% flagged"
-    lines = [counts, f"{promise}; the exact interval takes every scan as another person"]
+    of_whom = " of single scans" if several else "; every scan is taken as of another person"
+    counts = f"{len(healthy)} scans without a lesion{whose}"
+    lines = [
+        f"{counts}; {refused} of the scans not assessable by a model",
+        f"{promise}{of_whom}; the interval is exact",
+    ]
     if not numbers["healthy"]:
         return [*lines, "no method has a threshold"]
-    head = ["method", "flagged %", "scans", "median peak / threshold", "largest"]
+    head = ["method", "flagged %", "people", "median peak / threshold", "largest"]
     rows = [head]
     for name, row in numbers["healthy"].items():
         flagged = row["flagged"]

@@ -21,13 +21,15 @@ class SeenCases:
 
     Attributes:
         panels: one per scan with a mask that could be assessed.
-        peaks: largest deviation of every healthy scan that could be assessed, SD.
+        healthy_scans: number of healthy scans that could be assessed.
+        peaks: by person, the largest deviation of those scans, SD: the worst scan counts.
         not_assessable: case and reasons.
         failures: case and error of the scans that were refused.
     """
 
     panels: list[Panel] = field(default_factory=list)
-    peaks: list[float] = field(default_factory=list)
+    healthy_scans: int = 0
+    peaks: dict[str, float] = field(default_factory=dict)
     not_assessable: list[Numbers] = field(default_factory=list)
     failures: list[Numbers] = field(default_factory=list)
 
@@ -66,8 +68,10 @@ def _see(entry: CaseEntry, candidate: Candidate, *, into: SeenCases) -> str:
         into.not_assessable.append({"case": entry.case, "reasons": list(result.reasons)})
         return f"not assessable: {'; '.join(result.reasons)}"
     if mask is None:
-        into.peaks.append(result.summary.deviation_max)
-        return f"no mask, largest deviation {result.summary.deviation_max:.2f} SD"
+        into.healthy_scans += 1
+        peak = result.summary.deviation_max
+        into.peaks[entry.person] = max(peak, into.peaks.get(entry.person, peak))
+        return f"no mask, largest deviation {peak:.2f} SD"
     panel = panel_of_case(entry.case, result, mask=mask, limit=brain)
     into.panels.append(panel)
     share = panel.numbers["mask_beyond_bound"]

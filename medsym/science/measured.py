@@ -5,6 +5,7 @@ coordinates. They are read for the weights that they were measured on, and for n
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ KEPT = ("medsym", "model", "alpha", "synthetic", "tolerance", "softness", "relia
 FALSE_ALARMS = "false_alarms"
 #: Groups of healthy scans, as they are shown.
 DRAWN_HEADS = "drawn healthy heads, unseen anatomies"
-PEOPLE = "real scans without a stated lesion"
+PEOPLE = "people without a stated lesion, worst scan of each"
+SCANS = "real scans without a stated lesion, one person each"
 TOLERANCE = "tolerance"  # tensor of the atlas
 
 
@@ -42,6 +44,15 @@ class Measured:
     brain: NDArray[np.bool_]
 
 
+def people_words(curve: Mapping[str, Any]) -> str:
+    """What the curve over the healthy scans of a table counts.
+
+    Args:
+        curve: of a study's cases; "subjects" people with "scans" scans in all.
+    """
+    return PEOPLE if curve["scans"] > curve["subjects"] else SCANS
+
+
 def keep_study(study: Path, folder: Path) -> None:
     """Write the two files from the folder that `medsym science --out` made.
 
@@ -55,8 +66,9 @@ def keep_study(study: Path, folder: Path) -> None:
 
     numbers = json.loads((study / NUMBERS).read_text(encoding="utf-8"))
     groups = [(DRAWN_HEADS, numbers["false_alarms"])]
-    if numbers["cases"].get("healthy"):
-        groups.append((PEOPLE, numbers["cases"]["healthy"]))
+    people = numbers["cases"].get("healthy")
+    if people:
+        groups.append((people_words(people), people))
     curves = [
         (name, {key: value for key, value in curve.items() if key != "peaks"})
         for name, curve in groups

@@ -198,5 +198,6 @@ def _case_numbers(cases: SeenCases, candidate: Candidate) -> Numbers:
         "healthy": None,
     }
     if cases.peaks:
-        found["healthy"] = calibration_curve(candidate.reference, cases.peaks)
+        curve = calibration_curve(candidate.reference, list(cases.peaks.values()))
+        found["healthy"] = curve | {"scans": cases.healthy_scans}
     return found

@@ -140,7 +140,9 @@ def alarm_words(name: str, curve: Numbers, *, alpha: float) -> str:
             f"{name}: the model's {curve['calibration_cases']} calibration cases are too few to "
             f"promise a rate of {percent_text(alpha)}%."
         )
+    several = curve.get("scans", curve["subjects"]) > curve["subjects"]
+    rate = f"{percent_text(alpha)}%{' of single scans' if several else ''}"
     return (
-        f"{name}: at a promised rate of {percent_text(alpha)}%, {share_words(point['flagged'])} "
+        f"{name}: at a promised rate of {rate}, {share_words(point['flagged'])} "
         "are flagged; the interval is exact, 95 %."
     )

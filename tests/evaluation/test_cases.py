@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from medsym.errors import ConfigError
-from medsym.evaluation.case_table import read_case_table
+from medsym.evaluation import cases
+from medsym.evaluation.case_table import CaseEntry, read_case_table
 from medsym.evaluation.cases import case_thresholds, evaluate_cases
 from medsym.evaluation.cases_table import format_cases
 from medsym.evaluation.columns import Numbers
@@ -48,11 +49,12 @@ def table(tmp_path: Path) -> Path:
     (tmp_path / "broken.nii.gz").write_bytes(b"no scan")
     path = tmp_path / "cases.csv"
     path.write_text(
-        "case,scan,mask,contrast\n"
-        "right,lesion.nii.gz,mask.nii.gz,T1\n"
-        "wrong side,lesion.nii.gz,swapped.nii.gz,T1\n"
-        "nobody,healthy.nii.gz,,T1\n"
-        "broken,broken.nii.gz,,\n"
+        "case,scan,mask,contrast,person\n"
+        "right,lesion.nii.gz,mask.nii.gz,T1,\n"
+        "wrong side,lesion.nii.gz,swapped.nii.gz,T1,\n"
+        "nobody,healthy.nii.gz,,T1,\n"
+        "nobody again,healthy.nii.gz,,T1,nobody\n"
+        "broken,broken.nii.gz,,,\n"
     )
     return path
 
@@ -96,7 +98,38 @@ def test_scan_without_mask_is_healthy_and_a_refused_one_is_told(table: Path) -> 
     assert "MS-" in numbers["failures"][0]["error"]
     text = format_cases(numbers)
     assert "not evaluated: broken" in text
-    assert "1 scans without a lesion" in text
+    assert "2 scans without a lesion of 1 people, the worst scan of each counts" in text
+
+
+PEAKS = {"a": 0.5, "a-flair": 1.5, "b": 0.9, "b-flair": 0.2}
+
+
+@pytest.mark.parametrize(
+    ("people", "hits", "of"), [(("p", "p", "q", "q"), 1, 2), (("", "", "", ""), 1, 4)]
+)
+def test_of_a_persons_healthy_scans_the_worst_counts_once(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    people: tuple[str, ...],
+    hits: int,
+    of: int,
+) -> None:
+    def found(entry: CaseEntry, *_: object, **__: object) -> Numbers:
+        case = {"case": entry.case, "person": entry.person, "healthy": True, "not_assessable": {}}
+        return case | {"methods": {"fake deviation": {"peak": PEAKS[entry.case]}}}
+
+    monkeypatch.setattr(cases, "_evaluate_case", found)
+    lines = [f"{case},s.nii,,{who}" for case, who in zip(PEAKS, people, strict=True)]
+    table = tmp_path / "cases.csv"
+    table.write_text("\n".join(["case,scan,mask,person", *lines]))
+    numbers = evaluated(table)
+    row = numbers["healthy"]["fake deviation"]
+    assert (row["flagged"]["hits"], row["flagged"]["of"]) == (hits, of)
+    assert row["largest"] == 1.5
+    text = format_cases(numbers)
+    assert f"{hits}/{of}" in text
+    assert ("4 scans without a lesion of 2 people" in text) == (of == 2)
+    assert ("every scan is taken as of another person" in text) == (of == 4)
 
 
 @pytest.mark.slow
@@ -134,10 +167,11 @@ def test_wrong_table_is_refused(tmp_path: Path, text: str, words: str) -> None:
 
 def test_paths_are_relative_to_the_table_and_empty_masks_mean_healthy(tmp_path: Path) -> None:
     path = tmp_path / "cases.csv"
-    path.write_text("case,scan,mask,brain\na,x/a.nii,,\nb,b.nii,m.nii,/abs/brain.nii\n")
+    path.write_text("case,scan,mask,brain,person\na,x/a.nii,,,p \nb,b.nii,m.nii,/abs/brain.nii,\n")
     first, second = read_case_table(path)
     assert first.scan == tmp_path / "x" / "a.nii"
     assert (first.mask, first.brain, first.contrast) == (None, None, "")
+    assert (first.person, second.person) == ("p", "b"), "unnamed, a person is called like the case"
     assert (second.mask, second.brain) == (tmp_path / "m.nii", Path("/abs/brain.nii"))
 
 

@@ -9,7 +9,14 @@ from safetensors.numpy import save_file
 from medsym.calibration.brain_coordinates import REFERENCE_SHAPE
 from medsym.models.store import SHIPPED
 from medsym.science.drawing.tolerance import draw_tolerance
-from medsym.science.measured import FALSE_ALARMS, MEASURED, keep_study, read_measured
+from medsym.science.measured import (
+    DRAWN_HEADS,
+    FALSE_ALARMS,
+    MEASURED,
+    PEOPLE,
+    keep_study,
+    read_measured,
+)
 
 SHA256 = "a" * 64
 
@@ -23,7 +30,7 @@ def study(tmp_path):
     } | {
         "model": {"sha256": SHA256, "name": "m"},
         "false_alarms": curve,
-        "cases": {"healthy": curve, "shown": [{"case": "somebody"}]},
+        "cases": {"healthy": curve | {"scans": 3}, "shown": [{"case": "somebody"}]},
         "subjects": [{"case": "synthetic 1"}],
     }
     folder = tmp_path / "study"
@@ -42,7 +49,7 @@ def test_what_is_kept_comes_back_for_its_weights_and_for_no_others(study, tmp_pa
     assert measured is not None
     assert np.array_equal(measured.tolerance, tolerance)
     assert np.array_equal(measured.brain, tolerance > 0.2)
-    assert len(measured.numbers[FALSE_ALARMS]) == 2
+    assert [name for name, _ in measured.numbers[FALSE_ALARMS]] == [DRAWN_HEADS, PEOPLE]
     assert read_measured(tmp_path, sha256="b" * 64) is None
     assert read_measured(folder, sha256=SHA256) is None
 

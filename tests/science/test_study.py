@@ -135,22 +135,23 @@ def test_real_scans_are_shown_counted_or_refused(
     (tmp_path / "broken.nii.gz").write_bytes(b"no scan")
     table = tmp_path / "cases.csv"
     table.write_text(
-        "case,scan,mask\nright <b>,lesion.nii.gz,mask.nii.gz\nnobody,healthy.nii.gz,\n"
-        "broken,broken.nii.gz,\n"
+        "case,scan,mask,person\nright <b>,lesion.nii.gz,mask.nii.gz,\nnobody,healthy.nii.gz,,x\n"
+        "nobody again,healthy.nii.gz,,x\nbroken,broken.nii.gz,,\n"
     )
     findings = run_study(study(cases=table, spacing_mm=3.0), report=lambda _line: None)
     cases = findings.numbers["cases"]
     (shown,) = cases["shown"]
     assert shown["largest_deviation_side"] == "right"
     assert shown["mask_left_share"] == 0.0
-    assert cases["healthy"]["subjects"] == 1
+    assert (cases["healthy"]["subjects"], cases["healthy"]["scans"]) == (1, 2)
     assert [failure["case"] for failure in cases["failures"]] == ["broken"]
     page.write_study(tmp_path / "out", findings)
     text = (tmp_path / "out" / page.PAGE).read_text(encoding="utf-8")
     assert "right &lt;b&gt;" in text
     assert "right <b>" not in text
     assert "broken: refused" in text
-    assert "scans without a mask: at a promised rate of 5%" in text
+    assert "worst scan of each: at a promised rate of 5% of single scans, 0 of 1 (" in text
+    assert "2 without one (people: 1)" in text
     assert str(tmp_path) not in text
     assert (tmp_path / "out" / "figures" / "cases-01.png").exists()
 

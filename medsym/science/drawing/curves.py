@@ -79,7 +79,7 @@ def draw_false_alarms(groups: Sequence[tuple[str, Numbers]], *, title: str) -> F
         for number, (name, curve) in enumerate(groups):
             _draw_curve(axes, name, curve, number=number, end=end)
         axes.set(xlim=(0, end), xlabel="promised share (alpha)")
-        axes.set_ylabel("flagged share of healthy scans")
+        axes.set_ylabel("flagged share of the healthy")
     highest = [
         point["flagged"]["high"]
         for _, curve in groups

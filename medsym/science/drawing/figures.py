@@ -15,13 +15,13 @@ from medsym.science.drawing.curves import (
 from medsym.science.drawing.panels import draw_panels
 from medsym.science.drawing.sheet import as_png, as_svg, styled
 from medsym.science.intervals import Numbers
+from medsym.science.measured import people_words
 from medsym.science.panels import Panel
 from medsym.science.run import Findings
 
 #: Cases in one figure: more do not fit on a printed page.
 ROWS_PER_FIGURE = 4
 SYNTHETIC_HEALTHY = "synthesised healthy subjects"
-REAL_HEALTHY = "scans without a mask"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,7 +111,7 @@ def alarm_groups(findings: Findings) -> list[tuple[str, Numbers]]:
     """Name and curve of each group of healthy scans."""
     groups = [(SYNTHETIC_HEALTHY, findings.numbers["false_alarms"])]
     real = findings.numbers["cases"]["healthy"]
-    return groups if real is None else [*groups, (REAL_HEALTHY, real)]
+    return groups if real is None else [*groups, (people_words(real), real)]
 
 
 def _drawn(section: str, name: str, alt: str, figure: Figure) -> Drawn:
