@@ -32,7 +32,8 @@ class WorklistRow:
     case: str
     file: str
     status: str  # "assessed" | "not assessable" | "refused"
-    side: str
+    side: str  # patient's, of the largest deviation, which need not be a finding
+    finding_sides: tuple[str, ...]  # patient's, of every finding; () also where the table is older
     numbers: Mapping[str, float]
     calibration: str
     remarks: str  # why it is not assessable or was refused, what speaks against its p-value
@@ -95,6 +96,7 @@ def _assessed_row(record: Mapping[str, str]) -> WorklistRow:
         file=record.get("file", ""),
         status="assessed" if assessable else "not assessable",
         side=record.get("deviation_side", "") if assessable else "",
+        finding_sides=_sides(record.get("finding_sides", "") if assessable else ""),
         calibration=record.get("calibration", "") if assessable else "",
         numbers={name: _number(record.get(name, "") if name in shown else "") for name in NUMBERS},
         remarks="; ".join(filter(None, (record.get("reasons"), record.get("warning")))),
@@ -108,6 +110,7 @@ def _refused_row(record: Mapping[str, str]) -> WorklistRow:
         file=record.get("file", ""),
         status="refused",
         side="",
+        finding_sides=(),
         calibration="",
         numbers=dict.fromkeys(NUMBERS, math.nan),
         remarks=" ".join(part for part in parts if part),
@@ -123,6 +126,12 @@ def _rank(row: WorklistRow) -> tuple[int, float, float, str]:
         math.inf if math.isnan(deviation) else -deviation,
         row.case or row.file,
     )
+
+
+def _sides(text: str) -> tuple[str, ...]:
+    """Sides of findings; none where the cell is empty or holds anything else."""
+    sides = tuple(text.split(","))
+    return sides if {"left", "right"}.issuperset(sides) else ()
 
 
 def _number(text: str) -> float:

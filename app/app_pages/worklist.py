@@ -16,7 +16,7 @@ from app.export import export_of
 from app.reading import FILTERS, Status, select_rows, statuses
 from app.viewer.pictures import picture_url
 from medsym.errors import MedsymError
-from medsym.screening.case_words import direction
+from medsym.screening.case_words import sides_words
 from medsym.screening.reviews import Reviews, read_reviews
 from medsym.upwards import bound_up, figures_up
 
@@ -158,10 +158,12 @@ def _shown(name: str, value: float) -> float:
 
 
 def _side(row: WorklistRow) -> str:
-    """Which side is higher where there are findings, else where the largest deviation is."""
-    if not row.side:
-        return ""
-    return direction(row.side) if row.numbers["num_findings"] > 0 else f"largest on the {row.side}"
+    """The result in the words of index.html, or else where the largest deviation is.
+
+    Nothing is known of findings where there is none and where an earlier version wrote the table.
+    """
+    largest = f"largest on the {row.side}" if row.side else ""
+    return sides_words(row.finding_sides) or largest
 
 
 def _frame(

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,19 +35,32 @@ def direction(side: str) -> str:
     return f"{side.upper()} higher than {opposite(side).upper()}"
 
 
+def sides_of(record: Record) -> list[str]:
+    """The patient's side of every finding, in their order."""
+    return [finding["side"] for finding in record["findings"]]
+
+
+def sides_words(sides: Iterable[str]) -> str:
+    """What the sides of the findings say in one line; "" where there is no finding.
+
+    Example:
+        >>> sides_words(["left", "left"]), sides_words(["right"])
+        ('LEFT higher than RIGHT', 'RIGHT higher than LEFT')
+    """
+    counts = Counter(sides)
+    if len(counts) < 2:
+        return "".join(map(direction, counts))
+    return "; ".join(
+        f"{direction(side)} at {count} place{'s' if count > 1 else ''}"
+        for side, count in counts.most_common()
+    )
+
+
 def headline(record: Record) -> str:
     """The result in one line."""
     if not record["assessable"]:
         return "Not assessable"
-    sides = Counter(finding["side"] for finding in record["findings"])
-    if not sides:
-        return "No finding. This does not mean normal."
-    if len(sides) == 1:
-        return direction(next(iter(sides)))
-    return "; ".join(
-        f"{direction(side)} at {count} place{'s' if count > 1 else ''}"
-        for side, count in sides.most_common()
-    )
+    return sides_words(sides_of(record)) or "No finding. This does not mean normal."
 
 
 def calibration_of(record: Record) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from medsym import RESEARCH_USE_ONLY
 from medsym.calibration.conformal import benjamini_hochberg
+from medsym.screening.case_words import sides_of
 from medsym.screening.description import write_description
 from medsym.upwards import MOST_DECIMALS, UPWARDS, kept_up, plain_text, rounded_up
 from medsym.volumes.writer import json_text, write_text
@@ -32,6 +33,7 @@ COLUMNS = (
     "symmetric_score",
     "midplane_score",
     "num_findings",
+    "finding_sides",
     "reasons",
 )
 #: A file name may occur in several folders; the case tells its rows apart.
@@ -55,6 +57,7 @@ def screening_row(record: dict[str, Any]) -> dict[str, Any]:
         warning="; ".join(_warnings(record["calibration"])),
         midplane_score=record["midplane"]["score"],
         num_findings=len(record["findings"]) if record["assessable"] else None,
+        finding_sides=",".join(sides_of(record)) if record["assessable"] else None,
         reasons="; ".join(record["reasons"]),
     )
     return row
@@ -135,7 +138,7 @@ def column_help() -> dict[str, str]:
     """What each number of the table is, with unit and direction."""
     return {
         "deviation_max": "largest deviation from healthy asymmetry, SD; higher is further",
-        "deviation_side": "patient's side of it",
+        "deviation_side": "patient's side of it; it need not be a finding",
         "p_value": "probability that a healthy scan like those of the calibration deviates as far "
         "anywhere; never below 1 / (n + 1)",
         "q_value": "Benjamini-Hochberg over the p-values of this table: calling every case up to "
@@ -153,6 +156,8 @@ def column_help() -> dict[str, str]:
         "symmetric_score": "pathology on both sides or the mid-line, 0 to 1; not seen by mirror",
         "midplane_score": "agreement of the head with its mirror image, 0 to 1; higher is better",
         "num_findings": "number of findings",
+        "finding_sides": "patient's side of every finding, the leading one first: left, right, or "
+        "several with commas between; n/a: no finding",
     }
 
 

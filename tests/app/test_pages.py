@@ -162,22 +162,6 @@ def test_open_shows_the_case_that_the_button_named_when_it_was_clicked(
     assert pages.button("open").label == "Open sub-01_T1w", "the first row: no click is left over"
 
 
-def test_only_a_case_with_a_finding_has_a_higher_side(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    root = build_folder(tmp_path)
-    table = root / "screening.tsv"
-    header, *lines = [line.split("\t") for line in table.read_text().splitlines()]
-    row = next(line for line in lines if line[0] == "sub-01_T1w")
-    row[header.index("num_findings")] = "0"
-    table.write_text("\n".join("\t".join(line) for line in [header, *lines]) + "\n")
-    monkeypatch.setattr(sys, "argv", ["main.py", str(root)])
-    pages = AppTest.from_file(str(MAIN), default_timeout=60).run()
-    sides = pages.dataframe[0].value.set_index("Case")["Side"]
-    assert sides["sub-02_FLAIR"] == "RIGHT higher than LEFT"
-    assert sides["sub-01_T1w"] == "largest on the right"
-
-
 def test_next_case_leaves_the_link_behind(pages: AppTest) -> None:
     open_page(pages, "review", case="sub-02_FLAIR", finding="2")
     pages.button("next").click().run()

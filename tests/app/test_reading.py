@@ -41,7 +41,7 @@ def status(root: Path) -> Status:
 def row(case: str, **about: object) -> WorklistRow:
     numbers = {**dict.fromkeys(NUMBERS, math.nan), "num_findings": about.pop("findings", math.nan)}
     words = {"file": case + ".nii.gz", "status": "assessed", "side": "", "remarks": "", **about}
-    return WorklistRow(case=case, numbers=numbers, calibration="", **words)  # type: ignore[arg-type]
+    return WorklistRow(case=case, numbers=numbers, calibration="", finding_sides=(), **words)  # type: ignore[arg-type]
 
 
 def test_the_rarest_comes_first_and_without_a_p_value_the_largest(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ CASE = {
     "assessable": True,
     "reasons": [],
     "midplane": {"score": 0.71},
-    "findings": [{}, {}],
+    "findings": [{"side": "right"}, {"side": "left"}],
     "calibration": {"name": "people of this site", "group": None},
     "summary": {"deviation_max": 5.25, "deviation_side": "left", "bound_max": -1e-9},
 }
@@ -46,6 +46,7 @@ def test_tables_of_a_folder(tmp_path) -> None:
     assert values["deviation_max"] == "5.25"
     assert values["deviation_side"] == "left"
     assert values["num_findings"] == "2"
+    assert values["finding_sides"] == "right,left"
     assert json.loads((tmp_path / "screening.json").read_text())["cases"][0]["case"] == "sub-1_T1w"
     assert read_failures(tmp_path / "failures.tsv")[0] == {**failure, "file": "'-x .nii"}
     described = json.loads((tmp_path / "dataset_description.json").read_text())
