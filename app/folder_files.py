@@ -27,6 +27,7 @@ _OBJECTS = (
 _LISTS = ("findings", "reasons")
 _OF_A_FINDING = ("peak_mm", "deviation", "bound", "asymmetry")
 _NUMBERS = ("deviation", "bound", "asymmetry", "p_value")
+_THRESHOLDS = ("peak_sd", "extent_sd", "false_alarm_rate")
 
 
 def read_bytes(path: Path, *, longest: int) -> bytes:
@@ -98,7 +99,8 @@ def read_case_record(path: Path) -> dict[str, Any]:
     objects = all(isinstance(record.get(key, {}), dict) for key in _OBJECTS) and all(
         isinstance(record.get(key, []), list) for key in _LISTS
     )
-    if not (objects and _has_files(record) and _has_findings(record) and _has_grid(record)):
+    parts = (_has_files, _has_findings, _has_grid, _has_thresholds)
+    if not (objects and all(has(record) for has in parts)):
         raise _unreadable(path, "the file is no record of a case")
     return record
 
@@ -119,6 +121,10 @@ def _has_findings(record: Mapping[str, Any]) -> bool:
         and all(finding.get(key) is not None for key in _OF_A_FINDING)
         for finding in record.get("findings", [])
     )
+
+
+def _has_thresholds(record: Mapping[str, Any]) -> bool:
+    return all(_is_list(record.get("threshold", {}).get(key), ()) for key in _THRESHOLDS)
 
 
 def _has_grid(record: Mapping[str, Any]) -> bool:

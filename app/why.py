@@ -11,7 +11,14 @@ from typing import Any
 
 from app.results import Case
 from medsym.screening.case_words import opposite
-from medsym.upwards import bound_text, p_text, percent_text
+from medsym.upwards import (
+    beside_threshold,
+    bound_text,
+    p_text,
+    percent_text,
+    rounded_up,
+    threshold_text,
+)
 
 Facts = Mapping[str, Any]
 #: To a whole number of healthy heads; p-values of a record are rounded.
@@ -70,11 +77,16 @@ def sentence(finding: Facts, *, record: Facts) -> str:
 
 def _more_words(finding: Facts, *, record: Facts) -> str:
     """The deviation: SD from the mean of the calibration, which need not be 0 at this place."""
-    size = f"{finding['deviation']:.1f} SD more evidence of disease"
+    size = f"{_deviation(finding, record=record)} SD more evidence of disease"
     if not (finding.get("basis") or {}).get("healthy_mean"):
         return f"{size} than at"
     heads = _heads(record.get("calibration") or {})
     return f"{size} than {heads} have there, compared with"
+
+
+def _deviation(finding: Facts, *, record: Facts) -> str:
+    """It stands beside the threshold."""
+    return beside_threshold(finding["deviation"], record.get("threshold", {}).get("peak_sd"))
 
 
 def _heads(calibration: Facts) -> str:
@@ -120,7 +132,8 @@ def _healthy_words(p_value: float | None, *, calibration: Facts) -> str:
 def _rows(finding: Facts, *, record: Facts) -> list[tuple[str, str]]:
     basis, threshold = finding.get("basis") or {}, record.get("threshold", {})
     p_value, rate = finding.get("p_value"), threshold.get("false_alarm_rate")
-    peak = f"{threshold['peak_sd']:.1f} SD" if threshold.get("peak_sd") else "\u2013"
+    peak_sd = threshold.get("peak_sd")
+    peak = f"{threshold_text(peak_sd)} SD" if peak_sd else "\u2013"
     if rate is not None:
         peak += f" (at most {percent_text(rate)} % of {_heads(record.get('calibration') or {})})"
     measured, around = basis.get("measured_defect"), basis.get("regional_bound")
@@ -130,7 +143,7 @@ def _rows(finding: Facts, *, record: Facts) -> list[tuple[str, str]]:
             str(finding.get("structure") or "outside named structures").replace("-", " "),
         ),
         ("Volume", f"{finding['volume_ml']:.1f} ml"),
-        ("Deviation", f"{finding['deviation']:.1f} SD"),
+        ("Deviation", f"{_deviation(finding, record=record)} SD"),
         ("Threshold", peak),
         ("p", "\u2013" if p_value is None else p_text(p_value)),
         ("Asymmetry at the peak", nats(finding["asymmetry"])),
@@ -152,15 +165,15 @@ def _strip(finding: Facts, *, record: Facts) -> dict[str, Any]:
     )
     peak = record.get("threshold", {}).get("peak_sd")
     low, high = mean - 2 * sd, mean + 2 * sd
+    threshold = mean + float(peak) * sd if peak else None
     words = (
         f"Healthy here: mean {_signed(mean)}, SD {plain_number(sd)} nats (two SD: "
-        f"{_signed(low)} to {_signed(high)}). This case: {_signed(value)} nats, "
-        f"{finding['deviation']:.1f} SD from the mean."
+        f"{_signed(low)} to {_signed(high)}). This case: {_signed(value, threshold)} nats, "
+        f"{_deviation(finding, record=record)} SD from the mean."
     )
-    if not peak:
-        return {"mean": mean, "sd": sd, "value": value, "threshold": None, "words": words}
-    words += f" Threshold: {_signed(mean + peak * sd)} nats, {peak:.1f} SD."
-    threshold = mean + float(peak) * sd
+    if threshold is not None:
+        least = _signed(rounded_up(threshold, decimals=_decimals(threshold)))
+        words += f" Threshold: {least} nats, {threshold_text(peak)} SD."
     return {"mean": mean, "sd": sd, "value": value, "threshold": threshold, "words": words}
 
 
@@ -219,7 +232,13 @@ def plain_number(value: float) -> str:
     return f"{'-' if value < 0 else ''}{size:.{digits}f}"
 
 
-def _signed(value: float) -> str:
+def _decimals(value: float) -> int:
     size = abs(value)
-    digits = 2 if size >= 0.1 or size == 0.0 else min(KEPT, 1 - math.floor(math.log10(size)))
-    return f"{value:+.{digits}f}" if size else "0"
+    return 2 if size >= 0.1 or size == 0.0 else min(KEPT, 1 - math.floor(math.log10(size)))
+
+
+def _signed(value: float, threshold: float | None = None) -> str:
+    """A size with its sign; beside a threshold on its own side of it."""
+    digits = _decimals(value)
+    shown = float(beside_threshold(value, threshold, decimals=digits))
+    return f"{shown:+.{digits}f}" if value else "0"

@@ -1,4 +1,4 @@
-"""p-values, rates and bounds as they are written and printed: rounded up, never smaller than told.
+"""p-values, rates, bounds and thresholds as they are written and printed: rounded up.
 
 "At most 0.05" must stay true of what was 0.0504. `app/viewer/web/upwards.js` is the same rule for
 the browser.
@@ -86,6 +86,38 @@ def p_text(value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return "-"
     return plain_text(figures_up(round(value, _DIGITS)))
+
+
+def threshold_text(value: float, *, decimals: int = 1) -> str:
+    """A threshold, rounded up: what is said of those who reach it holds for the printed number.
+
+    Example:
+        >>> threshold_text(6.145522), threshold_text(3.0), threshold_text(10 * (0.1 + 0.2))
+        ('6.2', '3.0', '3.0')
+    """
+    return f"{rounded_up(round(value, _DIGITS), decimals=decimals):.{decimals}f}"
+
+
+def beside_threshold(value: float | None, threshold: float | None, *, decimals: int = 1) -> str:
+    """A number to the nearest decimal, but on its own side of the threshold printed beside it.
+
+    Args:
+        value: what may reach the threshold; a dash where there is none.
+        threshold: as `threshold_text` prints it; None where none is known.
+        decimals: of both.
+
+    Example:
+        >>> beside_threshold(6.16, 6.17), beside_threshold(6.17, 6.17), beside_threshold(6.21, 6.17)
+        ('6.1', '6.2', '6.2')
+    """
+    if value is None:
+        return "-"
+    shown = round(value, decimals)
+    if threshold is not None:
+        least = float(threshold_text(threshold, decimals=decimals))
+        reaches = value >= threshold
+        shown = max(shown, least) if reaches else min(shown, least - 10.0**-decimals)
+    return f"{shown:.{decimals}f}"
 
 
 def percent_text(rate: float) -> str:

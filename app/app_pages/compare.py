@@ -126,6 +126,7 @@ def _visit(case: Case) -> dict[str, Any]:
         "assessable": case.assessable,
         "p_value": summary.get("p_value") if case.assessable else None,
         "deviation_max": summary.get("deviation_max") if case.assessable else None,
+        "peak_sd": case.record.get("threshold", {}).get("peak_sd"),
         "pathology_ml": summary.get("pathology_ml") if case.assessable else None,
     }
 

@@ -23,10 +23,10 @@ from app.viewer.preparing import PREPARED
 from app.viewer.routes import web_url
 from app.volume_addresses import address_of, maps_address, prepare_neighbours, volume_addresses
 from app.why import why_body
-from medsym.upwards import beside_bound, bound_text, p_text
+from medsym.upwards import beside_bound, beside_threshold, bound_text, p_text
 
 FACTS = (
-    ("deviation_max", "Largest deviation", "{:.1f} SD"),
+    ("deviation_max", "Largest deviation", "{} SD"),
     ("p_value", "p-value", "{}"),
     ("pathology_ml", "Pathology", "{:.1f} ml"),
     ("share_beyond_bound", "Share beyond bound", "{:.2f}"),
@@ -79,7 +79,9 @@ def _facts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
         if isinstance(value, int | float) and math.isfinite(value):
             text = pattern.format(WRITTEN[key](value) if key in WRITTEN else value)
             if key == "deviation_max":
-                text += f", {html.escape(str(summary.get('deviation_side', '')))}"
+                reached = beside_threshold(value, record.get("threshold", {}).get("peak_sd"))
+                side = html.escape(str(summary.get("deviation_side", "")))
+                text = f"{pattern.format(reached)}, {side}"
             facts.append((label, text))
     if isinstance(plane.get("score"), int | float):
         turned = f"{plane['score']:.2f} (yaw {plane.get('yaw_deg', 0):.1f}\u00b0, "

@@ -22,6 +22,7 @@ from medsym.export.description import NOT_STATED
 from medsym.inference.case import reference_of
 from medsym.models.store import MANIFEST, WEIGHTS, LoadedModel, load_model
 from medsym.strict_json import finite
+from medsym.upwards import threshold_text
 from medsym.volumes.output_file import writable_folder
 
 CARD = "README.md"  # of a model folder, in the model card's words
@@ -117,6 +118,7 @@ def _readme(facts: dict[str, Any]) -> str:
         keep_trailing_newline=True,
         autoescape=False,  # Markdown for people; nothing in it comes from a scan
     )
+    environment.filters["threshold"] = threshold_text
     return environment.get_template("bundle.md.j2").render(facts=facts, own=facts["medsym"])
 
 

@@ -8,6 +8,7 @@ from medsym.export.dicom_codes import anatomy_of, own, side_of, uid_of
 from medsym.export.dicom_segments import DESCRIPTION, SERIES_NUMBER, Finding, tracking_of
 from medsym.export.dicom_series import Series
 from medsym.screening.case_words import headline, limits
+from medsym.upwards import MOST_DECIMALS, plain_text, rounded_up
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -167,8 +168,9 @@ def _measured(*values: tuple["Code", float | None, str]) -> list[Any]:
 
 
 def _comments(record: Mapping[str, Any]) -> list[str]:
-    threshold = (
-        f"A place is listed from {record['threshold']['peak_sd']:.1f} standard deviations on and "
+    peak_sd = rounded_up(record["threshold"]["peak_sd"], decimals=MOST_DECIMALS)
+    threshold = (  # with the digits of the measurements
+        f"A place is listed from {plain_text(peak_sd)} standard deviations on and "
         "where the difference exceeds the bound on what the model may have added."
     )
     return [

@@ -25,6 +25,7 @@ from medsym.inference.case import CaseResult, Options, analyse_scan, reference_o
 from medsym.models.asymmetry_net import AsymmetryNet
 from medsym.models.store import LoadedModel
 from medsym.screening.map_kinds import ANATOMY, MapKind
+from medsym.upwards import beside_threshold, threshold_text
 from medsym.volumes.grid import to_scan_grid
 from medsym.volumes.prepared import scan_name
 
@@ -115,9 +116,11 @@ def _order(key: str) -> int:
 
 def _tell_findings(result: CaseResult) -> None:
     name = scan_name(result.prepared.scan)
-    log.info("%s: %d findings at %.1f SD", name, len(result.findings), result.peak_sd)
+    peak_sd = result.peak_sd
+    log.info("%s: %d findings at %s SD", name, len(result.findings), threshold_text(peak_sd))
     for finding in result.findings:
         log.info(
-            "%s: finding %d, %s %s, %.1f SD",
-            *(name, finding.rank, finding.side, finding.structure, finding.deviation),
+            "%s: finding %d, %s %s, %s SD",
+            *(name, finding.rank, finding.side, finding.structure),
+            beside_threshold(finding.deviation, peak_sd),
         )

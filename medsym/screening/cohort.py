@@ -152,6 +152,7 @@ def _row(record: Mapping[str, Any], *, page: str) -> Row:
         "page": page,
         "file_shown": "" if scan_stem(Path(row["file"])) == row["case"] else row["file"],
         "headline": headline(record),
+        "peak_sd": record["threshold"]["peak_sd"],
         "where": first["structure"] if first else "",
         "size_ml": first["volume_ml"] if first else None,
         "thumbnail": None,

@@ -5,6 +5,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from medsym import RESEARCH_USE_ONLY
 from medsym.screening.figures import INK, MORE, OPACITY, PAPER, Picture
+from medsym.upwards import beside_threshold, threshold_text
 from medsym.volumes.slices import picture_place, side_letters
 
 LETTER_SIZE = 16
@@ -86,7 +87,8 @@ def colour_bar(picture: Picture) -> Image.Image:
     colours = BAR_GREY * (1.0 - opacity) + np.array(MORE) * opacity
     bar = Image.fromarray(np.rint(colours).astype(np.uint8).repeat(height, axis=0))
     font = font_of(TEXT_SIZE)
-    low, high = f"{picture.extent:.1f}", f"{picture.full_scale:.1f} SD"
+    low = threshold_text(picture.extent)
+    high = f"{beside_threshold(picture.full_scale, picture.extent)} SD"
     before = round(font.getlength(low)) + 6
     image = Image.new("RGB", (before + width + round(font.getlength(high)) + 8, LINE), PAPER)
     draw = ImageDraw.Draw(image)

@@ -18,7 +18,7 @@ from medsym.screening.case_words import (
     quality_rows,
 )
 from medsym.screening.cohort import Cohort, cohort_of
-from medsym.upwards import bound_text, p_text, percent_text
+from medsym.upwards import beside_threshold, bound_text, p_text, percent_text, threshold_text
 from medsym.volumes.writer import write_text
 
 
@@ -50,6 +50,8 @@ def _environment() -> Environment:
     environment.filters["bound"] = bound_text
     environment.filters["p"] = p_text
     environment.filters["percent"] = percent_text
+    environment.filters["threshold"] = threshold_text
+    environment.filters["beside"] = beside_threshold
     environment.filters["place"] = place_text
     environment.filters["words"] = words_of
     environment.filters["direction"] = direction

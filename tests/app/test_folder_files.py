@@ -45,6 +45,7 @@ def finding(**about: object) -> dict[str, object]:
         *(finding(peak_mm=[1, 2]), finding(peak_mm=["a", 1, 2]), finding(bound=None)),
         *({"reasons": "x"}, {"scan": [1]}, {"grid": {"spacing_mm": "x"}}, {"summary": "x"}),
         *({"mirror_world": [[1]]}, {"mirror_world": "x"}, {"grid": {"spacing_mm": 0}}),
+        *({"threshold": {"peak_sd": "x"}}, {"threshold": {"extent_sd": 1e300}}),
         *({"threshold": 0}, {"summary": {"deviation_max_mm": [1]}}, finding(p_value="x")),
         *({"calibration": "x"}, {"midplane": {"normal": "x"}}, {"options": [1]}, {"model": "x"}),
     ],

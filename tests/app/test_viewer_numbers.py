@@ -174,5 +174,12 @@ def test_the_legend_contradicts_neither_the_record_nor_a_missing_bound(run: Run)
     )
     assert texts[0].endswith("reaches 5.0 SD; the record's largest is 5.1 SD.")
     assert texts[1] == "Nothing reaches 5.2 SD."
+    near = run(
+        """const settings = { layer: "deviation", threshold: 4.911, maximum: 9 };
+        const empty = { above: 0, below: 1, under: 0, bounded: true };
+        return [4.93, 4.9].map((top) => legendText(settings, empty, top));"""
+    )
+    assert near[0].endswith("reaches 5.0 SD; the record's largest is 5.0 SD.")
+    assert near[1] == "Nothing reaches 5.0 SD."
     assert "under the bound" not in texts[2]
     assert "bound was not recorded" in texts[2]

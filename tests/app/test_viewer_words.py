@@ -104,3 +104,20 @@ def test_without_a_finding_nothing_is_said_of_the_threshold_alone(tmp_path: Path
         "No place that is large enough exceeds both the threshold and the bound"
     )
     assert "below" not in button
+
+
+def test_the_panel_says_no_smaller_threshold_than_a_finding_has_to_reach(tmp_path: Path) -> None:
+    script = """
+        const made = [];
+        const node = () => ({ dataset: {}, setAttribute() {}, append() {}, addEventListener() {} });
+        globalThis.document = { createElement: () => (made.push(node()), made.at(-1)) };
+        const { Panel } = await import("./panel.js");
+        const { findingWords } = await import("./announce.js");
+        const peak = { peak_sd: 4.911, extent_sd: 2.4555, false_alarm_rate: 0.05 };
+        Panel.prototype.comparison.call({ viewer: { comparedWith: "x", calibration: {}, peak } });
+        const finding = { rank: 1, side: "left", deviation: 4.93 };
+        answer([...made.map(({ textContent }) => textContent), findingWords(finding, 1, peak)]);
+    """
+    words, spoken = answer_of(script, folder=tmp_path)
+    assert words.startswith("A finding reaches 5.0 SD and extends down to 2.5 SD; at most 5 %")
+    assert "deviation 5.0 standard" in spoken

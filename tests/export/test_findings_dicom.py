@@ -151,6 +151,8 @@ def test_the_report_has_the_numbers_of_the_record_and_the_notice(screened, tmp_p
         assert value == pytest.approx(finding[key], rel=1e-4), meaning
     comments = [item.TextValue for item in content_of(report, "Comment")]
     assert any(text.startswith("Research use only") for text in comments)
+    (said,) = (text.split()[5] for text in comments if text.startswith("A place is listed from"))
+    assert float(said) == record_of(folder)["threshold"]["peak_sd"]
     assert report.VerificationFlag == "UNVERIFIED"
     (reference,) = content_of(report, "Referenced Segment")
     assert reference.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == segments.SOPInstanceUID

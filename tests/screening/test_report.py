@@ -164,3 +164,22 @@ def test_without_a_p_value_the_page_gives_the_reason_once_and_no_number(out, tmp
     assert "not given, see what limits this scan" in page
     assert "No false-alarm rate can be stated" in page
     assert "0 healthy cases" not in page
+
+
+@pytest.mark.parametrize(("deviation", "shown"), [(4.9, "4.9"), (4.93, "5.0"), (5.3, "5.3")])
+def test_no_deviation_below_the_threshold_is_printed_as_if_it_reached_it(
+    out: Path, tmp_path: Path, deviation: float, shown: str
+) -> None:
+    record = read_record(next(out.glob("sub-01/anat/*_case.json")))
+    record["threshold"] |= {"peak_sd": 4.911, "extent_sd": 2.4555}
+    record["summary"] |= {"deviation_max": deviation}
+    record["findings"][0] |= {"deviation": deviation}
+    write_report(tmp_path, record=record, pictures=NO_PICTURES)
+    write_index(tmp_path, records=[record], failures=[])
+    page = (tmp_path / "sub-01_T1w.html").read_text(encoding="utf-8")
+    assert f"<b>{shown} SD</b>" in page
+    assert "threshold 5.0 SD" in page
+    assert "from 2.5 SD on" in page
+    row = page[page.index("<tr><td>1</td>") :]
+    assert f'<td class="n">{shown}</td>' in row[: row.index("</tr>")]
+    assert f'<td class="n">{shown}</td>' in (tmp_path / "index.html").read_text(encoding="utf-8")

@@ -2,6 +2,7 @@
 
 import { sideOf } from "./geometry.js";
 import { number } from "./readout.js";
+import { besideThreshold } from "./upwards.js";
 
 const REST_MS = 600; // of a crosshair, before it is spoken of: a moving one would not stop talking
 
@@ -14,8 +15,8 @@ export class Announcer {
   }
 
   // What `factsAt` returns; the finding at the crosshair, if there is one, and how many there are.
-  tell(facts, { finding, findings }) {
-    const text = finding ? findingWords(finding, findings.length) : placeWords(facts);
+  tell(facts, { finding, findings, peak }) {
+    const text = finding ? findingWords(finding, findings.length, peak) : placeWords(facts);
     if (text === this.next) return;
     const first = this.next === undefined;
     this.next = text;
@@ -33,8 +34,8 @@ function structureWords(structure, side) {
   return !side || name.includes(side) ? name : `${side} ${name}`;
 }
 
-export function findingWords({ rank, side, structure, deviation }, count) {
-  return `Finding ${rank} of ${count}: ${structureWords(structure, side)}, deviation ${number(deviation, 1)} standard deviations.`;
+export function findingWords({ rank, side, structure, deviation }, count, { peak_sd: peak }) {
+  return `Finding ${rank} of ${count}: ${structureWords(structure, side)}, deviation ${besideThreshold(deviation, peak, 1)} standard deviations.`;
 }
 
 export function placeWords({ mm, structure, distance, deviation }) {

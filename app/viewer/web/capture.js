@@ -2,7 +2,7 @@
 
 import { LAYERS, digitsOf } from "./colours.js";
 import { conventionText } from "./geometry.js";
-import { valueText } from "./ranges.js";
+import { thresholdText, valueText } from "./ranges.js";
 import { rarityText, stepsReached } from "./rarity.js";
 import { boundWords, factsAt, formatMm, number } from "./readout.js";
 
@@ -45,7 +45,8 @@ function heatText(viewer, shownText) {
   const lines = !solid && viewer.volumes.anatomy && display.outlines ? "; outlines of the structures" : "";
   if (!display.overlay || !layer) return `Heatmap off${lines}`;
   if (layer.labels) return layer.title + lines;
-  const digits = digitsOf(layer, settings.maximum), [from, full] = [settings.threshold, settings.maximum].map((value) => valueText(layer, value, digits));
+  const { threshold, maximum } = settings, digits = digitsOf(layer, maximum);
+  const from = thresholdText(layer, threshold, digits), full = valueText(layer, maximum, threshold, digits);
   return `${layer.title}: threshold ${from}, full colour at ${full}, opacity ${Math.round(settings.opacity * 100)} %${lines}. ${solid ? shownText.replace(/\((hatched|faint)\)/g, "(not drawn in 3D)") : shownText}`;
 }
 

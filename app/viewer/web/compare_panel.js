@@ -5,6 +5,7 @@ import { factsAt, formatMm, number, pText } from "./readout.js";
 import { sideOf } from "./geometry.js";
 import { jumpTo } from "./motion.js";
 import { findingTitle } from "./panel.js";
+import { besideThreshold } from "./upwards.js";
 
 const DASH = "\u2013";
 const EARLIER_FIRST = { Prior: (now, then) => [then, now], "Later scan": (now, then) => [now, then] };
@@ -70,6 +71,11 @@ export function change({ now, then }, { role, link }, assessable) {
   return `${difference > 0 ? "+" : ""}${number(difference, 1)}`;
 }
 
+// Largest deviation of a case, beside the threshold of its findings.
+function largest({ deviation_max: deviation, peak_sd: peak }) {
+  return Number.isFinite(deviation) ? `${besideThreshold(deviation, peak, 1)} SD` : DASH;
+}
+
 export function noFindings(now, then, role) {
   const missing = [!now.assessable && "this case", !then.assessable && `the ${role.toLowerCase()}`].filter(Boolean);
   if (missing.length) return `Not assessable: ${missing.join(" and ")}. What changed cannot be said.`;
@@ -85,7 +91,7 @@ export class ChangesTable {
   }
 
   cases(now, { role, visit: then }) {
-    const facts = [["", "This case", role], ["Scan", now.title, then.title], ["Day", now.day, then.day], ["p-value", pText(now.p_value), pText(then.p_value)], ["Largest deviation", number(now.deviation_max ?? NaN, 1, "SD"), number(then.deviation_max ?? NaN, 1, "SD")], ["Pathology", number(now.pathology_ml ?? NaN, 1, "ml"), number(then.pathology_ml ?? NaN, 1, "ml")]];
+    const facts = [["", "This case", role], ["Scan", now.title, then.title], ["Day", now.day, then.day], ["p-value", pText(now.p_value), pText(then.p_value)], ["Largest deviation", largest(now), largest(then)], ["Pathology", number(now.pathology_ml ?? NaN, 1, "ml"), number(then.pathology_ml ?? NaN, 1, "ml")]];
     return element("table", { class: "pair" }, facts.map(([title, left, right], n) => element("tr", {}, [element("th", { text: title, scope: "row" }), ...[left, right].map((text) => element(n ? "td" : "th", { text }))])));
   }
 

@@ -4,7 +4,7 @@ import { WAITING } from "./arrival.js";
 import { LAYERS, digitsOf, rampColour } from "./colours.js";
 import { Slider, checkBox, element, section } from "./elements.js";
 import { drawLegend } from "./legend.js";
-import { scaleTop, valueText } from "./ranges.js";
+import { scaleTop, thresholdText, valueText } from "./ranges.js";
 import { dialText, oneIn, rarityText, stepsReached } from "./rarity.js";
 import { hasBound } from "./zones.js";
 
@@ -117,9 +117,9 @@ export class HeatControls {
 
   showRange(layer) {
     const { viewer } = this, { settings } = viewer, top = scaleTop(settings.layer, viewer), digits = digitsOf(layer, top);
-    for (const name of ["threshold", "maximum"]) {
-      this[name].set({ min: 0, max: top, step: 10 ** -digits, value: settings[name], text: valueText(layer, settings[name], digits) });
-    }
+    const { threshold, maximum } = settings, range = { min: 0, max: top, step: 10 ** -digits };
+    this.threshold.set({ ...range, value: threshold, text: thresholdText(layer, threshold, digits) });
+    this.maximum.set({ ...range, value: maximum, text: valueText(layer, maximum, threshold, digits) });
     const steps = viewer.calibration.thresholds || [];
     if (!steps.length) return;
     const reached = stepsReached(steps, settings.threshold), words = rarityText(viewer.calibration, reached);

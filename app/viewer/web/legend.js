@@ -1,7 +1,7 @@
 // Colour bar of the heat layer, drawn from the same tables as the picture, and its zones in one sentence.
 
 import { LAYERS, RAMPS, digitsOf } from "./colours.js";
-import { valueText } from "./ranges.js";
+import { thresholdText, valueText } from "./ranges.js";
 import { FAINT_ENTRY, faint } from "./zones.js";
 
 const CONTEXT = { willReadFrequently: true }; // small, and drawn at every move: a graphics card would only be waited for
@@ -11,9 +11,9 @@ const HIDDEN = 0.25; // share of the bar for what is below the threshold
 export function legendText(settings, shown, top) {
   const layer = LAYERS[settings.layer];
   if (!shown || layer.labels) return "";
-  const digits = digitsOf(layer, settings.maximum), least = valueText(layer, settings.threshold, digits);
+  const digits = digitsOf(layer, settings.maximum), least = thresholdText(layer, settings.threshold, digits);
   if (shown.above + shown.under === 0 && !(settings.showBelow && shown.below)) {
-    return top >= settings.threshold ? `Nothing in the interpolated picture reaches ${least}; the record's largest is ${valueText(layer, top, digits)}.` : `Nothing reaches ${least}.`;
+    return top >= settings.threshold ? `Nothing in the interpolated picture reaches ${least}; the record's largest is ${valueText(layer, top, settings.threshold, digits)}.` : `Nothing reaches ${least}.`;
   }
   const both = layer.signed && settings.showLess ? " Both sides are counted." : "";
   const below = `${shown.below.toFixed(1)} ml below it${shown.bounded ? " but beyond the bound" : ""} (${settings.showBelow ? "faint" : "hidden"})`;
@@ -41,10 +41,11 @@ export function drawLegend(canvas, settings, width) {
   context.drawImage(bars(canvas, { ramps, wide, start, ratio, showBelow: settings.showBelow }), 0, 0);
   context.scale(ratio, ratio);
   if (settings.threshold > 0) label(context, "0", 0, below + 8, "left");
-  label(context, valueText({ before: layer.before }, settings.threshold, digits), start, below + 8, settings.threshold > 0 ? "center" : "left");
-  label(context, valueText(layer, settings.maximum, digits), wide, below + 8, "right");
+  label(context, thresholdText({ before: layer.before }, settings.threshold, digits), start, below + 8, settings.threshold > 0 ? "center" : "left");
+  label(context, valueText(layer, settings.maximum, settings.threshold, digits), wide, below + 8, "right");
   const under = settings.showBelow ? "faint" : "not shown";
-  canvas.setAttribute("aria-label", `${layer.title}: ${under} below ${settings.threshold.toFixed(digits)}, full colour at ${settings.maximum.toFixed(digits)} ${layer.unit}`);
+  const [from, full] = [thresholdText({}, settings.threshold, digits), valueText({}, settings.maximum, settings.threshold, digits)];
+  canvas.setAttribute("aria-label", `${layer.title}: ${under} below ${from}, full colour at ${full} ${layer.unit}`);
 }
 
 function resize(canvas, width, height) {

@@ -5,7 +5,7 @@ import { Slider, element, section } from "./elements.js";
 import { HeatControls } from "./heat.js";
 import { keyRows } from "./keys.js";
 import { pText, words } from "./readout.js";
-import { percentUp } from "./upwards.js";
+import { besideThreshold, percentUp, thresholdUp } from "./upwards.js";
 import { windowPresets } from "./window.js";
 import { shownZone, zoneOfFinding, zoneText } from "./zones.js";
 
@@ -19,8 +19,8 @@ export function findingTitle({ side, structure }) {
 function peakText({ peak_sd: peak, extent_sd: extent, false_alarm_rate: rate }, compared) {
   if (!peak) return "";
   const often = Number.isFinite(rate) && rate !== null ? `; at most ${percentUp(rate)} % of scans like ${compared ? `those of ${compared}` : "the reference"} have one` : "; how often is not known";
-  const down = extent ? `extends down to ${extent.toFixed(1)} SD` : "extends below that";
-  return `A finding reaches ${peak.toFixed(1)} SD and ${down}${often}.`;
+  const down = extent ? `extends down to ${thresholdUp(extent, 1)} SD` : "extends below that";
+  return `A finding reaches ${thresholdUp(peak, 1)} SD and ${down}${often}.`;
 }
 
 function readoutRow({ label, meaning, heads, values }) {
@@ -54,7 +54,7 @@ export class Panel {
       button.addEventListener("click", () => viewer.goToFinding(place));
       const zone = zoneOfFinding(found);
       const mark = element("span", { class: `dot ${zone}`, role: "img", "aria-label": zoneText(zone), title: zoneText(zone) });
-      return element("tr", {}, [element("td", {}, [mark]), element("td", {}, [button]), element("td", { class: "number", text: Number(found.deviation).toFixed(1) }), element("td", { class: "number", "data-p": String(found.rank), text: pText(found.p_value) }), element("td", { class: "number", text: Number(found.volume_ml).toFixed(1) }), ...this.whyCell(found, place)]);
+      return element("tr", {}, [element("td", {}, [mark]), element("td", {}, [button]), element("td", { class: "number", text: besideThreshold(Number(found.deviation), viewer.peak.peak_sd, 1) }), element("td", { class: "number", "data-p": String(found.rank), text: pText(found.p_value) }), element("td", { class: "number", text: Number(found.volume_ml).toFixed(1) }), ...this.whyCell(found, place)]);
     });
     const table = element("table", {}, [element("thead", {}, [head]), element("tbody", {}, this.rows)]);
     return section("Findings", [element("div", { class: "scroll" }, [table]), ...this.comparison()]);

@@ -1,6 +1,7 @@
 // From where to where a layer is coloured, and how its values are written.
 
 import { LAYERS, digitsOf } from "./colours.js";
+import { besideThreshold, thresholdUp } from "./upwards.js";
 
 // Deviation from which a place belongs to a finding, if it holds a peak; SD.
 export function notableDeviation(peak) {
@@ -25,7 +26,16 @@ export function layerRange(name, viewer) {
   return { threshold, maximum: layer.signed ? maximum : top };
 }
 
-// A value of a layer with its unit, as "3.1 SD" or "1 in 20".
-export function valueText(layer, value, digits) {
-  return [layer.before, value.toFixed(digits), layer.unit].filter(Boolean).join(" ");
+function withUnit(layer, text) {
+  return [layer.before, text, layer.unit].filter(Boolean).join(" ");
+}
+
+// Threshold of a layer with its unit, as "3.1 SD" or "1 in 20".
+export function thresholdText(layer, threshold, digits) {
+  return withUnit(layer, thresholdUp(threshold, digits));
+}
+
+// Another value of a layer, beside its threshold.
+export function valueText(layer, value, threshold, digits) {
+  return withUnit(layer, besideThreshold(value, threshold, digits));
 }

@@ -1,4 +1,4 @@
-// p-values and rates as they are printed: rounded up, never smaller than they are, as medsym/upwards.py does.
+// p-values, rates and thresholds as they are printed: rounded up, as medsym/upwards.py does.
 
 const SHORTEST = 1e-9; // share by which arithmetic on shortest digits misses: 100 * 0.07 is 7
 
@@ -16,6 +16,18 @@ export function figuresUp(value) {
 // A rate in percent, rounded up in the third decimal: "at most 0 %" would promise what nobody can.
 export function percentUp(rate) {
   return plain((up(rate, 1e-5) / 1e3).toFixed(3));
+}
+
+// A threshold, rounded up: what is said of those who reach it holds for the printed number.
+export function thresholdUp(value, digits) {
+  return (up(value, 10 ** -digits) / 10 ** digits).toFixed(digits);
+}
+
+// A number to the nearest decimal, but on its own side of the threshold that is printed beside it.
+export function besideThreshold(value, threshold, digits) {
+  if (!Number.isFinite(threshold)) return value.toFixed(digits);
+  const least = Number(thresholdUp(threshold, digits)), shown = Number(value.toFixed(digits));
+  return (value >= threshold ? Math.max(shown, least) : Math.min(shown, least - 10 ** -digits)).toFixed(digits);
 }
 
 function plain(text) {

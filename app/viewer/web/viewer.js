@@ -147,7 +147,7 @@ export class Viewer {
     this.told = told;
     const facts = factsAt(this.crosshair, { ...this, finding });
     this.panel.showFacts(facts);
-    this.announcer.tell(facts, { finding, findings: this.findings });
+    this.announcer.tell(facts, { finding, findings: this.findings, peak: this.peak });
   }
 
   set(change) {
