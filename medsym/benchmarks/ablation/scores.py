@@ -57,11 +57,11 @@ def score(
     healthy = [m for m, sick in zip(maxima, ill, strict=True) if not sick]
     return {
         "auprc": _auprc(pooled, truth),
-        "subject_auprc": _mean([a for a, sick in zip(areas, ill, strict=True) if sick]),
+        "subject_auprc": mean([a for a, sick in zip(areas, ill, strict=True) if sick]),
         "prevalence": float(truth.double().mean()),
-        "dice": _mean(dices),
+        "dice": mean(dices),
         "defect": defect,
-        "healthy_maximum": _mean(healthy) if healthy else None,
+        "healthy_maximum": mean(healthy) if healthy else None,
         "per_subject": {
             "auprc": [a if sick else None for a, sick in zip(areas, ill, strict=True)],
             "volume_ml": [float(t.sum()) * voxel_ml for t in truths],
@@ -78,5 +78,6 @@ def _auprc(scores: Tensor, truth: Tensor) -> float:
     return auprc(scores.numpy(), truth.numpy())
 
 
-def _mean(values: Sequence[float]) -> float:
+def mean(values: Sequence[float]) -> float:
+    """NaN of none."""
     return sum(values) / len(values) if values else float("nan")

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from medsym.benchmarks.ablation.scores import mean
 from medsym.evaluation.precision_recall import area_from_counts
 
 Row = Mapping[str, Any]
@@ -45,10 +46,10 @@ def without_subjects(row: Row, numbers: Sequence[int]) -> dict[str, Any]:
     return {
         **row,
         "auprc": float(area_from_counts(counts)),
-        "subject_auprc": _mean([a for a in subjects["auprc"] if a is not None]),
+        "subject_auprc": mean([a for a in subjects["auprc"] if a is not None]),
         "prevalence": float(counts[1].sum() / counts.sum()),
-        "dice": _mean(subjects["dice"]),
-        "healthy_maximum": _mean(healthy) if healthy else None,
+        "dice": mean(subjects["dice"]),
+        "healthy_maximum": mean(healthy) if healthy else None,
         "per_subject": subjects,
     }
 
@@ -56,7 +57,3 @@ def without_subjects(row: Row, numbers: Sequence[int]) -> dict[str, Any]:
 def _histogram(row: Row) -> Tensor:
     """(subjects, 2, bins) voxels between the levels of the score: others, lesions."""
     return torch.tensor(row["per_subject"]["histogram"]).double()
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values) if values else float("nan")

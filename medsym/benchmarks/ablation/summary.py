@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from medsym.benchmarks.ablation.scores import NUMBERS
+from medsym.benchmarks.ablation.scores import NUMBERS, mean
 from medsym.benchmarks.ablation.settings import ARMS, TITLES, WITH, WITHOUT, AblationSettings
 from medsym.benchmarks.ablation.shared_subjects import different_subjects, without_subjects
 from medsym.evaluation.bootstrap import interval
@@ -159,12 +159,12 @@ def _arm(
     row |= {"seeds": len(found), "parameters": first["parameters"], "rate": first["rate"]}
     for number in (*NUMBERS, "last_loss", "train_cpu_seconds"):
         values = [r[number] for r in found.values() if r[number] is not None]
-        row[number] = _mean(values)
+        row[number] = mean(values)
         row[f"{number}_sd"] = _sd(values)
     drawn = _over_seeds(draws, sorted(found))
     row |= {f"{score}_interval": interval(drawn[score]) for score in SCORES}
     sizes = [_by_size(r, settings) for r in found.values()]
-    row["by_size"] = {size: _mean([s[size] for s in sizes]) for size in SIZES}
+    row["by_size"] = {size: mean([s[size] for s in sizes]) for size in SIZES}
     return row
 
 
@@ -177,7 +177,7 @@ def _by_size(row: Row, settings: AblationSettings) -> dict[str, float]:
     """Mean area per subject for each size of its lesions."""
     subjects = row["per_subject"]
     pairs = [(v, a) for v, a in zip(subjects["volume_ml"], subjects["auprc"], strict=True) if v > 0]
-    return {s: _mean([a for v, a in pairs if _size(v, settings) == s]) for s in SIZES}
+    return {s: mean([a for v, a in pairs if _size(v, settings) == s]) for s in SIZES}
 
 
 def _counts(row: Row, settings: AblationSettings) -> dict[str, int]:
@@ -202,21 +202,17 @@ def _difference(
     drawn = {n: _over_seeds(draws[n], seeds) for n in contrast.plus + contrast.minus}
     for score in SCORES:
         single = [
-            _mean([by_arm[n][seed][score] for n in contrast.plus])
-            - _mean([by_arm[n][seed][score] for n in contrast.minus])
+            mean([by_arm[n][seed][score] for n in contrast.plus])
+            - mean([by_arm[n][seed][score] for n in contrast.minus])
             for seed in seeds
         ]
         spread = torch.stack([drawn[n][score] for n in contrast.plus]).mean(0) - torch.stack(
             [drawn[n][score] for n in contrast.minus]
         ).mean(0)
-        result[score] = _mean(single)
+        result[score] = mean(single)
         result[f"{score}_sd"] = _sd(single)
         result[f"{score}_interval"] = interval(spread)
     return result
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values) if values else float("nan")
 
 
 def _sd(values: Sequence[float]) -> float:
